@@ -1,0 +1,29 @@
+"""Per-class DCGANs inside scikit-learn cross-validation for small chest X-ray data sets."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from skcxr.classification import CXRClassifier
+    from skcxr.gan import DCGAN
+    from skcxr.over_sampling import DCGANOversampler
+
+__version__ = "0.1.0.dev0"
+__all__ = ["DCGAN", "CXRClassifier", "DCGANOversampler"]
+
+# PyTorch and scikit-learn (which brings pandas) are loaded by the first name that needs them.
+_MODULE_OF = {
+    "CXRClassifier": "skcxr.classification",
+    "DCGAN": "skcxr.gan",
+    "DCGANOversampler": "skcxr.over_sampling",
+}
+
+
+def __getattr__(name):
+    if name in _MODULE_OF:
+        return getattr(import_module(_MODULE_OF[name]), name)
+    raise AttributeError(f"module 'skcxr' has no attribute {name!r}")
+
+
+def __dir__():
+    return [*globals(), *_MODULE_OF]

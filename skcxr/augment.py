@@ -1,0 +1,79 @@
+"""Batched image transforms on tensors: one call for a whole batch, on any device."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Affine:
+    """The classic affine augmentation: each image is rotated, shifted and scaled at random.
+
+    The defaults are small enough to keep a radiograph's label. There is no flip by default: it
+    would move the heart to the other side. Pixels from beyond the border repeat the border.
+
+    Parameters
+    ----------
+    degrees : float, default=7
+        Rotation is uniform in [-degrees, degrees].
+    translate : float, default=0.06
+        Shift is uniform in [-translate, translate] of the image's side, in x and in y.
+    scale : float, default=0.1
+        Magnification is log-uniform in [1 / (1 + scale), 1 + scale].
+    flip : float, default=0.0
+        Probability of a horizontal flip.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from skcxr.augment import Affine
+    >>> Affine()(torch.zeros(8, 1, 64, 64)).shape
+    torch.Size([8, 1, 64, 64])
+    """
+
+    degrees: float = 7.0
+    translate: float = 0.06
+    scale: float = 0.1
+    flip: float = 0.0
+
+    def __call__(self, x, generator=None):
+        """Transformed copy of `x` (n, c, h, w); random numbers come from `generator`."""
+        n, _, h, w = x.shape
+        # One (5, n) draw: rotation, log scale, shift in x and y in [-1, 1], and the flip.
+        u = torch.rand(5, n, generator=generator, device=x.device, dtype=x.dtype).mul_(2).sub_(1)
+        angle = u[0] * math.radians(self.degrees)
+        zoom = torch.exp(-u[1] * math.log1p(self.scale))
+        mirror = torch.where(u[4] < 2 * self.flip - 1, -1.0, 1.0)
+        cos, sin = zoom * torch.cos(angle), zoom * torch.sin(angle)
+        # affine_grid's coordinates run from -1 to 1 on both axes; h / w keeps a rotation rigid.
+        theta = torch.stack(
+            [
+                torch.stack([cos * mirror, -sin * (h / w), 2 * self.translate * u[2]], dim=1),
+                torch.stack([sin * mirror * (w / h), cos, 2 * self.translate * u[3]], dim=1),
+            ],
+            dim=1,
+        )
+        grid = F.affine_grid(theta, list(x.shape), align_corners=False)
+        return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+def check_augment(augment):
+    """The transform that a parameter ``augment`` stands for: None, "classic" or a callable.
+
+    Raises
+    ------
+    ValueError
+        If `augment` is none of them.
+    """
+    if augment is None:
+        return None
+    if isinstance(augment, str) and augment == "classic":
+        return Affine()
+    if callable(augment):
+        return augment
+    raise ValueError(
+        f"augment must be 'classic', None or a callable(batch, generator), got {augment!r}. "
+        "For another strength pass e.g. skcxr.augment.Affine(degrees=3)."
+    )

@@ -1,0 +1,364 @@
+"""CXRClassifier: a convolutional network behind scikit-learn's classifier interface."""
+
+import copy
+import math
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch import NeuralNetClassifier
+from skorch.callbacks import LRScheduler
+from torch import nn
+from torch.utils.data import TensorDataset
+
+from skcxr.augment import check_augment
+from skcxr.backbones import TorchvisionNet
+from skcxr.images import ImageSpec
+from skcxr.networks import CXRNet, forward_in_batches, resolve_device
+
+PREDICT_BATCH = 64
+
+
+def n_batches(n_samples, batch_size):
+    """Into how many batches of nearly equal size the rows go, none of them a single row."""
+    return max(1, min(math.ceil(n_samples / batch_size), n_samples // 2))
+
+
+class AugmentedBatches:
+    """Shuffled training batches of a TensorDataset, augmented as whole tensors.
+
+    The batches are of nearly equal size, and none is a single row, which batch normalisation could
+    not use.
+
+    Parameters
+    ----------
+    dataset : TensorDataset
+        Images (n, c, h, w) and labels (n,), on the training device.
+    batch_size : int
+        Largest number of rows.
+    augment : callable or None
+        Transform of a batch of images.
+    """
+
+    def __init__(self, dataset, batch_size, augment=None):
+        self.images, self.labels = dataset.tensors
+        self.batch_size = batch_size
+        self.augment = augment
+
+    def __iter__(self):
+        order = torch.randperm(len(self.labels)).to(self.labels.device)
+        for rows in order.tensor_split(n_batches(len(order), self.batch_size)):
+            images = self.images[rows]
+            yield (self.augment(images) if self.augment else images), self.labels[rows]
+
+
+class CXRClassifier(ClassifierMixin, BaseEstimator):
+    """Convolutional classifier for small sets of chest radiographs.
+
+    How it works:
+
+    - `fit` infers the images' layout and range, and builds a skorch net around `module`.
+    - The net trains with SGD on batches that are augmented as they are drawn.
+    - The fitted net rests on the CPU, whatever trained it, and predicts on `device`.
+
+    Parameters
+    ----------
+    module : str or type, default="cxrnet"
+        "cxrnet" is :class:`skcxr.networks.CXRNet`; another string is a torchvision classification
+        network, such as "resnet18"; an ``nn.Module`` class is called as
+        ``module(n_classes, n_channels)`` and returns logits.
+    weights : str or None, default=None
+        Pretrained weights of a torchvision network: "DEFAULT" or one of torchvision's names.
+        torchvision downloads them unless its cache holds them.
+    max_epochs : int, default=150
+        Passes over the training set.
+    batch_size : int, default=256
+        Images in a training step.
+    lr : float, default=0.01
+        Learning rate; with ``lr_schedule="onecycle"`` the highest one.
+    lr_schedule : {"constant", "onecycle"}, default="constant"
+        "onecycle" warms up to `lr` and anneals to zero, once in the whole training.
+    momentum : float, default=0.9
+        Momentum of SGD.
+    nesterov : bool, default=True
+        Whether the momentum is Nesterov's.
+    weight_decay : float, default=0.0
+        L2 penalty.
+    augment : "classic", callable or None, default="classic"
+        Augmentation of training batches: small rotations, shifts and scalings
+        (:class:`skcxr.augment.Affine`), a callable on tensors (n, c, h, w) in [-1, 1], or none.
+    class_weight : "balanced", dict or None, default=None
+        Weight of each class in the loss.
+    image_shape : tuple of int or None, default=None
+        (height, width) or (channels, height, width) that the rows of a flat X have; None takes
+        square ones of one channel.
+    device : str, default="auto"
+        PyTorch device; "auto" is CUDA where there is one.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, batches and augmentation. Pass an int for reproducible results.
+    verbose : int, default=0
+        1 prints skorch's table of epochs.
+    callbacks : list of skorch callbacks or None, default=None
+        Passed to the net, each as a copy.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNetClassifier
+        The fitted net, without its optimizer.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    history_ : list of dict
+        One an epoch: ``epoch``, ``train_loss``, ``seconds``, and what callbacks added.
+    spec_ : ImageSpec
+        Layout, dtype and range of the training images.
+    n_features_in_ : int
+        Size of the second axis of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features, when X had string column names.
+
+    See Also
+    --------
+    DCGANOversampler : Adds synthetic images to the training folds.
+
+    References
+    ----------
+    .. [1] Davoodi and Lo Giudice, "Synthetic of Chest X-ray Images".
+
+    Examples
+    --------
+    >>> from skcxr import CXRClassifier
+    >>> from skcxr.datasets import make_chest_phantoms
+    >>> phantoms = make_chest_phantoms(40, image_size=32, random_state=0)
+    >>> clf = CXRClassifier(max_epochs=5, random_state=0).fit(phantoms.data, phantoms.target)
+    >>> clf.predict_proba(phantoms.data[:3]).shape
+    (3, 4)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 -- scikit-learn's convention
+        "module": [str, type],
+        "weights": [str, None],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions({"constant", "onecycle"})],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "nesterov": ["boolean"],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "augment": [StrOptions({"classic"}), callable, None],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "image_shape": [tuple, list, None],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "callbacks": [list, None],
+    }
+
+    def __init__(
+        self,
+        module="cxrnet",
+        *,
+        weights=None,
+        max_epochs=150,
+        batch_size=256,
+        lr=0.01,
+        lr_schedule="constant",
+        momentum=0.9,
+        nesterov=True,
+        weight_decay=0.0,
+        augment="classic",
+        class_weight=None,
+        image_shape=None,
+        device="auto",
+        random_state=None,
+        verbose=0,
+        callbacks=None,
+    ):
+        self.module = module
+        self.weights = weights
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.weight_decay = weight_decay
+        self.augment = augment
+        self.class_weight = class_weight
+        self.image_shape = image_shape
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+
+    @classmethod
+    def paper(cls, **params):
+        """The paper's exact recipe, for ever; `params` replace single values.
+
+        150 epochs of SGD in batches of 256 at a constant learning rate of 0.01 with Nesterov
+        momentum 0.9.
+        """
+        recipe = {
+            "max_epochs": 150,
+            "batch_size": 256,
+            "lr": 0.01,
+            "lr_schedule": "constant",
+            "momentum": 0.9,
+            "nesterov": True,
+            "weight_decay": 0.0,
+        }
+        return cls(**(recipe | params))
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h*w), (n, h, w) or (n, c, h, w)
+            Images of any numeric dtype and range, at least two.
+        y : array-like of shape (n,)
+            Labels of any type, of at least two classes.
+
+        Returns
+        -------
+        self : CXRClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y is out of its domain. Nothing was trained then.
+        """
+        X, y = validate_data(self, X, y, allow_nd=True, ensure_min_samples=2)
+        check_classification_targets(y)
+        self.classes_, targets = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"y holds one class, {self.classes_[0]!r}; a classifier needs two or more."
+            )
+        self.spec_ = ImageSpec.of(X, self.image_shape)
+        device = resolve_device(self.device)
+        net = self._build_net(y, device)
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        images = self.spec_.to_tensor(X).to(device)
+        labels = torch.as_tensor(targets, dtype=torch.int64, device=device)
+        # The caller's generators are left as they were: work runs on copies of all of them.
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            torch.manual_seed(seed)
+            net.fit(TensorDataset(images, labels), y=None)
+        self.net_ = _at_rest(net)
+        self.history_ = [_epoch_of(row) for row in net.history]
+        return self
+
+    def _build_net(self, y, device):
+        """An unfitted skorch net of this estimator's parameters."""
+        n_classes = len(self.classes_)
+        if isinstance(self.module, str) and self.module == "cxrnet":
+            module, options = CXRNet, {}
+        elif isinstance(self.module, str):
+            module, options = TorchvisionNet, {"name": self.module, "weights": self.weights}
+        else:
+            module, options = self.module, {}
+        if self.weights is not None and module is not TorchvisionNet:
+            raise ValueError(
+                f"weights={self.weights!r} needs a torchvision network as module, got "
+                f"{self.module!r}. Pass module='resnet18', say, or weights=None."
+            )
+        class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        callbacks = copy.deepcopy(self.callbacks or [])
+        if self.lr_schedule == "onecycle":
+            policy = LRScheduler(
+                torch.optim.lr_scheduler.OneCycleLR,
+                max_lr=self.lr,
+                total_steps=self.max_epochs * n_batches(len(y), self.batch_size),
+                step_every="batch",
+            )
+            callbacks.append(("one_cycle", policy))
+        return NeuralNetClassifier(
+            module,
+            module__n_classes=n_classes,
+            module__n_channels=self.spec_.shape[0],
+            **{f"module__{key}": value for key, value in options.items()},
+            criterion=nn.CrossEntropyLoss,
+            criterion__weight=torch.as_tensor(class_weight, dtype=torch.float32),
+            optimizer=torch.optim.SGD,
+            optimizer__momentum=self.momentum,
+            optimizer__nesterov=self.nesterov and self.momentum > 0,
+            optimizer__weight_decay=self.weight_decay,
+            lr=self.lr,
+            max_epochs=self.max_epochs,
+            batch_size=self.batch_size,
+            iterator_train=AugmentedBatches,
+            iterator_train__augment=check_augment(self.augment),
+            train_split=None,
+            callbacks=callbacks,
+            verbose=self.verbose,
+            device=device,
+        )
+
+    def predict_proba(self, X):
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : array-like
+            Images laid out as those of `fit`.
+
+        Returns
+        -------
+        proba : ndarray of shape (n, n_classes), float64
+            Rows that sum to 1; columns in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, allow_nd=True, reset=False)
+        images = self.spec_.to_tensor(X)
+        device = resolve_device(self.device)
+        logits = forward_in_batches(
+            self.net_.module_, images, batch_size=PREDICT_BATCH, device=device
+        )
+        return logits.double().softmax(dim=1).numpy()
+
+    def predict(self, X):
+        """Most probable class of each image.
+
+        Parameters
+        ----------
+        X : array-like
+            Images laid out as those of `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n,)
+            Of `y`'s own type.
+        """
+        proba = self.predict_proba(X)
+        return self.classes_[proba.argmax(axis=1)]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _at_rest(net):
+    """The fitted `net` on the CPU, in evaluation mode, without what only training needs."""
+    net.module_.cpu().eval()
+    net.criterion_.cpu()
+    net.device = "cpu"
+    net.optimizer_ = None
+    # A learning rate scheduler would bring the optimizer back into the pickle.
+    net.callbacks_ = [(name, c) for name, c in net.callbacks_ if not isinstance(c, LRScheduler)]
+    return net
+
+
+def _epoch_of(row):
+    """A row of skorch's history without its batches, the duration under the name DCGAN uses."""
+    row = {key: value for key, value in row.items() if key not in ("batches", "train_batch_count")}
+    row["seconds"] = row.pop("dur")
+    return {key: value for key, value in row.items() if not key.endswith("_best")}

@@ -1,0 +1,583 @@
+import os
+import subprocess
+import sys
+import unicodedata
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from skcxr.datasets.folders import load_image_folder
+
+RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+def save(root, name, image=RAMP, **options):
+    file = Path(root, name)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
+    image.save(file, **options)
+    return file
+
+
+def load_one(root, name, image, **options):
+    save(root, f"covid/{name}", image, **options)
+    return load_image_folder(root, image_size=None).images[0]
+
+
+@pytest.fixture
+def flat(tmp_path):
+    for name in ["normal/c.png", "covid/b.png", "covid/a.png"]:
+        save(tmp_path, name)
+    return tmp_path
+
+
+@pytest.fixture
+def split(tmp_path):
+    for name in ["train/covid/a.png", "train/normal/b.png", "test/covid/c.png"]:
+        save(tmp_path, name)
+    return tmp_path
+
+
+# Modes
+
+
+def test_8_bit_gray_keeps_its_values(tmp_path):
+    narrow = RAMP // 4 + 20
+    np.testing.assert_array_equal(load_one(tmp_path, "a.png", narrow), narrow)
+
+
+def test_8_bit_gray_keeps_its_values_when_its_size_is_asked_for(flat):
+    np.testing.assert_array_equal(load_image_folder(flat, image_size=16).images[0], RAMP)
+
+
+def test_1_bit_is_black_and_white(tmp_path):
+    image = load_one(tmp_path, "a.png", RAMP > 99)
+    np.testing.assert_array_equal(image, np.where(RAMP > 99, 255, 0))
+
+
+def test_palette_is_looked_up(tmp_path):
+    image = Image.fromarray(255 - RAMP).convert("P")
+    image.putpalette([level for i in range(256) for level in (255 - i,) * 3])
+    image.putdata(RAMP.ravel().tolist())
+    np.testing.assert_array_equal(load_one(tmp_path, "a.png", image), 255 - RAMP)
+
+
+def test_transparent_palette_entry_is_black(tmp_path):
+    image = Image.new("P", (2, 1), 1)
+    image.putpalette([200] * 6)
+    image.putpixel((0, 0), 0)
+    assert load_one(tmp_path, "a.png", image, transparency=0).tolist() == [[0, 200]]
+
+
+def test_rgb_is_weighted_by_luma(tmp_path):
+    rgb = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]]], dtype=np.uint8)
+    assert load_one(tmp_path, "a.png", rgb).tolist() == [[76, 150, 29]]
+
+
+@pytest.mark.parametrize("channels", [2, 4])  # LA, RGBA
+def test_alpha_is_composited_over_black(tmp_path, channels):
+    image = np.full((1, 3, channels), 200, dtype=np.uint8)
+    image[0, :, -1] = [0, 128, 255]
+    assert load_one(tmp_path, "a.png", image).tolist() == [[0, 100, 200]]
+
+
+def test_cmyk_turns_gray(tmp_path):
+    image = Image.new("CMYK", (2, 2), (0, 0, 0, 55))
+    assert load_one(tmp_path, "a.tif", image).tolist() == [[200, 200], [200, 200]]
+
+
+def test_12_bit_range_in_16_bits_is_not_black(tmp_path):
+    image = load_one(tmp_path, "a.png", RAMP.astype(np.uint16) * 16)
+    np.testing.assert_array_equal(image, RAMP)
+
+
+def test_full_16_bit_range_is_not_clipped(tmp_path):
+    image = load_one(tmp_path, "a.png", RAMP.astype(np.uint16) * 257)
+    np.testing.assert_array_equal(image, RAMP)
+
+
+def test_16_bit_minimum_is_black(tmp_path):
+    image = load_one(tmp_path, "a.png", RAMP.astype(np.uint16) + 30_000)
+    np.testing.assert_array_equal(image, RAMP)
+
+
+@pytest.mark.parametrize("dtype", ["<u2", ">u2", "int32", "float32"])  # I;16, I;16B, I, F
+def test_deep_tiff_is_scaled_by_its_own_range(tmp_path, dtype):
+    image = load_one(tmp_path, "a.tif", (RAMP.astype(np.int32) * 100).astype(dtype))
+    np.testing.assert_array_equal(image, RAMP)
+
+
+def test_negative_and_fractional_values_are_scaled(tmp_path):
+    image = load_one(tmp_path, "a.tif", RAMP.astype(np.float32) / 255 - 0.5)
+    np.testing.assert_array_equal(image, RAMP)
+
+
+def test_32_bit_extremes_do_not_overflow(tmp_path):
+    image = load_one(tmp_path, "a.tif", np.array([[-(2**31), 2**31 - 1]], dtype=np.int32))
+    assert image.tolist() == [[0, 255]]
+
+
+def test_constant_16_bit_image_is_black(tmp_path):
+    image = load_one(tmp_path, "a.png", np.full((3, 3), 4095, dtype=np.uint16))
+    np.testing.assert_array_equal(image, np.zeros((3, 3)))
+
+
+def test_16_bit_tiff_whose_white_is_zero_is_inverted(tmp_path):
+    image = load_one(tmp_path, "a.tif", RAMP.astype(np.uint16) * 257, tiffinfo={262: 0})
+    np.testing.assert_array_equal(image, 255 - RAMP)
+
+
+def test_8_bit_tiff_whose_white_is_zero_is_not_inverted_twice(tmp_path):
+    image = load_one(tmp_path, "a.tif", RAMP, tiffinfo={262: 0})  # Pillow inverts, writing it
+    np.testing.assert_array_equal(image, RAMP)
+
+
+def test_jpeg_is_read(tmp_path):
+    image = load_one(tmp_path, "a.jpeg", Image.new("RGB", (16, 8), (90, 90, 90)), quality=95)
+    assert image.shape == (8, 16)
+    assert abs(image.astype(int) - 90).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_exif_orientation_is_applied(tmp_path, dtype):
+    exif = Image.Exif()
+    exif[274] = 6  # to be turned clockwise by 90 degrees
+    stored = np.array([[0, 100, 255], [0, 0, 0]], dtype=dtype)
+    image = load_one(tmp_path, "a.png", stored, exif=exif)
+    np.testing.assert_array_equal(image, np.rot90(stored, -1))
+
+
+def test_tiff_orientation_is_applied_once(tmp_path):
+    stored = np.array([[0, 100, 255], [0, 0, 0]], dtype=np.uint8)
+    image = load_one(tmp_path, "a.tif", stored, tiffinfo={274: 6})
+    np.testing.assert_array_equal(image, np.rot90(stored, -1))
+
+
+# Size
+
+
+def test_images_are_resized_to_a_square(tmp_path):
+    save(tmp_path, "covid/a.png", Image.new("L", (80, 60), 100))
+    images = load_image_folder(tmp_path, image_size=8).images
+    np.testing.assert_array_equal(images, np.full((1, 8, 8), 100))
+
+
+def test_default_image_size_is_64(flat):
+    assert load_image_folder(flat).images.shape == (3, 64, 64)
+
+
+def test_shrinking_averages(tmp_path):
+    stripes = np.tile(np.array([0, 255], dtype=np.uint8), (64, 32))
+    save(tmp_path, "covid/a.png", stripes)
+    inside = load_image_folder(tmp_path, image_size=8).images[0, :, 1:-1]
+    assert abs(inside.astype(int) - 127.5).max() < 5
+
+
+@pytest.mark.parametrize("image_size", [10, 50])
+def test_resizing_does_not_ring(tmp_path, image_size):
+    marker = np.full((16, 16), 60, dtype=np.uint8)
+    marker[4:12, 4:12] = 180
+    save(tmp_path, "covid/a.png", marker)
+    image = load_image_folder(tmp_path, image_size=image_size).images
+    assert image.min() == 60
+    assert image.max() == 180
+
+
+def test_16_bit_image_is_rounded_only_after_resizing(tmp_path):
+    fine = np.tile(np.array([116, 116, 373], dtype=np.uint16), (63, 21))  # 0.45, 0.45, 1.45
+    fine[0, 0], fine[0, 1] = 0, 65535
+    save(tmp_path, "covid/a.png", fine)
+    assert load_image_folder(tmp_path, image_size=1).images.item() == 1
+
+
+def test_native_size_is_kept(tmp_path):
+    save(tmp_path, "covid/a.png", RAMP[:5, :9].copy())
+    assert load_image_folder(tmp_path, image_size=None).images.shape == (1, 5, 9)
+
+
+def test_native_sizes_that_differ_are_listed(flat):
+    save(flat, "normal/d.png", RAMP[:5, :9].copy())
+    save(flat, "normal/e.png", RAMP[:5, :9].copy())
+    with pytest.raises(ValueError, match=r"got 2.*\n  5x9: normal/d.png\n  16x16: covid/a.png$"):
+        load_image_folder(flat, image_size=None)
+
+
+@pytest.mark.parametrize("image_size", [0, -1, 64.0, "64", True])
+def test_image_size_must_be_a_positive_int(flat, image_size):
+    with pytest.raises(ValueError, match=f"image_size must be an int >= 1, got {image_size!r}"):
+        load_image_folder(flat, image_size=image_size)
+
+
+def test_numpy_integer_is_an_image_size(flat):
+    assert load_image_folder(flat, image_size=np.int64(8)).images.shape == (3, 8, 8)
+
+
+# Layout
+
+
+def test_flat_layout_is_ordered_by_class_and_path(flat):
+    bunch = load_image_folder(flat)
+    assert bunch.filenames.tolist() == ["covid/a.png", "covid/b.png", "normal/c.png"]
+    assert bunch.target.tolist() == [0, 0, 1]
+    assert bunch.target_names.tolist() == ["covid", "normal"]
+    assert bunch.split is None
+    assert bunch.groups is None
+
+
+def test_split_layout_is_ordered_by_split_class_and_path(split):
+    bunch = load_image_folder(split)
+    names = ["test/covid/c.png", "train/covid/a.png", "train/normal/b.png"]
+    assert bunch.filenames.tolist() == names
+    assert bunch.split.tolist() == ["test", "train", "train"]
+    assert bunch.target_names[bunch.target].tolist() == ["covid", "covid", "normal"]
+
+
+def test_split_names_are_lower_cased(tmp_path):
+    for name in ["Train/covid/a.png", "VALIDATION/covid/a.png", "test/covid/a.png"]:
+        save(tmp_path, name)
+    assert load_image_folder(tmp_path).split.tolist() == ["test", "train", "validation"]
+
+
+def test_class_missing_from_train_is_allowed(split):
+    save(split, "test/pneumonia/d.png")
+    target_names = load_image_folder(split).target_names
+    assert target_names.tolist() == ["covid", "normal", "pneumonia"]
+
+
+def test_one_folder_named_as_a_split_may_be_a_class(tmp_path):
+    save(tmp_path, "valid/a.png")
+    save(tmp_path, "invalid/a.png")
+    bunch = load_image_folder(tmp_path)
+    assert bunch.target_names.tolist() == ["invalid", "valid"]
+    assert bunch.split is None
+
+
+def test_splits_beside_another_folder_warn(split):
+    save(split, "masks/a.png")
+    with pytest.warns(UserWarning, match=r"mixes splits and others.*\['masks', 'test', 'train'\]"):
+        bunch = load_image_folder(split)
+    assert bunch.target_names.tolist() == ["masks", "test", "train"]
+
+
+def test_files_deeper_below_a_class_are_found(flat):
+    save(flat, "covid/ward/2020/z.png")
+    assert "covid/ward/2020/z.png" in load_image_folder(flat).filenames
+
+
+def test_linked_folder_is_followed(flat, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    save(elsewhere, "z.png")
+    try:
+        (flat / "covid" / "linked").symlink_to(elsewhere, target_is_directory=True)
+    except OSError:
+        pytest.skip("no right to make symbolic links")
+    assert "covid/linked/z.png" in load_image_folder(flat).filenames
+
+
+def test_hidden_entries_and_files_beside_the_classes_are_passed_over(flat):
+    (flat / "metadata.csv").write_text("file,group\n")
+    (flat / "covid" / ".DS_Store").write_bytes(b"x")
+    save(flat, ".cache/a.png")
+    save(flat, "covid/.thumbnails/a.png")
+    assert len(load_image_folder(flat).images) == 3
+
+
+def test_unicode_names_are_kept(tmp_path):
+    save(tmp_path, "肺炎/Łódź é.png")
+    bunch = load_image_folder(str(tmp_path))
+    assert bunch.filenames.tolist() == ["肺炎/Łódź é.png"]
+    assert bunch.target_names.tolist() == ["肺炎"]
+
+
+def test_bunch_has_the_documented_types(flat):
+    bunch = load_image_folder(flat, image_size=8)
+    assert bunch.images.dtype == bunch.data.dtype == np.uint8
+    assert bunch.target.dtype == np.int64
+    assert bunch.data.shape == (3, 64)
+    assert np.shares_memory(bunch.data, bunch.images)
+    assert bunch.DESCR.startswith("3 grayscale images of 8x8 pixels in 2 classes")
+
+
+# Errors
+
+
+def test_missing_path(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"nowhere' does not exist"):
+        load_image_folder(tmp_path / "nowhere")
+
+
+def test_path_of_a_file(flat):
+    with pytest.raises(NotADirectoryError, match=r"a\.png' is a file"):
+        load_image_folder(flat / "covid" / "a.png")
+
+
+def test_no_class_folder(flat):
+    with pytest.raises(ValueError, match="must hold one sub-folder a class, got none"):
+        load_image_folder(flat / "covid")
+
+
+def test_split_without_class_folder(split):
+    (split / "val").mkdir()
+    with pytest.raises(ValueError, match=r"got none in .*val"):
+        load_image_folder(split)
+
+
+def test_empty_class_folder(split):
+    (split / "test" / "normal").mkdir()
+    (split / "test" / "normal" / ".keep").touch()
+    with pytest.raises(ValueError, match="empty class folder 'test/normal'"):
+        load_image_folder(split)
+
+
+def refuse(root, reason):
+    with pytest.raises(ValueError, match=f"got 1 files.*\n  covid/bad[.a-z]*: {reason}"):
+        load_image_folder(root)
+
+
+def test_zero_byte_file(flat):
+    (flat / "covid" / "bad.png").touch()
+    refuse(flat, "the file is empty")
+
+
+def test_file_that_is_no_image(flat):
+    (flat / "covid" / "bad.txt").write_text("to do: ask the ward")
+    refuse(flat, "no image format that Pillow knows")
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
+def test_truncated_image(flat, suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    file = save(flat, f"covid/bad.{suffix}", noise)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    refuse(flat, ".")
+
+
+@pytest.mark.parametrize("suffix", ["gif", "tif", "png"])
+def test_several_frames(flat, suffix):
+    frames = [Image.fromarray(RAMP), Image.fromarray(255 - RAMP)]
+    save(flat, f"covid/bad.{suffix}", frames[0], save_all=True, append_images=frames[1:])
+    refuse(flat, "it has 2 frames")
+
+
+@pytest.mark.parametrize("limit", [200, 100])  # Pillow warns at 256 > 200, raises at > 2 * 100
+def test_decompression_bomb(flat, monkeypatch, limit):
+    for name in ["covid/a.png", "covid/b.png", "normal/c.png"]:
+        save(flat, name, RAMP[:4, :4].copy())
+    save(flat, "covid/bad.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    refuse(flat, r"Image size \(256 pixels\) exceeds limit")
+
+
+def test_nan_pixels(flat):
+    save(flat, "covid/bad.tif", np.array([[0, np.nan]], dtype=np.float32))
+    refuse(flat, "it has NaN or infinite pixels")
+
+
+def test_broken_link(flat):
+    try:
+        (flat / "covid" / "bad.png").symlink_to(flat / "gone.png")
+    except OSError:
+        pytest.skip("no right to make symbolic links")
+    refuse(flat, ".*No such file")
+
+
+def test_all_unreadable_files_are_named_at_once(flat):
+    (flat / "covid" / "bad.png").touch()
+    (flat / "normal" / "notes.txt").write_text("x")
+    with pytest.raises(ValueError, match=r"got 2 files(.|\n)*covid/bad(.|\n)*normal/notes"):
+        load_image_folder(flat)
+
+
+def test_more_than_20_unreadable_files_are_counted(flat):
+    for i in range(23):
+        (flat / "covid" / f"bad{i:02}.png").touch()
+    with pytest.raises(ValueError, match=r"bad19.png: the file is empty\n  \.\.\. and 3 more$"):
+        load_image_folder(flat)
+
+
+# Groups
+
+
+def write_csv(root, text, encoding="utf-8"):
+    file = root / "metadata.csv"
+    file.write_text(text, encoding=encoding)
+    return file
+
+
+def test_groups_by_path_relative_to_root(split):
+    csv = write_csv(
+        split,
+        "file,patient_id\ntrain/covid/a.png,p1\ntest/covid/c.png,p2\ntrain/normal/b.png,p3\n",
+    )
+    assert load_image_folder(split, groups=csv).groups.tolist() == ["p2", "p1", "p3"]
+
+
+def test_groups_by_path_under_split(split):
+    csv = write_csv(split, "file,group\ncovid/a.png,p1\nnormal/b.png,p2\ncovid/c.png,p3\n")
+    assert load_image_folder(split, groups=csv).groups.tolist() == ["p3", "p1", "p2"]
+
+
+def test_groups_by_path_under_class(tmp_path):
+    save(tmp_path, "train/covid/ward1/a.png")
+    save(tmp_path, "test/covid/ward2/a.png")
+    csv = write_csv(tmp_path, "file,group\nward1/a.png,p1\nward2/a.png,p2\n")
+    assert load_image_folder(tmp_path, groups=csv).groups.tolist() == ["p2", "p1"]
+
+
+def test_groups_by_bare_name(split):
+    csv = write_csv(split, "file,group\na.png,p1\nb.png,p2\nc.png,p1\n")
+    assert load_image_folder(split, groups=csv).groups.tolist() == ["p1", "p1", "p2"]
+
+
+def test_longer_path_wins_over_bare_name(split):
+    csv = write_csv(split, "file,group\na.png,no\nb.png,p2\nc.png,p3\ntrain/covid/a.png,p1\n")
+    assert load_image_folder(split, groups=csv).groups.tolist() == ["p3", "p1", "p2"]
+
+
+def test_bare_name_of_two_images_gives_no_group(flat):
+    save(flat, "normal/a.png")
+    csv = write_csv(flat, "file,group\na.png,p1\nb.png,p2\nc.png,p3\n")
+    match = r"for 2 of 4 images(.|\n)*covid/a.png: no group\n  normal/a.png: no group$"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(flat, groups=csv)
+
+
+def test_row_of_another_folder_does_not_lend_its_group(flat):
+    csv = write_csv(flat, "file,group\nother/a.png,p1\nb.png,p2\nc.png,p3\n")
+    with pytest.raises(ValueError, match=r"covid/a.png: no group"):
+        load_image_folder(flat, groups=csv)
+
+
+@pytest.mark.parametrize("column", ["file", "FileName", "PATH", " image"])
+def test_file_column_names(flat, column):
+    csv = write_csv(flat, f"{column},group\na.png,p1\nb.png,p2\nc.png,p3\n")
+    assert load_image_folder(flat, groups=csv).groups.tolist() == ["p1", "p2", "p3"]
+
+
+@pytest.mark.parametrize(
+    "column", ["group", "Groups", "patient_id", "PatientID", "patient", "SUBJECT"]
+)
+def test_group_column_names(flat, column):
+    csv = write_csv(flat, f"file,{column}\na.png,p1\nb.png,p2\nc.png,p3\n")
+    assert load_image_folder(flat, groups=csv).groups.tolist() == ["p1", "p2", "p3"]
+
+
+def test_first_accepted_column_counts(flat):
+    csv = write_csv(flat, "patient,image,group,file\nx,y,p1,a.png\nx,y,p2,b.png\nx,y,p3,c.png\n")
+    assert load_image_folder(flat, groups=csv).groups.tolist() == ["p1", "p2", "p3"]
+
+
+@pytest.mark.parametrize("header", ["name,group", "file,ward"])
+def test_missing_column_lists_columns_and_names_accepted(flat, header):
+    csv = write_csv(flat, f"{header}\na.png,p1\n")
+    match = f"named one of .*(filename|patient_id).*got the columns {header.replace(',', ', ')}"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(flat, groups=csv)
+
+
+def test_groups_from_a_csv_are_strings_as_written(flat):
+    csv = write_csv(flat, "file,group\na.png,007\nb.png,7\nc.png,7.0\n")
+    groups = load_image_folder(flat, groups=csv).groups
+    assert groups.dtype == object
+    assert groups.tolist() == ["007", "7", "7.0"]
+    assert all(type(group) is str for group in groups)
+
+
+def test_groups_from_a_data_frame_are_kept(flat):
+    table = pd.DataFrame({"file": ["c.png", "a.png", "b.png"], "group": [3, 1, 2]})
+    assert load_image_folder(flat, groups=table).groups.tolist() == [1, 2, 3]
+
+
+def test_rows_without_an_image_are_passed_over(flat):
+    text = "file,group\nz.png,p8\nz.png,p9\na.png,p1\nb.png,p2\nc.png,p3\n"
+    assert load_image_folder(flat, groups=write_csv(flat, text)).groups.tolist() == [
+        "p1",
+        "p2",
+        "p3",
+    ]
+
+
+def test_repeated_rows_that_agree_are_allowed(flat):
+    csv = write_csv(flat, "file,group\na.png,p1\na.png,p1\nb.png,p2\nc.png,p3\n")
+    assert load_image_folder(flat, groups=csv).groups.tolist() == ["p1", "p2", "p3"]
+
+
+def test_repeated_rows_that_disagree_are_named(flat):
+    csv = write_csv(flat, "file,group\na.png,p1\na.png,p9\nb.png,p2\nc.png,p3\n")
+    with pytest.raises(ValueError, match=r"for 1 of 3 images.*\n  covid/a.png: \['p1', 'p9'\]$"):
+        load_image_folder(flat, groups=csv)
+
+
+def test_row_with_an_empty_group_gives_none(flat):
+    csv = write_csv(flat, "file,group\na.png,p1\nb.png,\nc.png,p3\n")
+    with pytest.raises(ValueError, match=r"covid/b.png: no group$"):
+        load_image_folder(flat, groups=csv)
+
+
+def test_more_than_20_images_without_group_are_counted(flat):
+    for i in range(22):
+        save(flat, f"covid/x{i:02}.png")
+    csv = write_csv(flat, "file,group\na.png,p1\nb.png,p2\nc.png,p3\n")
+    with pytest.raises(ValueError, match=r"for 22 of 25 (.|\n)*\.\.\. and 2 more$"):
+        load_image_folder(flat, groups=csv)
+
+
+@pytest.mark.parametrize(
+    "content", [None, b"", b"file,group\na,b,c,d\nx,y,z", b"file,group\n\xff\xfe"]
+)
+def test_csv_that_cannot_be_read(flat, content):
+    csv = flat / "metadata.csv"
+    if content is not None:
+        csv.write_bytes(content)
+    with pytest.raises(ValueError, match=r"groups must be a comma-separated UTF-8 file, got .*csv"):
+        load_image_folder(flat, groups=csv)
+
+
+def test_groups_of_another_type(flat):
+    with pytest.raises(TypeError, match="groups must be None, a path or a DataFrame, got list"):
+        load_image_folder(flat, groups=["p1", "p2", "p3"])
+
+
+def test_csv_with_byte_order_mark_and_backslashes(flat):
+    text = "file,group\n.\\covid\\a.png,p1\ncovid\\b.png,p2\n./normal/c.png,p3\n"
+    csv = write_csv(flat, text, encoding="utf-8-sig")
+    assert load_image_folder(flat, groups=str(csv)).groups.tolist() == ["p1", "p2", "p3"]
+
+
+def test_accents_match_composed_or_not(tmp_path):
+    save(tmp_path, "covid/" + unicodedata.normalize("NFD", "é.png"))
+    csv = write_csv(tmp_path, "file,group\n" + unicodedata.normalize("NFC", "é.png") + ",Zoë\n")
+    assert load_image_folder(tmp_path, groups=csv).groups.tolist() == ["Zoë"]
+
+
+def test_pandas_is_not_needed_without_groups(flat):
+    code = (
+        "import sys; sys.modules['pandas'] = None; "
+        "from skcxr.datasets.folders import load_image_folder; "
+        f"load_image_folder({str(flat)!r})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# Real radiographs
+
+
+def test_real_radiographs():
+    data = Path(os.environ.get("SKCXR_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    root = data / "covid_cxr"
+    if not root.is_dir():
+        pytest.skip(f"no covid_cxr in {data}; set SKCXR_DATA to the folder that holds it")
+    bunch = load_image_folder(root, groups=root / "metadata.csv")
+
+    classes = bunch.target_names[bunch.target]
+    counts = Counter(zip(bunch.split.tolist(), classes.tolist(), strict=True))
+    n_train = {"covid": 60, "normal": 70, "pneumonia_bac": 70, "pneumonia_vir": 70}
+    expected = {("train", name): n for name, n in n_train.items()}
+    assert counts == expected | {("test", name): 9 for name in n_train}
+    covid_train = (bunch.split == "train") & (classes == "covid")
+    assert len(set(bunch.groups[covid_train])) == 38
