@@ -53,12 +53,14 @@ class TorchvisionNet(nn.Module):
             weights = choices[weights]
             self.input_size = weights.transforms().crop_size[0]
         self.net = models.get_model(name, weights=weights)
-        *path, last = [n for n, m in self.net.named_modules() if isinstance(m, nn.Linear)][-1].split(
-            "."
-        )
-        head = self.net.get_submodule(".".join(path))
-        setattr(head, last, nn.Linear(getattr(head, last).in_features, n_classes))
-        self.n_channels = n_channels
+        layers = [n for n, m in self.net.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+        parent, _, child = layers[-1].rpartition(".")
+        last = self.net.get_submodule(layers[-1])
+        if isinstance(last, nn.Linear):
+            head = nn.Linear(last.in_features, n_classes)
+        else:
+            head = nn.Conv2d(last.in_channels, n_classes, last.kernel_size)
+        setattr(self.net.get_submodule(parent), child, head)
         self.register_buffer("mean", torch.tensor(IMAGENET_MEAN).view(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
 

@@ -78,17 +78,17 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
         torchvision downloads them unless its cache holds them.
     max_epochs : int, default=150
         Passes over the training set.
-    batch_size : int, default=256
+    batch_size : int, default=64
         Images in a training step.
-    lr : float, default=0.01
+    lr : float, default=0.1
         Learning rate; with ``lr_schedule="onecycle"`` the highest one.
-    lr_schedule : {"constant", "onecycle"}, default="constant"
-        "onecycle" warms up to `lr` and anneals to zero, once in the whole training.
+    lr_schedule : {"onecycle", "constant"}, default="onecycle"
+        "onecycle" [2]_ warms up to `lr` and anneals to zero, once in the whole training.
     momentum : float, default=0.9
         Momentum of SGD.
     nesterov : bool, default=True
         Whether the momentum is Nesterov's.
-    weight_decay : float, default=0.0
+    weight_decay : float, default=1e-3
         L2 penalty.
     augment : "classic", callable or None, default="classic"
         Augmentation of training batches: small rotations, shifts and scalings
@@ -129,6 +129,8 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
     References
     ----------
     .. [1] Davoodi and Lo Giudice, "Synthetic of Chest X-ray Images".
+    .. [2] Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
+       Learning Rates", 2019.
 
     Examples
     --------
@@ -165,12 +167,12 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
         *,
         weights=None,
         max_epochs=150,
-        batch_size=256,
-        lr=0.01,
-        lr_schedule="constant",
+        batch_size=64,
+        lr=0.1,
+        lr_schedule="onecycle",
         momentum=0.9,
         nesterov=True,
-        weight_decay=0.0,
+        weight_decay=1e-3,
         augment="classic",
         class_weight=None,
         image_shape=None,
@@ -235,30 +237,36 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
         ValueError
             If a parameter, X or y is out of its domain. Nothing was trained then.
         """
+        y_shape = np.asarray(y).shape
+        if len(y_shape) == 2 and y_shape[1] > 1:
+            raise ValueError(
+                "Multilabel and multioutput targets are not supported. y should be a 1d array, "
+                f"got an array of shape {y_shape} instead."
+            )
         X, y = validate_data(self, X, y, allow_nd=True, ensure_min_samples=2)
         check_classification_targets(y)
-        self.classes_, targets = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
+        classes, targets = np.unique(y, return_inverse=True)
+        if len(classes) < 2:
             raise ValueError(
-                f"y holds one class, {self.classes_[0]!r}; a classifier needs two or more."
+                f"y holds one class, {classes.tolist()[0]!r}; a classifier needs two or more."
             )
-        self.spec_ = ImageSpec.of(X, self.image_shape)
+        spec = ImageSpec.of(X, self.image_shape)
         device = resolve_device(self.device)
-        net = self._build_net(y, device)
+        net = self._build_net(classes, y, spec.shape[0], device)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        images = self.spec_.to_tensor(X).to(device)
+        images = spec.to_tensor(X).to(device)
         labels = torch.as_tensor(targets, dtype=torch.int64, device=device)
         # The caller's generators are left as they were: work runs on copies of all of them.
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             torch.manual_seed(seed)
             net.fit(TensorDataset(images, labels), y=None)
-        self.net_ = _at_rest(net)
+        # Set together and last: a fit that fails leaves the one before as it was.
+        self.net_, self.classes_, self.spec_ = _at_rest(net), classes, spec
         self.history_ = [_epoch_of(row) for row in net.history]
         return self
 
-    def _build_net(self, y, device):
+    def _build_net(self, classes, y, n_channels, device):
         """An unfitted skorch net of this estimator's parameters."""
-        n_classes = len(self.classes_)
         if isinstance(self.module, str) and self.module == "cxrnet":
             module, options = CXRNet, {}
         elif isinstance(self.module, str):
@@ -270,7 +278,7 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
                 f"weights={self.weights!r} needs a torchvision network as module, got "
                 f"{self.module!r}. Pass module='resnet18', say, or weights=None."
             )
-        class_weight = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        class_weight = compute_class_weight(self.class_weight, classes=classes, y=y)
         callbacks = copy.deepcopy(self.callbacks or [])
         if self.lr_schedule == "onecycle":
             policy = LRScheduler(
@@ -282,8 +290,8 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
             callbacks.append(("one_cycle", policy))
         return NeuralNetClassifier(
             module,
-            module__n_classes=n_classes,
-            module__n_channels=self.spec_.shape[0],
+            module__n_classes=len(classes),
+            module__n_channels=n_channels,
             **{f"module__{key}": value for key, value in options.items()},
             criterion=nn.CrossEntropyLoss,
             criterion__weight=torch.as_tensor(class_weight, dtype=torch.float32),
@@ -353,6 +361,7 @@ def _at_rest(net):
     net.device = "cpu"
     net.optimizer_ = None
     # A learning rate scheduler would bring the optimizer back into the pickle.
+    net.callbacks = None
     net.callbacks_ = [(name, c) for name, c in net.callbacks_ if not isinstance(c, LRScheduler)]
     return net
 

@@ -71,7 +71,7 @@ def fit_folds(arms, X, y, *, cv=4, groups=None, n_jobs=None):
     >>> from sklearn.linear_model import LogisticRegression
     >>> from skcxr.evaluation import fit_folds
     >>> X, y = load_iris(return_X_y=True)
-    >>> arms = {"weak": LogisticRegression(C=0.01), "strong": LogisticRegression(C=10, max_iter=999)}
+    >>> arms = {"weak": LogisticRegression(C=0.01), "strong": LogisticRegression(max_iter=999)}
     >>> [(r.arm, r.fold) for r in fit_folds(arms, X, y, cv=2)]
     [('weak', 0), ('strong', 0), ('weak', 1), ('strong', 1)]
     """
@@ -81,7 +81,9 @@ def fit_folds(arms, X, y, *, cv=4, groups=None, n_jobs=None):
         for fold, (train, test) in enumerate(splits)
         for arm, estimator in arms.items()
     )
-    yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")(tasks)
+    yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")(
+        tasks
+    )
 
 
 def _fit_fold(arm, estimator, fold, X, y, train, test):

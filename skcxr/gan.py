@@ -213,8 +213,8 @@ class DCGAN(BaseEstimator):
         """
         X = validate_data(self, X, allow_nd=True, ensure_min_samples=2)
         n_blocks(self.image_size)
-        self.spec_ = ImageSpec.of(X, self.image_shape)
-        _, height, width = self.spec_.shape
+        spec = ImageSpec.of(X, self.image_shape)
+        _, height, width = spec.shape
         if max(height, width) > self.image_size:
             raise ValueError(
                 f"X holds images of {height}x{width}, larger than image_size={self.image_size}. "
@@ -224,15 +224,18 @@ class DCGAN(BaseEstimator):
             raise ValueError(f"betas must be two numbers in [0, 1), got {self.betas!r}.")
         device = resolve_device(self.device)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        images = pad_to_square(self.spec_.to_tensor(X), self.image_size)
-        self._train(images.to(device, memory_format=torch.channels_last), int(seed))
+        images = pad_to_square(spec.to_tensor(X), self.image_size)
+        images = images.to(device, memory_format=torch.channels_last)
+        # Set together and last: a fit that fails leaves the one before as it was.
+        self.generator_, self.discriminator_, self.history_ = self._train(images, int(seed))
+        self.spec_ = spec
         return self
 
     def _train(self, images, seed):
-        """The training loop, on the images' device: sets the networks and `history_`."""
+        """The training loop, on the images' device; returns G, D and the history."""
         device, augment = images.device, check_augment(self.augment)
         rng = torch.Generator().manual_seed(seed)
-        size, n_channels = self.image_size, self.spec_.shape[0]
+        size, n_channels = self.image_size, images.shape[1]
         G = Generator(self.latent_dim, size, self.base_width, n_channels, rng)
         D = Discriminator(size, self.base_width, n_channels, self.dropout, rng)
         G, D = (net.to(device, memory_format=torch.channels_last) for net in (G, D))
@@ -243,7 +246,7 @@ class DCGAN(BaseEstimator):
             for net in (G, D)
         )
         latent_shape = (self.batch_size, self.latent_dim, 1, 1)
-        self.history_ = []
+        history = []
         bar = tqdm(
             total=self.max_epochs * self.steps_per_epoch, unit="step", disable=not self.verbose
         )
@@ -286,14 +289,14 @@ class DCGAN(BaseEstimator):
                 "D(G(z)) {d_g_z1:.3f} / {d_g_z2:.3f}".format(**row)
             )
             seconds = time.perf_counter() - start
-            self.history_.append({"epoch": epoch, **row, "seconds": seconds})
-            _check_converging(self.history_[-1])
+            history.append({"epoch": epoch, **row, "seconds": seconds})
+            _check_converging(history[-1])
         bar.close()
         if not all(weight.isfinite().all() for weight in G.state_dict().values()):
             _diverged(epoch, "the generator's weights are not finite")
-        self.generator_, self.discriminator_ = (
-            net.cpu().eval().requires_grad_(False) for net in (G, D)
-        )
+        for net in (G, D):
+            net.cpu().eval().requires_grad_(False).zero_grad()
+        return G, D, history
 
     def sample(self, n_samples=1, random_state=None):
         """Draw synthetic images.

@@ -59,7 +59,7 @@ class Dropout(nn.Module):
 
 
 def _initialize(module, generator):
-    """DCGAN's initial weights (Radford et al. 2016, section 3): N(0, 0.02), and N(1, 0.02) for BN."""
+    """N(0, 0.02) for convolutions, N(1, 0.02) for BN's scale (Radford et al. 2016, section 3)."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(layer.weight, 0.0, 0.02, generator=generator)
@@ -132,7 +132,7 @@ class Generator(nn.Module):
         self.layers = _with_weights(layers, generator)
 
     def forward(self, z):
-        """Images in [-1, 1], (n, n_channels, image_size, image_size), of z (n, latent_dim, 1, 1)."""
+        """Images (n, n_channels, image_size, image_size) in [-1, 1] of z (n, latent_dim, 1, 1)."""
         return self.layers(z)
 
 

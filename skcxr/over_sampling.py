@@ -18,7 +18,7 @@ from skcxr.gan import DCGAN
 
 
 @dataclass(frozen=True)
-class grow:  # noqa: N801 -- reads as the function that its users call
+class grow:
     """Sampling strategy: every class grows to `factor` times its size.
 
     imbalanced-learn's own strategies only level classes up to the largest. The paper enlarges all
@@ -131,9 +131,7 @@ class DCGANOversampler(BaseOverSampler):
         "n_jobs": [Integral, None],
     }
 
-    def __init__(
-        self, estimator=None, *, sampling_strategy="auto", n_jobs=None, random_state=None
-    ):
+    def __init__(self, estimator=None, *, sampling_strategy="auto", n_jobs=None, random_state=None):
         super().__init__(sampling_strategy=sampling_strategy)
         self.estimator = estimator
         self.n_jobs = n_jobs
@@ -155,7 +153,9 @@ class DCGANOversampler(BaseOverSampler):
                     "Leave the class out of sampling_strategy, or add images."
                 )
         # A seed for every class, grown or not: one class' images do not hang on another's growth.
-        seeds = check_random_state(self.random_state).randint(np.iinfo(np.int32).max, size=len(classes))
+        seeds = check_random_state(self.random_state).randint(
+            np.iinfo(np.int32).max, size=len(classes)
+        )
         growing = [(k, n, seed) for (k, n), seed in zip(wanted.items(), seeds, strict=True) if n]
         estimator = DCGAN() if self.estimator is None else self.estimator
         results = Parallel(n_jobs=self.n_jobs)(

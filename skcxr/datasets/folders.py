@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 import warnings
-from collections import Counter
 from collections.abc import Iterator
 from numbers import Integral
 from pathlib import Path
@@ -15,12 +13,12 @@ import numpy as np
 from PIL import Image, ImageOps
 from sklearn.utils import Bunch
 
+from skcxr.datasets.groups import listing, match_groups, read_groups
+
 if TYPE_CHECKING:
     import pandas as pd
 
 _SPLITS = {"train", "test", "val", "valid", "validation"}
-_FILE_COLUMNS = ("file", "filename", "path", "image")
-_GROUP_COLUMNS = ("group", "groups", "patient_id", "patientid", "patient", "subject")
 
 
 def load_image_folder(
@@ -124,7 +122,7 @@ def load_image_folder(
 
     splits, classes, files = zip(*_find_files(root), strict=True)
     names = [file.relative_to(root).as_posix() for file in files]
-    image_groups = None if groups is None else _match_groups(names, _read_groups(groups))
+    image_groups = None if groups is None else match_groups(names, read_groups(groups))
     images = _read_images(files, names, image_size)
 
     target_names, target = np.unique(classes, return_inverse=True)
@@ -202,14 +200,14 @@ def _read_images(files: tuple[Path, ...], names: list[str], image_size: int | No
     if failures:
         raise ValueError(
             f"path must hold still images, got {len(failures)} files that are not readable as "
-            f"one. Repair, convert or remove them:{_listing(failures)}"
+            f"one. Repair, convert or remove them:{listing(failures)}"
         )
     examples = {image.shape: name for image, name in zip(images[::-1], names[::-1], strict=True)}
     if len(examples) > 1:
         sizes = [f"{height}x{width}: {name}" for (height, width), name in sorted(examples.items())]
         raise ValueError(
             f"image_size=None needs images of one size, got {len(sizes)} (height x width). "
-            f"Pass image_size=64 to resize them:{_listing(sizes)}"
+            f"Pass image_size=64 to resize them:{listing(sizes)}"
         )
     return np.stack(images)
 
@@ -247,78 +245,3 @@ def _stretch(values: np.ndarray) -> np.ndarray:
         raise ValueError("it has NaN or infinite pixels")
     low, high = values.min(), values.max()
     return (values - low) / (high - low) * 255 if high > low else np.zeros_like(values)
-
-
-def _read_groups(groups: str | os.PathLike[str] | pd.DataFrame) -> dict[str, set]:
-    """Map each file of the table to the groups that its rows give it."""
-    import pandas as pd
-
-    if isinstance(groups, str | os.PathLike):
-        try:
-            with warnings.catch_warnings():
-                # Rows longer than the header are an error: by default they move to the left.
-                warnings.simplefilter("error", pd.errors.ParserWarning)
-                # Path keeps pandas from fetching an address, str keeps "007".
-                table = pd.read_csv(Path(groups), dtype=str, index_col=False)
-        except (OSError, ValueError, pd.errors.ParserWarning) as error:
-            raise ValueError(
-                f"groups must be a comma-separated UTF-8 file, got {os.fspath(groups)!r}: {error}. "
-                "Pass such a file, or a DataFrame."
-            ) from error
-    elif isinstance(groups, pd.DataFrame):
-        table = groups
-    else:
-        raise TypeError(
-            f"groups must be None, a path or a DataFrame, got {type(groups).__name__}. Pass a "
-            "DataFrame with the columns 'file' and 'group'."
-        )
-    columns = [str(column).strip().lower() for column in table.columns]
-    used = []
-    for accepted in (_FILE_COLUMNS, _GROUP_COLUMNS):
-        present = [columns.index(name) for name in accepted if name in columns]
-        if not present:
-            raise ValueError(
-                f"groups must have a column named one of {', '.join(accepted)}, got the columns "
-                f"{', '.join(map(str, table.columns))}. Rename one."
-            )
-        used.append(present[0])
-    groups_of: dict[str, set] = {}
-    for file, group in table.iloc[:, used].dropna().itertuples(index=False, name=None):
-        groups_of.setdefault(_spelled_alike(str(file)), set()).add(group)
-    return groups_of
-
-
-def _match_groups(names: list[str], groups_of: dict[str, set]) -> list:
-    tails = [_tails(_spelled_alike(name)) for name in names]
-    n_owners = Counter(tail for image_tails in tails for tail in image_tails)
-    found, failures = [], []
-    for name, (full, *shorter) in zip(names, tails, strict=True):
-        keys = [full, *(tail for tail in shorter if n_owners[tail] == 1)]
-        matched = next((groups_of[key] for key in keys if key in groups_of), set())
-        if len(matched) == 1:
-            found.extend(matched)
-        else:
-            failures.append(f"{name}: {sorted(map(str, matched)) or 'no group'}")
-    if failures:
-        raise ValueError(
-            f"groups must give each image one group, got none or several for {len(failures)} of "
-            f"{len(names)} images. Correct their rows; images that share a name need their paths "
-            f"relative to `path`:{_listing(failures)}"
-        )
-    return found
-
-
-def _spelled_alike(name: str) -> str:
-    """Spell a path in one way: macOS decomposes accents, Windows writes backslashes."""
-    return unicodedata.normalize("NFC", name.replace("\\", "/")).removeprefix("./")
-
-
-def _tails(name: str) -> list[str]:
-    """Shorten a path from the left: a/b/c, b/c, c."""
-    parts = name.split("/")
-    return ["/".join(parts[i:]) for i in range(len(parts))]
-
-
-def _listing(lines: list[str]) -> str:
-    rest = [f"... and {len(lines) - 20} more"] if len(lines) > 20 else []
-    return "".join(f"\n  {line}" for line in lines[:20] + rest)

@@ -1,0 +1,56 @@
+"""Images and small estimators that many tests share."""
+
+import os
+from pathlib import Path
+
+# Before SciPy is imported: scikit-learn skips its check of array API input without it.
+os.environ["SCIPY_ARRAY_API"] = "1"
+
+import numpy as np
+import pytest
+import torch
+
+from skcxr import DCGAN, CXRClassifier
+from skcxr.datasets import load_image_folder, make_chest_phantoms
+
+# Small networks gain nothing from threads, and tests may run beside others.
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def phantoms():
+    """48 phantoms of 16x16 in four classes."""
+    return make_chest_phantoms(48, image_size=16, random_state=0)
+
+
+@pytest.fixture
+def tiny_gan():
+    """A DCGAN that trains in a fraction of a second."""
+    return DCGAN(
+        image_size=16, base_width=4, max_epochs=1, steps_per_epoch=2, batch_size=8, random_state=0
+    )
+
+
+@pytest.fixture
+def tiny_clf():
+    """A classifier that trains in a fraction of a second."""
+    return CXRClassifier(max_epochs=2, batch_size=32, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """Folder of the real radiographs, or skip."""
+    folder = Path(os.environ.get("SKCXR_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    if not (folder / "covid_cxr").is_dir():
+        pytest.skip(f"real radiographs are not at {folder}; set SKCXR_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def radiographs(data_folder):
+    """The 270 real training images at 64x64: data, target names of each row, patients."""
+    folder = data_folder / "covid_cxr"
+    images = load_image_folder(folder, groups=folder / "metadata.csv")
+    train = images.split == "train"
+    names = images.target_names[images.target]
+    return images.data[train], names[train], np.asarray(images.groups[train], dtype=str)

@@ -1,0 +1,56 @@
+import numpy as np
+from sklearn.datasets import load_iris
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
+
+from skcxr.evaluation import fit_folds
+
+X, y = load_iris(return_X_y=True)
+ARMS = {"weak": LogisticRegression(C=1e-4), "strong": LogisticRegression(max_iter=1000)}
+
+
+def test_every_arm_gets_the_same_folds():
+    results = list(fit_folds(ARMS, X, y, cv=5))
+    assert sorted((r.arm, r.fold) for r in results) == sorted(
+        (a, f) for a in ARMS for f in range(5)
+    )
+    tests = {arm: [r.test for r in results if r.arm == arm] for arm in ARMS}
+    for weak, strong in zip(tests["weak"], tests["strong"], strict=True):
+        np.testing.assert_array_equal(weak, strong)
+
+
+def test_predictions_are_cross_validations():
+    cv = StratifiedKFold(4, shuffle=True, random_state=0)
+    pooled = np.empty_like(y)
+    for result in fit_folds({"strong": ARMS["strong"]}, X, y, cv=cv):
+        pooled[result.test] = result.predictions
+        assert not np.intersect1d(result.train, result.test).size
+        np.testing.assert_array_equal(result.probabilities.argmax(axis=1), result.predictions)
+    np.testing.assert_array_equal(pooled, cross_val_predict(ARMS["strong"], X, y, cv=cv))
+
+
+def test_groups_stay_together():
+    groups = np.arange(150) // 3
+    for result in fit_folds(ARMS, X, y, cv=StratifiedGroupKFold(3), groups=groups):
+        assert not np.intersect1d(groups[result.train], groups[result.test]).size
+
+
+def test_results_come_as_they_finish():
+    results = fit_folds(ARMS, X, y, cv=2)
+    assert next(results).fold == 0
+    assert len(list(results)) == 3
+
+
+def test_arms_in_parallel_give_the_same():
+    def pooled(n_jobs):
+        results = fit_folds(ARMS, X, y, cv=2, n_jobs=n_jobs)
+        return {(r.arm, r.fold): r.probabilities for r in results}
+
+    one, two = pooled(1), pooled(2)
+    for key in one:
+        np.testing.assert_allclose(one[key], two[key])
+
+
+def test_arms_are_left_unfitted():
+    list(fit_folds(ARMS, X, y, cv=2))
+    assert not hasattr(ARMS["weak"], "coef_")

@@ -1,0 +1,251 @@
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+
+from skcxr import DCGAN
+from skcxr.networks import Discriminator, Generator
+
+rng = np.random.default_rng(0)
+
+
+def weights(gan):
+    return torch.cat([p.flatten() for p in gan.generator_.parameters()])
+
+
+def test_the_papers_recipe():
+    gan = DCGAN.paper(random_state=1, max_epochs=3)
+    assert gan.random_state == 1
+    assert gan.max_epochs == 3
+    expected = {
+        "latent_dim": 100,
+        "image_size": 64,
+        "base_width": 64,
+        "max_epochs": 200,
+        "steps_per_epoch": 34,
+        "batch_size": 32,
+        "lr": 2e-4,
+        "betas": (0.5, 0.999),
+        "augment": "classic",
+    }
+    assert expected.items() <= DCGAN.paper().get_params().items()
+
+
+def test_fit_trains_the_networks_of_tables_1_and_2():
+    X = rng.integers(0, 255, (4, 64, 64)).astype(np.uint8)
+    gan = DCGAN.paper(max_epochs=1, steps_per_epoch=1, batch_size=2).fit(X)
+    assert isinstance(gan.generator_, Generator)
+    assert isinstance(gan.discriminator_, Discriminator)
+    assert sum(p.numel() for p in gan.generator_.parameters()) == 3_574_656
+    assert sum(p.numel() for p in gan.discriminator_.parameters()) == 2_763_520
+
+
+def test_history_has_a_row_an_epoch(tiny_gan, phantoms):
+    gan = tiny_gan.set_params(max_epochs=3).fit(phantoms.data)
+    keys = ["epoch", "loss_d", "loss_g", "d_x", "d_g_z1", "d_g_z2", "seconds"]
+    assert [list(row) for row in gan.history_] == [keys] * 3
+    assert [row["epoch"] for row in gan.history_] == [1, 2, 3]
+    for row in gan.history_:
+        assert all(0 < row[name] < 1 for name in ("d_x", "d_g_z1", "d_g_z2"))
+
+
+def test_first_step_has_the_losses_of_the_untrained_networks(phantoms):
+    """One step without dropout or augmentation, against the formulas in float64."""
+    gan = DCGAN(
+        image_size=16,
+        base_width=4,
+        dropout=0.0,
+        augment=None,
+        max_epochs=1,
+        steps_per_epoch=1,
+        batch_size=len(phantoms.data),
+        random_state=0,
+    ).fit(phantoms.data)
+    generator = torch.Generator().manual_seed(np.random.RandomState(0).randint(2**31 - 1))
+    G = Generator(100, 16, 4, generator=generator)
+    D = Discriminator(16, 4, dropout=0.0, generator=generator)
+    torch.randperm(len(phantoms.data), generator=generator)  # the batch: all images
+    z = torch.rand(len(phantoms.data), 100, 1, 1, generator=generator) * 2 - 1
+    fake = G.double()(z.double()).detach()
+    real = gan.spec_.to_tensor(phantoms.data).double()
+    D.double()
+    d_x, d_g_z1 = D(real).detach(), D(fake).detach()
+    expected = {
+        "loss_d": float(-(d_x.log().mean() + (1 - d_g_z1).log().mean())),
+        "d_x": float(d_x.mean()),
+        "d_g_z1": float(d_g_z1.mean()),
+    }
+    assert {k: gan.history_[0][k] for k in expected} == pytest.approx(expected, rel=1e-4)
+
+
+def test_losses_of_both_networks_have_the_right_sign(phantoms):
+    """A discriminator left alone wins; the generator's step lowers its own loss."""
+    gan = DCGAN(image_size=16, base_width=8, max_epochs=8, steps_per_epoch=10, random_state=0)
+    first, *_, last = gan.fit(phantoms.data).history_
+    assert last["loss_d"] < first["loss_d"]
+    assert last["d_x"] > last["d_g_z1"] > last["d_g_z2"]
+
+
+def test_samples_resemble_the_training_images():
+    """Two-tone images, dark above and bright below: the generator learns which half is which."""
+    X = np.zeros((20, 16, 16), dtype=np.uint8)
+    X[:, 8:] = rng.integers(150, 255, (20, 8, 16))
+    gan = DCGAN(
+        image_size=16, base_width=8, max_epochs=8, steps_per_epoch=20, lr=3e-3, random_state=0
+    ).fit(X)
+    samples = gan.sample(50, random_state=0).astype(float)
+    # An untrained generator gives the same gray everywhere; the real difference is 200.
+    assert samples[:, 10:].mean() - samples[:, :6].mean() > 60
+
+
+@pytest.mark.parametrize("shape", [(9,), (20,), (16, 16), (10, 14), (1, 16, 16), (3, 12, 8)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int16])
+def test_samples_come_in_the_layout_and_range_given(tiny_gan, shape, dtype):
+    X = rng.integers(5, 90, (6, *shape)).astype(dtype)
+    samples = tiny_gan.fit(X).sample(3, random_state=0)
+    assert samples.shape == (3, *shape)
+    assert samples.dtype == dtype
+    assert samples.min() >= X.min()
+    assert samples.max() <= X.max()
+
+
+@pytest.mark.parametrize("n", [2, 3, 8, 9])
+def test_any_number_of_images_from_two_on(tiny_gan, n):
+    assert np.isfinite(tiny_gan.fit(rng.random((n, 256))).sample(2)).all()
+
+
+def test_one_seed_one_result(tiny_gan, phantoms):
+    one, same, other = (
+        clone(tiny_gan).set_params(random_state=seed).fit(phantoms.data) for seed in (0, 0, 1)
+    )
+    assert torch.equal(weights(one), weights(same))
+    assert not torch.equal(weights(one), weights(other))
+    assert [r["loss_d"] for r in one.history_] == [r["loss_d"] for r in same.history_]
+    np.testing.assert_array_equal(one.sample(4, 7), same.sample(4, 7))
+    assert (one.sample(4, 7) != one.sample(4, 8)).any()
+
+
+def test_first_samples_do_not_depend_on_how_many_are_drawn(tiny_gan, phantoms):
+    gan = tiny_gan.fit(phantoms.data)
+    np.testing.assert_array_equal(gan.sample(70, 0)[:3], gan.sample(3, 0))
+
+
+def test_global_generators_are_left_alone(tiny_gan, phantoms):
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002 -- the global generator is what is tested
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    tiny_gan.fit(phantoms.data).sample(2, random_state=0)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+
+
+def test_decision_function_is_the_discriminators_logits(tiny_gan, phantoms):
+    gan = tiny_gan.fit(phantoms.data)
+    x = gan.spec_.to_tensor(phantoms.data)
+    with torch.no_grad():
+        expected = gan.discriminator_.logits(x).flatten().numpy()
+    np.testing.assert_allclose(gan.decision_function(phantoms.data), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_augment_sees_every_real_batch_and_only_real_ones(tiny_gan, phantoms):
+    seen = []
+
+    def spy(batch, generator):
+        assert isinstance(generator, torch.Generator)
+        seen.append(batch)
+        return batch
+
+    gan = tiny_gan.set_params(augment=spy).fit(phantoms.data)
+    real = {tuple(row.flatten().tolist()) for row in gan.spec_.to_tensor(phantoms.data)}
+    assert len(seen) == tiny_gan.max_epochs * tiny_gan.steps_per_epoch
+    assert all(tuple(row.flatten().tolist()) in real for batch in seen for row in batch)
+
+
+def test_fitted_state_is_at_rest_on_the_cpu(tiny_gan, phantoms):
+    gan = tiny_gan.fit(phantoms.data)
+    for network in (gan.generator_, gan.discriminator_):
+        assert not network.training
+        assert all(p.device.type == "cpu" and p.grad is None for p in network.parameters())
+
+
+def test_joblib_round_trip(tiny_gan, phantoms, tmp_path):
+    gan = tiny_gan.fit(phantoms.data)
+    joblib.dump(gan, tmp_path / "gan.joblib")
+    loaded = joblib.load(tmp_path / "gan.joblib")
+    np.testing.assert_array_equal(loaded.sample(3, 0), gan.sample(3, 0))
+    assert loaded.history_ == gan.history_
+
+
+def test_verbose_shows_the_papers_line(tiny_gan, phantoms, capfd):
+    tiny_gan.set_params(verbose=1).fit(phantoms.data)
+    err = capfd.readouterr().err
+    assert "Epoch 1 2/2" in err
+    for word in ("Loss_D", "Loss_G", "D(x)", "D(G(z))"):
+        assert word in err
+
+
+def test_silent_by_default(tiny_gan, phantoms, capfd):
+    tiny_gan.fit(phantoms.data)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_divergence_stops_with_advice_and_keeps_no_generator(phantoms):
+    gan = DCGAN(image_size=16, base_width=4, lr=1e6, max_epochs=20, steps_per_epoch=5)
+    with pytest.raises(FloatingPointError, match=r"diverged in epoch \d+: .*Try a smaller lr"):
+        gan.fit(phantoms.data)
+    assert not hasattr(gan, "generator_")
+
+
+def test_a_failed_refit_leaves_the_first_fit_as_it_was(tiny_gan, phantoms):
+    gan = tiny_gan.fit(phantoms.data)
+    before = gan.sample(3, 0)
+    with pytest.raises(FloatingPointError):
+        gan.set_params(lr=1e6, max_epochs=20).fit(phantoms.data / 2)
+    np.testing.assert_array_equal(gan.sample(3, 0), before)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"max_epochs": 0}, "'max_epochs' parameter of DCGAN must be"),
+        ({"lr": -1.0}, "'lr' parameter of DCGAN must be"),
+        ({"batch_size": 1}, "'batch_size' parameter of DCGAN must be"),
+        ({"image_size": 50}, "image_size must be one of"),
+        ({"augment": "heavy"}, "'augment' parameter of DCGAN must be"),
+        ({"betas": (0.5, 1.0)}, r"betas must be two numbers in \[0, 1\), got \(0.5, 1.0\)"),
+        ({"device": "gpu"}, "device='gpu' can not be used here"),
+    ],
+)
+def test_bad_parameters_are_named(tiny_gan, phantoms, params, message):
+    with pytest.raises(ValueError, match=message):
+        tiny_gan.set_params(**params).fit(phantoms.data)
+
+
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        (np.zeros((1, 256)), "1 sample"),
+        (np.full((3, 256), np.nan), "NaN"),
+        (np.zeros((3, 32, 32)), "images of 32x32, larger than image_size=16"),
+        (np.zeros((3, 2, 16, 16)), "Images must have 1 or 3 channels"),
+    ],
+)
+def test_bad_images_are_refused(tiny_gan, X, message):
+    with pytest.raises(ValueError, match=message):
+        tiny_gan.fit(X)
+
+
+@pytest.mark.parametrize("n_samples", [0, -1, 2.5])
+def test_bad_numbers_of_samples_are_refused(tiny_gan, phantoms, n_samples):
+    gan = tiny_gan.fit(phantoms.data)
+    with pytest.raises(ValueError, match="n_samples must be an int >= 1"):
+        gan.sample(n_samples)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_cuda_leaves_nothing_of_itself_behind(tiny_gan, phantoms, tmp_path):
+    gan = tiny_gan.set_params(device="cuda").fit(phantoms.data)
+    assert all(p.device.type == "cpu" for p in gan.generator_.parameters())
+    joblib.dump(gan, tmp_path / "gan.joblib")
+    assert b"cuda" not in (tmp_path / "gan.joblib").read_bytes().replace(b"device", b"")

@@ -1,0 +1,198 @@
+"""The main job: a GAN for each class inside cross-validation, and a classifier behind it."""
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from imblearn.pipeline import Pipeline
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.model_selection import (
+    GridSearchCV,
+    StratifiedGroupKFold,
+    cross_val_predict,
+    cross_validate,
+)
+
+from skcxr import DCGAN, CXRClassifier, DCGANOversampler
+from skcxr.over_sampling import grow
+
+
+class GenerativeSpy(BaseEstimator):
+    """Keeps what it was fitted on; samples copies of its first image. Counts fits in a folder."""
+
+    def __init__(self, folder=None):
+        self.folder = folder
+
+    def fit(self, X, y=None):
+        self.X_ = X
+        if self.folder is not None:
+            np.savetxt(self.folder / f"{joblib.hash(X)}-{len(list(self.folder.iterdir()))}", [0])
+        return self
+
+    def sample(self, n_samples=1):
+        return np.repeat(self.X_[:1], n_samples, axis=0)
+
+
+class ClassifierSpy(ClassifierMixin, BaseEstimator):
+    """Keeps what it was fitted on and what it predicts for."""
+
+    def fit(self, X, y):
+        self.X_, self.y_, self.seen_ = X, y, []
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, X):
+        self.seen_.append(X)
+        return np.repeat(self.classes_[:1], len(X))
+
+
+@pytest.fixture
+def pipe(tiny_gan, tiny_clf):
+    sampler = DCGANOversampler(tiny_gan, sampling_strategy=grow(1.5), random_state=0)
+    return Pipeline([("gan", sampler), ("clf", tiny_clf)])
+
+
+def test_no_validation_image_reaches_a_gan(phantoms):
+    pipe = Pipeline(
+        [
+            ("gan", DCGANOversampler(GenerativeSpy(), sampling_strategy=grow(2))),
+            ("clf", ClassifierSpy()),
+        ]
+    )
+    X, y = phantoms.data, phantoms.target
+    result = cross_validate(pipe, X, y, cv=4, return_estimator=True, return_indices=True)
+    for fitted, train, test in zip(
+        result["estimator"], result["indices"]["train"], result["indices"]["test"], strict=True
+    ):
+        spies = fitted.named_steps["gan"].estimators_
+        assert sorted(spies) == [0, 1, 2, 3]
+        for k, spy in spies.items():
+            np.testing.assert_array_equal(spy.X_, X[train][y[train] == k])
+        clf = fitted.named_steps["clf"]
+        assert len(clf.X_) == 2 * len(train)
+        np.testing.assert_array_equal(clf.X_[: len(train)], X[train])
+        # Scoring sees the validation rows as they are, without a synthetic one among them.
+        (seen,) = clf.seen_
+        np.testing.assert_array_equal(seen, X[test])
+
+
+def test_cross_validation_runs(pipe, phantoms):
+    result = cross_validate(pipe, phantoms.data, phantoms.target, cv=4, error_score="raise")
+    assert len(result["test_score"]) == 4
+
+
+@pytest.mark.parametrize("layout", ["images", "nchw"])
+def test_images_with_more_dimensions_pass_through(pipe, phantoms, layout):
+    X = phantoms.images if layout == "images" else phantoms.images[:, None]
+    proba = cross_val_predict(pipe, X, phantoms.target, cv=2, method="predict_proba")
+    flat = cross_val_predict(pipe, phantoms.data, phantoms.target, cv=2, method="predict_proba")
+    np.testing.assert_array_equal(proba, flat)
+
+
+def test_one_seed_one_result(pipe, phantoms):
+    def proba(gan_seed, clf_seed):
+        pipe.set_params(gan__random_state=gan_seed, clf__random_state=clf_seed)
+        return pipe.fit(phantoms.data, phantoms.target).predict_proba(phantoms.data)
+
+    np.testing.assert_array_equal(proba(0, 0), proba(0, 0))
+    assert (proba(1, 0) != proba(0, 0)).any()
+    assert (proba(0, 1) != proba(0, 0)).any()
+
+
+def test_global_generators_are_left_alone(pipe, phantoms):
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002 -- the global generator is what is tested
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    pipe.fit(phantoms.data, phantoms.target)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+
+
+def test_joblib_round_trip_of_the_fitted_pipeline(pipe, phantoms, tmp_path):
+    pipe.fit(phantoms.data, phantoms.target)
+    joblib.dump(pipe, tmp_path / "pipe.joblib")
+    loaded = joblib.load(tmp_path / "pipe.joblib")
+    np.testing.assert_array_equal(
+        loaded.predict_proba(phantoms.data), pipe.predict_proba(phantoms.data)
+    )
+    gan = loaded.named_steps["gan"].estimators_[0]
+    np.testing.assert_array_equal(
+        gan.sample(3, 0), pipe.named_steps["gan"].estimators_[0].sample(3, 0)
+    )
+
+
+def test_memory_trains_the_gans_once_a_fold(tiny_clf, phantoms, tmp_path):
+    (tmp_path / "fits").mkdir()
+    sampler = DCGANOversampler(
+        GenerativeSpy(tmp_path / "fits"), sampling_strategy=grow(2), random_state=0
+    )
+    pipe = Pipeline([("gan", sampler), ("clf", tiny_clf)], memory=str(tmp_path / "cache"))
+    search = GridSearchCV(pipe, {"clf__lr": [0.01, 0.02, 0.05]}, cv=2, refit=False)
+    search.fit(phantoms.data, phantoms.target)
+    assert len(list((tmp_path / "fits").iterdir())) == 2 * 4  # folds x classes
+
+
+def test_memory_gives_the_same_result(pipe, phantoms, tmp_path):
+    plain = pipe.fit(phantoms.data, phantoms.target).predict_proba(phantoms.data)
+    pipe.set_params(memory=str(tmp_path))
+    for _ in range(2):
+        cached = pipe.fit(phantoms.data, phantoms.target).predict_proba(phantoms.data)
+        np.testing.assert_array_equal(cached, plain)
+
+
+def test_a_search_over_how_much_is_synthetic(pipe, phantoms):
+    search = GridSearchCV(pipe, {"gan__sampling_strategy": [grow(1), grow(2)]}, cv=2)
+    search.fit(phantoms.data, phantoms.target)
+    assert search.best_params_["gan__sampling_strategy"] in (grow(1), grow(2))
+
+
+def test_folds_in_parallel_give_the_same(pipe, phantoms):
+    one, two = (
+        cross_val_predict(
+            pipe, phantoms.data, phantoms.target, cv=2, n_jobs=n_jobs, method="predict_proba"
+        )
+        for n_jobs in (1, 2)
+    )
+    np.testing.assert_allclose(one, two, atol=1e-3)
+
+
+def test_the_main_job_on_real_radiographs(radiographs):
+    """cross_validate(pipe, X, y, cv=4) on the paper's 270 training images, with short training."""
+    X, y, _ = radiographs
+    assert X.shape == (270, 4096)
+    gan = DCGAN(base_width=8, max_epochs=1, steps_per_epoch=4, batch_size=8)
+    pipe = Pipeline(
+        [
+            ("gan", DCGANOversampler(gan, sampling_strategy=grow(1.5), random_state=0)),
+            ("clf", CXRClassifier(max_epochs=8, random_state=0)),
+        ]
+    )
+    result = cross_validate(
+        pipe, X, y, cv=4, return_estimator=True, return_indices=True, error_score="raise"
+    )
+    # Chance is 0.26. Eight epochs are far from the classifier's best.
+    assert result["test_score"].mean() > 0.4
+    for fitted, train in zip(result["estimator"], result["indices"]["train"], strict=True):
+        sampler = fitted.named_steps["gan"]
+        real = np.count_nonzero(~sampler.synthetic_mask_)
+        assert real == len(train)
+        assert set(sampler.estimators_) == {"covid", "normal", "pneumonia_bac", "pneumonia_vir"}
+
+
+def test_grouped_folds_keep_real_patients_together(radiographs):
+    X, y, patients = radiographs
+    pipe = Pipeline(
+        [
+            ("gan", DCGANOversampler(GenerativeSpy(), sampling_strategy=grow(2))),
+            ("clf", ClassifierSpy()),
+        ]
+    )
+    cv = StratifiedGroupKFold(4, shuffle=True, random_state=0)
+    result = cross_validate(
+        pipe, X, y, cv=cv, groups=patients, return_estimator=True, return_indices=True
+    )
+    for fitted, test in zip(result["estimator"], result["indices"]["test"], strict=True):
+        held_out = set(patients[test])
+        for k, spy in fitted.named_steps["gan"].estimators_.items():
+            of_class = (y == k) & ~np.isin(patients, list(held_out))
+            np.testing.assert_array_equal(spy.X_, X[of_class])
