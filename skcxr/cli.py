@@ -93,12 +93,12 @@ def _load(args):
 
 
 def _folds(args, data):
-    """The splitter, after a look whether each class can be in each fold."""
+    """The splitter, after a look whether each class has enough images for its folds."""
     import numpy as np
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
     grouped = args.groups is not None
-    for k, name in enumerate(data.target_names):
+    for k, name in enumerate(data.target_names.tolist()):
         rows = data.target == k
         n = len(np.unique(data.groups[rows])) if grouped else np.count_nonzero(rows)
         if n < args.cv:
@@ -108,7 +108,16 @@ def _folds(args, data):
                 "pass a smaller --cv."
             )
     splitter = StratifiedGroupKFold if grouped else StratifiedKFold
-    return splitter(args.cv, shuffle=True, random_state=args.seed)
+    cv = splitter(args.cv, shuffle=True, random_state=args.seed)
+    for train, _ in cv.split(data.data, data.target, data.groups if grouped else None):
+        counts = np.bincount(data.target[train], minlength=len(data.target_names))
+        if counts.min() < 2:
+            name = str(data.target_names[counts.argmin()])
+            raise ValueError(
+                f"class {name!r} would have {counts.min()} image to train on in one of the "
+                f"--cv {args.cv} folds; a GAN needs two. Add images, or pass a larger --cv."
+            )
+    return cv
 
 
 def _arms(args):

@@ -64,7 +64,17 @@ class SyntheticSamplesDisplay:
         Returns
         -------
         display : SyntheticSamplesDisplay
+
+        Raises
+        ------
+        ValueError
+            If `sampler` has grown no class.
         """
+        if not getattr(sampler, "estimators_", None):
+            raise ValueError(
+                "sampler has grown no class. Call fit_resample first, with a sampling_strategy "
+                "that asks for new images."
+            )
         X, y = np.asarray(X), np.asarray(y)
         real, synthetic = {}, {}
         for k, estimator in sampler.estimators_.items():

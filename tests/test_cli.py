@@ -1,0 +1,214 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import skcxr
+from skcxr.cli import main
+from skcxr.metrics import per_class_report
+
+QUICK = ["--image-size", "16", "--epochs", "1", "--gan-epochs", "1", "--gan-width", "2"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Class folders of 16x16 noise: 4 images of covid and 6 of normal, and a table of patients."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for name, n in (("covid", 4), ("normal", 6)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(n):
+            file = tmp_path / "images" / name / f"{i}.png"
+            Image.fromarray(rng.integers(0, 255, (16, 16)).astype(np.uint8)).save(file)
+            rows.append({"file": f"{name}/{i}.png", "patient_id": f"{name}{i // 2}"})
+    pd.DataFrame(rows).to_csv(tmp_path / "patients.csv", index=False)
+    return tmp_path / "images"
+
+
+def evaluate(*args):
+    return main(["evaluate", *QUICK, *map(str, args)])
+
+
+def test_evaluate_prints_table_4_of_each_arm_and_writes_the_results(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert evaluate("--data", folder, "--cv", 2, "--grow", 2, "--out", out) == 0
+    printed = capsys.readouterr().out
+    for arm in ("classic", "dcgan"):
+        assert re.search(rf"^{arm}: 10 images in 2 folds", printed, re.M)
+    assert printed.count("Accuracy  Sensitivity  Specificity  F1Score") == 2
+    assert printed.count("Total accuracy") == printed.count("Confusion matrix") == 2
+    assert str(out) in printed
+
+    predictions = pd.read_csv(out / "predictions.csv")
+    assert len(predictions) == 20
+    table = pd.read_csv(out / "table4.csv", index_col=["arm", "class"])
+    confusion = pd.read_csv(out / "confusion.csv", index_col=["arm", "true"])
+    for arm, rows in predictions.groupby("arm"):
+        assert sorted(rows["file"]) == sorted(set(rows["file"]))
+        report = per_class_report(rows["true"], rows["predicted"], labels=["covid", "normal"])
+        np.testing.assert_allclose(table.loc[arm], report)
+        np.testing.assert_array_equal(confusion.loc[arm].sum(axis=1), [4, 6])
+        np.testing.assert_allclose(rows[["p_covid", "p_normal"]].sum(axis=1), 1)
+    folds = pd.read_csv(out / "folds.csv")
+    assert folds["n_test"].groupby(folds["arm"]).sum().tolist() == [10, 10]
+    assert json.loads((out / "settings.json").read_text())["grow"] == 2
+    with Image.open(out / "samples.png") as picture:
+        assert min(picture.size) > 300
+
+
+def test_fitted_pipelines_are_kept(folder, tmp_path):
+    out = tmp_path / "out"
+    evaluate("--data", folder, "--cv", 2, "--out", out)
+    names = {f"{arm}-fold{i}.joblib" for arm in ("classic", "dcgan") for i in (0, 1)}
+    assert {file.name for file in (out / "pipelines").iterdir()} == names
+    predictions = pd.read_csv(out / "predictions.csv").query("arm == 'dcgan' and fold == 1")
+    pipe = joblib.load(out / "pipelines" / "dcgan-fold1.joblib")
+    X = np.stack([np.asarray(Image.open(folder / f)).ravel() for f in predictions["file"]])
+    np.testing.assert_allclose(pipe.predict_proba(X)[:, 0], predictions["p_covid"], rtol=1e-6)
+
+
+def test_patients_stay_in_one_fold(folder, tmp_path):
+    out, table = tmp_path / "out", folder.parent / "patients.csv"
+    assert evaluate("--data", folder, "--groups", table, "--cv", 2, "--out", out) == 0
+    patients = pd.read_csv(table).set_index("file")["patient_id"]
+    predictions = pd.read_csv(out / "predictions.csv").query("arm == 'classic'")
+    folds_of_patient = predictions.groupby(predictions["file"].map(patients))["fold"].nunique()
+    assert (folds_of_patient == 1).all()
+
+
+def test_only_train_is_used_where_there_is_a_split(folder, tmp_path):
+    data = tmp_path / "split"
+    for split in ("train", "test"):
+        for name in ("covid", "normal"):
+            (data / split / name).mkdir(parents=True)
+    for i, file in enumerate(sorted(folder.glob("*/*.png"))):
+        split = "test" if i in (0, 9) else "train"
+        file.rename(data / split / file.parent.name / file.name)
+    out = tmp_path / "out"
+    assert evaluate("--data", data, "--cv", 3, "--out", out) == 0
+    files = set(pd.read_csv(out / "predictions.csv")["file"])
+    assert len(files) == 8
+    assert all(file.startswith("train/") for file in files)
+
+
+def test_one_seed_one_result(folder, tmp_path):
+    tables = []
+    for i, seed in enumerate((3, 3, 4)):
+        evaluate("--data", folder, "--cv", 2, "--seed", seed, "--out", tmp_path / str(i))
+        table = pd.read_csv(tmp_path / str(i) / "predictions.csv")
+        tables.append(table.sort_values(["arm", "row"])["p_covid"].to_numpy())
+    np.testing.assert_array_equal(tables[0], tables[1])
+    assert (tables[0] != tables[2]).any()
+
+
+def test_phantoms_are_the_default_and_results_get_a_folder_of_their_own(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert evaluate("--cv", 2) == 0
+    (out,) = (tmp_path / "skcxr-results").iterdir()
+    assert (out / "samples.png").exists()
+    assert capsys.readouterr().out.startswith("Phantoms")
+
+
+def test_fits_in_parallel(folder, tmp_path):
+    assert evaluate("--data", folder, "--cv", 2, "--n-jobs", 2, "--out", tmp_path / "out") == 0
+    assert len(pd.read_csv(tmp_path / "out" / "folds.csv")) == 4
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--data", "nowhere"], "path 'nowhere' does not exist"),
+        (["--data", "{folder}/covid/0.png"], "is a file. Pass the folder of the classes"),
+        (["--data", "{folder}/covid"], "must hold one sub-folder a class"),
+        (["--data", "{folder}", "--cv", "5"], "class 'covid' has 4 images, fewer than --cv 5"),
+        (["--data", "{folder}", "--groups", "nowhere.csv"], "groups must be a .*'nowhere.csv'"),
+        (
+            ["--data", "{folder}", "--groups", "{folder}/../patients.csv", "--cv", "3"],
+            "class 'covid' has 2 patients, fewer than --cv 3 folds",
+        ),
+        (["--groups", "x.csv"], "--groups needs --data"),
+        (["--grow", "0.5"], "factor must be a finite number >= 1, got 0.5"),
+        (["--out", "{folder}"], "is not an empty folder"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(folder, capsys, args, message):
+    (folder / "covid" / ".hidden").touch()
+    args = [arg.format(folder=folder) for arg in args]
+    before = sorted(folder.rglob("*"))
+    assert evaluate(*args) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert re.match(rf"skcxr evaluate: error: .*{message}", captured.err)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_too_few_images_to_train_on_are_refused(folder, capsys):
+    for i in (1, 2):
+        (folder / "covid" / f"{i}.png").unlink()
+    assert evaluate("--data", folder, "--cv", 2) == 2
+    assert "class 'covid' would have 1 image to train on in one of" in capsys.readouterr().err
+
+
+def test_an_empty_class_is_named(folder, capsys):
+    (folder / "viral").mkdir()
+    assert evaluate("--data", folder) == 2
+    assert "empty class folder 'viral'" in capsys.readouterr().err
+
+
+def test_a_broken_image_is_named(folder, capsys):
+    (folder / "covid" / "broken.png").write_bytes(b"no image")
+    assert evaluate("--data", folder) == 2
+    assert "covid/broken.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("args", [["--cv", "1"], ["--gan-epochs", "x"], ["--image-size", "50"]])
+def test_values_out_of_range_exit_with_2(args, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        evaluate(*args)
+    assert exit_.value.code == 2
+    assert args[0] in capsys.readouterr().err
+
+
+def test_interrupting_keeps_finished_folds(folder, tmp_path):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "skcxr", "evaluate", *QUICK, "--data", str(folder)]
+    # The second arm would take minutes: it is interrupted after the first has finished.
+    command += ["--cv", "2", "--out", str(out), "--gan-epochs", "1000"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
+    )
+    deadline = time.monotonic() + 60
+    while not (out / "folds.csv").exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    stdout, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Interrupted: 1 of 4 fits had finished" in stderr
+    assert "Traceback" not in stderr
+    assert "classic: 5 images in 1 folds" in stdout
+    assert pd.read_csv(out / "folds.csv")["arm"].tolist() == ["classic"]
+    assert len(pd.read_csv(out / "predictions.csv")) == 5
+    assert (out / "pipelines" / "classic-fold0.joblib").exists()
+
+
+def test_version_and_help(capsys):
+    for args in (["--version"], ["--help"], ["evaluate", "--help"]):
+        with pytest.raises(SystemExit) as exit_:
+            main(args)
+        assert exit_.value.code == 0
+    printed = capsys.readouterr().out
+    assert f"skcxr {skcxr.__version__}" in printed
+    assert "--gan-epochs" in printed
