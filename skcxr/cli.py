@@ -34,7 +34,7 @@ def _parser():
         help="do synthetic images help? cross-validate with and without them",
         description="Cross-validate a classifier, on the same folds, with classic augmentation "
         "alone and with synthetic images added to its training folds. The defaults give a quick "
-        "look; the paper's GAN is --gan-epochs 200 --gan-width 64.",
+        "look; the paper's GAN is --gan-epochs 200 --gan-width 64 --gan-batch 32.",
         epilog="example: skcxr evaluate --data images --groups patients.csv --gan-epochs 100",
     )
     add = evaluate.add_argument
@@ -50,9 +50,11 @@ def _parser():
         help="epochs, of 34 steps, of each GAN (10)")  # fmt: skip
     add("--gan-width", type=_whole(1), default=16, metavar="N",
         help="channels of the GAN's outermost layers (16)")  # fmt: skip
+    add("--gan-batch", type=_whole(2), default=16, metavar="N",
+        help="images in a step of the GAN (16)")  # fmt: skip
     add("--grow", type=float, default=2.0, metavar="F",
         help="each class grows to F times its size (2)")  # fmt: skip
-    add("--n-jobs", type=int, metavar="N", help="arms and folds fitted at once (1)")
+    add("--n-jobs", type=int, metavar="N", help="fits at once (the cores; 1 where there is a GPU)")
     add("--seed", type=_whole(0), default=0, metavar="N", help="seed of all randomness (0)")
     add("--out", metavar="DIR", help="new or empty folder for the results; default: one named by "
         "the time, in skcxr-results/")  # fmt: skip
@@ -134,6 +136,7 @@ def _arms(args):
         image_size=args.image_size,
         base_width=args.gan_width,
         max_epochs=args.gan_epochs,
+        batch_size=args.gan_batch,
         # The paper's rate at its width; narrower networks learn faster at a higher one.
         lr=2e-4 * 64 / args.gan_width,
     )
@@ -148,9 +151,9 @@ def _evaluate(args, data, arms, cv, report):
     from skcxr.evaluation import fit_folds
 
     print(_describe(args, data))
-    groups = data.groups if args.groups else None
-    results = fit_folds(arms, data.data, data.target, cv=cv, groups=groups, n_jobs=args.n_jobs)
-    n_fits = args.cv * len(arms)
+    groups, n_fits = data.groups if args.groups else None, args.cv * len(arms)
+    n_jobs = args.n_jobs or _default_n_jobs(n_fits)
+    results = fit_folds(arms, data.data, data.target, cv=cv, groups=groups, n_jobs=n_jobs)
     code = 0
     try:
         # disable=None: no bar where the output is piped.
@@ -163,6 +166,14 @@ def _evaluate(args, data, arms, cv, report):
     print(report.summarize())
     print(f"Results are in {report.folder}")
     return code
+
+
+def _default_n_jobs(n_fits):
+    """A process a core: networks this small gain little from threads. A GPU takes one at a time."""
+    import torch
+    from joblib import cpu_count
+
+    return 1 if torch.cuda.is_available() else min(cpu_count(), n_fits)
 
 
 def _describe(args, data):

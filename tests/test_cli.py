@@ -13,10 +13,22 @@ import pytest
 from PIL import Image
 
 import skcxr
-from skcxr.cli import main
+from skcxr.cli import _default_n_jobs, main
 from skcxr.metrics import per_class_report
 
 QUICK = ["--image-size", "16", "--epochs", "1", "--gan-epochs", "1", "--gan-width", "2"]
+QUICK += ["--n-jobs", "1"]
+    "--image-size",
+    "16",
+    "--epochs",
+    "1",
+    "--gan-epochs",
+    "1",
+    "--gan-width",
+    "2",
+    "--n-jobs",
+    "1",
+]
 
 
 @pytest.fixture
@@ -181,11 +193,12 @@ def test_values_out_of_range_exit_with_2(args, capsys):
     assert args[0] in capsys.readouterr().err
 
 
-def test_interrupting_keeps_finished_folds(folder, tmp_path):
+@pytest.mark.parametrize("n_jobs", ["1", "2"])
+def test_interrupting_keeps_finished_folds(folder, tmp_path, n_jobs):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "skcxr", "evaluate", *QUICK, "--data", str(folder)]
-    # The second arm would take minutes: it is interrupted after the first has finished.
-    command += ["--cv", "2", "--out", str(out), "--gan-epochs", "1000"]
+    # The second arm would take minutes: it is interrupted once the first has finished a fold.
+    command += ["--cv", "2", "--out", str(out), "--gan-epochs", "1000", "--n-jobs", n_jobs]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
     )
@@ -196,12 +209,21 @@ def test_interrupting_keeps_finished_folds(folder, tmp_path):
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "Interrupted: 1 of 4 fits had finished" in stderr
+    n = int(re.search(r"Interrupted: (\d) of 4 fits had finished", stderr)[1])
+    assert 1 <= n <= 2
     assert "Traceback" not in stderr
-    assert "classic: 5 images in 1 folds" in stdout
-    assert pd.read_csv(out / "folds.csv")["arm"].tolist() == ["classic"]
-    assert len(pd.read_csv(out / "predictions.csv")) == 5
-    assert (out / "pipelines" / "classic-fold0.joblib").exists()
+    assert f"classic: {5 * n} images in {n} folds" in stdout
+    assert pd.read_csv(out / "folds.csv")["arm"].tolist() == ["classic"] * n
+    assert len(pd.read_csv(out / "predictions.csv")) == 5 * n
+    assert len(list((out / "pipelines").iterdir())) == n
+
+
+def test_a_fit_a_core_by_default(monkeypatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 6)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert [_default_n_jobs(n) for n in (4, 8)] == [4, 6]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert _default_n_jobs(8) == 1
 
 
 def test_version_and_help(capsys):

@@ -1,0 +1,24 @@
+"""Draw the README's picture: phantoms of each class over images of a DCGAN trained on them.
+
+    python benchmarks/readme_picture.py
+
+Half the paper's width and 1,360 steps a class: about 15 minutes on two cores.
+"""
+
+from skcxr import DCGAN, DCGANOversampler
+from skcxr.datasets import make_chest_phantoms
+from skcxr.displays import SyntheticSamplesDisplay
+from skcxr.over_sampling import grow
+
+phantoms = make_chest_phantoms(280, random_state=0)
+gan = DCGAN(base_width=32, max_epochs=40, lr=4e-4, verbose=1)
+sampler = DCGANOversampler(gan, sampling_strategy=grow(1.2), random_state=0)
+sampler.fit_resample(phantoms.data, phantoms.target)
+display = SyntheticSamplesDisplay.from_estimator(
+    sampler,
+    phantoms.data,
+    phantoms.target,
+    n_images=10,
+    class_names=dict(enumerate(phantoms.target_names)),
+)
+display.figure_.savefig("docs/images/samples.png", dpi=90, bbox_inches="tight")
