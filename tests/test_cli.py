@@ -18,17 +18,6 @@ from skcxr.metrics import per_class_report
 
 QUICK = ["--image-size", "16", "--epochs", "1", "--gan-epochs", "1", "--gan-width", "2"]
 QUICK += ["--n-jobs", "1"]
-    "--image-size",
-    "16",
-    "--epochs",
-    "1",
-    "--gan-epochs",
-    "1",
-    "--gan-width",
-    "2",
-    "--n-jobs",
-    "1",
-]
 
 
 @pytest.fixture
