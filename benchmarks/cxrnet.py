@@ -46,7 +46,13 @@ def variant(**options):
     return Variant
 
 
-ONE_CYCLE = {"lr_schedule": "onecycle", "batch_size": 64, "max_epochs": 125, "lr": 0.1}
+ONE_CYCLE = {
+    "lr_schedule": "onecycle",
+    "batch_size": 64,
+    "max_epochs": 125,
+    "lr": 0.1,
+    "weight_decay": 0.0,
+}
 PAPER = {"lr_schedule": "constant", "batch_size": 256, "max_epochs": 150, "lr": 0.01}
 STRONG = Affine(degrees=12, translate=0.1, scale=0.2)
 # Name -> parameters of CXRClassifier; what is not named is as in CXRNet with one-cycle 0.1.
@@ -70,6 +76,7 @@ DESIGNS = {
     "CXRNet, one-cycle 0.1, 250 epochs": {"max_epochs": 250},
     "CXRNet, one-cycle 0.1, batches of 32": {"batch_size": 32},
     "CXRNet, no dropout": {"module": variant(dropout=0.0)},
+    "CXRClassifier()": CXRClassifier().get_params(),
 }
 
 
@@ -79,7 +86,7 @@ def run(name, seed, data):
     hits, unseen, seconds = np.zeros(len(y), bool), [], 0.0
     for train, test in StratifiedKFold(4, shuffle=True, random_state=seed).split(X, y):
         start = time.perf_counter()
-        clf = CXRClassifier(**(ONE_CYCLE | DESIGNS[name]), random_state=seed).fit(
+        clf = CXRClassifier(**(ONE_CYCLE | DESIGNS[name] | {"random_state": seed})).fit(
             X[train], y[train]
         )
         seconds += time.perf_counter() - start
