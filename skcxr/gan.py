@@ -247,51 +247,52 @@ class DCGAN(BaseEstimator):
         )
         latent_shape = (self.batch_size, self.latent_dim, 1, 1)
         history = []
-        bar = tqdm(
-            total=self.max_epochs * self.steps_per_epoch, unit="step", disable=not self.verbose
-        )
-        for epoch in range(1, self.max_epochs + 1):
-            start = time.perf_counter()
-            # Summed on the device: reading a loss in each step would wait for it.
-            sums = torch.zeros(len(STATISTICS), device=device)
-            for step in range(1, self.steps_per_epoch + 1):
-                real = images[_draw(len(images), self.batch_size, rng)]
-                if augment is not None:
-                    real = augment(real, rng)
-                z = torch.rand(latent_shape, generator=rng, device=device) * 2 - 1
-                fake = G(z)
+        n_steps = self.max_epochs * self.steps_per_epoch
+        with tqdm(total=n_steps, unit="step", disable=not self.verbose) as bar:
+            for epoch in range(1, self.max_epochs + 1):
+                start = time.perf_counter()
+                # Summed on the device: reading a loss in each step would wait for it.
+                sums = torch.zeros(len(STATISTICS), device=device)
+                for step in range(1, self.steps_per_epoch + 1):
+                    real = images[_draw(len(images), self.batch_size, rng)]
+                    if augment is not None:
+                        real = augment(real, rng)
+                    z = torch.rand(latent_shape, generator=rng, device=device) * 2 - 1
+                    fake = G(z)
 
-                # D's step: binary cross-entropy on logits, softplus(-l) for real, softplus(l) else.
-                real_logits, fake_logits = D.logits(real, rng), D.logits(fake.detach(), rng)
-                loss_d = softplus(-real_logits).mean() + softplus(fake_logits).mean()
-                adam_d.zero_grad()
-                loss_d.backward()
-                adam_d.step()
+                    # D's step. On logits l, binary cross-entropy is softplus(-l) for real images
+                    # and softplus(l) for synthetic ones.
+                    real_logits, fake_logits = D.logits(real, rng), D.logits(fake.detach(), rng)
+                    loss_d = softplus(-real_logits).mean() + softplus(fake_logits).mean()
+                    adam_d.zero_grad()
+                    loss_d.backward()
+                    adam_d.step()
 
-                # G's step, against the updated D, whose own gradients are not needed.
-                D.requires_grad_(False)
-                updated_logits = D.logits(fake, rng)
-                loss_g = softplus(-updated_logits).mean()
-                adam_g.zero_grad()
-                loss_g.backward()
-                adam_g.step()
-                D.requires_grad_(True)
+                    # G's step, against the updated D, whose own gradients are not needed.
+                    D.requires_grad_(False)
+                    updated_logits = D.logits(fake, rng)
+                    loss_g = softplus(-updated_logits).mean()
+                    adam_g.zero_grad()
+                    loss_g.backward()
+                    adam_g.step()
+                    D.requires_grad_(True)
 
-                with torch.no_grad():
-                    outputs = torch.stack([real_logits, fake_logits, updated_logits]).float()
-                    means = outputs.sigmoid().flatten(1).mean(1)
-                    sums += torch.cat([torch.stack([loss_d, loss_g]), means])
-                bar.set_description(f"Epoch {epoch} {step}/{self.steps_per_epoch}", refresh=False)
-                bar.update()
-            row = dict(zip(STATISTICS, (sums / self.steps_per_epoch).tolist(), strict=True))
-            bar.set_postfix_str(
-                "Loss_D {loss_d:.3f} Loss_G {loss_g:.3f} D(x) {d_x:.3f} "
-                "D(G(z)) {d_g_z1:.3f} / {d_g_z2:.3f}".format(**row)
-            )
-            seconds = time.perf_counter() - start
-            history.append({"epoch": epoch, **row, "seconds": seconds})
-            _check_converging(history[-1])
-        bar.close()
+                    with torch.no_grad():
+                        outputs = torch.stack([real_logits, fake_logits, updated_logits]).float()
+                        means = outputs.sigmoid().flatten(1).mean(1)
+                        sums += torch.cat([torch.stack([loss_d, loss_g]), means])
+                    bar.set_description(
+                        f"Epoch {epoch} {step}/{self.steps_per_epoch}", refresh=False
+                    )
+                    bar.update()
+                row = dict(zip(STATISTICS, (sums / self.steps_per_epoch).tolist(), strict=True))
+                bar.set_postfix_str(
+                    "Loss_D {loss_d:.3f} Loss_G {loss_g:.3f} D(x) {d_x:.3f} "
+                    "D(G(z)) {d_g_z1:.3f} / {d_g_z2:.3f}".format(**row)
+                )
+                seconds = time.perf_counter() - start
+                history.append({"epoch": epoch, **row, "seconds": seconds})
+                _check_converging(history[-1])
         if not all(weight.isfinite().all() for weight in G.state_dict().values()):
             _diverged(epoch, "the generator's weights are not finite")
         for net in (G, D):
