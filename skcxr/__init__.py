@@ -19,11 +19,17 @@ _MODULE_OF = {
 }
 
 
+_SUBMODULES = {"augment", "datasets", "displays", "evaluation", "metrics", "networks"}
+_SUBMODULES |= {module.partition(".")[2] for module in _MODULE_OF.values()}
+
+
 def __getattr__(name):
     if name in _MODULE_OF:
         return getattr(import_module(_MODULE_OF[name]), name)
+    if name in _SUBMODULES:
+        return import_module(f"skcxr.{name}")
     raise AttributeError(f"module 'skcxr' has no attribute {name!r}")
 
 
 def __dir__():
-    return [*globals(), *_MODULE_OF]
+    return sorted({*globals(), *_MODULE_OF, *_SUBMODULES})

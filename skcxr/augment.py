@@ -59,21 +59,15 @@ class Affine:
         return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
-def check_augment(augment):
-    """The transform that a parameter ``augment`` stands for: None, "classic" or a callable.
+def resolve_augment(augment):
+    """The callable that a parameter ``augment`` stands for; None leaves batches as they are.
 
-    Raises
-    ------
-    ValueError
-        If `augment` is none of them.
+    Parameters
+    ----------
+    augment : "classic", callable or None
+        A callable takes (tensor (n, c, h, w) in [-1, 1], torch.Generator) and returns a tensor of
+        the same shape.
     """
     if augment is None:
-        return None
-    if isinstance(augment, str) and augment == "classic":
-        return Affine()
-    if callable(augment):
-        return augment
-    raise ValueError(
-        f"augment must be 'classic', None or a callable(batch, generator), got {augment!r}. "
-        "For another strength pass e.g. skcxr.augment.Affine(degrees=3)."
-    )
+        return lambda batch, generator: batch
+    return Affine() if augment == "classic" else augment

@@ -11,7 +11,8 @@ class TorchvisionNet(nn.Module):
     """A torchvision classifier with a new last layer, fed with images in [-1, 1].
 
     Gray images are repeated to three channels and all are normalised as ImageNet's were. With
-    pretrained weights they are resized to the size those expect; without, they keep theirs.
+    pretrained weights they are resized to the size those expect; without, they keep theirs, which
+    transformers (224) and the inception networks (75 and more) refuse to take at 64.
 
     Parameters
     ----------

@@ -2,6 +2,8 @@
 
 import copy
 import math
+import threading
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -17,12 +19,13 @@ from skorch.callbacks import LRScheduler
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from skcxr.augment import check_augment
+from skcxr.augment import resolve_augment
 from skcxr.backbones import TorchvisionNet
 from skcxr.images import ImageSpec
 from skcxr.networks import CXRNet, forward_in_batches, resolve_device
 
 PREDICT_BATCH = 64
+_SEEDED = threading.RLock()
 
 
 def n_batches(n_samples, batch_size):
@@ -41,21 +44,24 @@ class AugmentedBatches:
     dataset : TensorDataset
         Images (n, c, h, w) and labels (n,), on the training device.
     batch_size : int
-        Largest number of rows.
-    augment : callable or None
-        Transform of a batch of images.
+        About how many rows a batch has: at most so many, but where that would leave a single one.
+    augment : callable
+        From (batch of images, generator) to a batch of images.
+    seed : int
+        Seed of order and augmentation.
     """
 
-    def __init__(self, dataset, batch_size, augment=None):
+    def __init__(self, dataset, batch_size, augment, seed):
         self.images, self.labels = dataset.tensors
         self.batch_size = batch_size
         self.augment = augment
+        self.generator = torch.Generator(self.labels.device).manual_seed(seed)
 
     def __iter__(self):
-        order = torch.randperm(len(self.labels)).to(self.labels.device)
-        for rows in order.tensor_split(n_batches(len(order), self.batch_size)):
-            images = self.images[rows]
-            yield (self.augment(images) if self.augment else images), self.labels[rows]
+        device, n_rows = self.labels.device, len(self.labels)
+        order = torch.randperm(n_rows, generator=self.generator, device=device)
+        for rows in order.tensor_split(n_batches(n_rows, self.batch_size)):
+            yield self.augment(self.images[rows], self.generator), self.labels[rows]
 
 
 class CXRClassifier(ClassifierMixin, BaseEstimator):
@@ -92,7 +98,8 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
         L2 penalty.
     augment : "classic", callable or None, default="classic"
         Augmentation of training batches: small rotations, shifts and scalings
-        (:class:`skcxr.augment.Affine`), a callable on tensors (n, c, h, w) in [-1, 1], or none.
+        (:class:`skcxr.augment.Affine`), a callable on (tensor (n, c, h, w), torch.Generator), or
+        none.
     class_weight : "balanced", dict or None, default=None
         Weight of each class in the loss.
     image_shape : tuple of int or None, default=None
@@ -105,7 +112,8 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
     verbose : int, default=0
         1 prints skorch's table of epochs.
     callbacks : list of skorch callbacks or None, default=None
-        Passed to the net, each as a copy.
+        Passed to the net, each as a copy. There is no validation split: a callback that monitors
+        something takes ``monitor="train_loss"``.
 
     Attributes
     ----------
@@ -202,10 +210,12 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
     def paper(cls, **params):
         """The paper's exact recipe, for ever; `params` replace single values.
 
-        150 epochs of SGD in batches of 256 at a constant learning rate of 0.01 with Nesterov
-        momentum 0.9.
+        150 epochs of SGD in batches of 256 at most, at a constant learning rate of 0.01 with
+        Nesterov momentum 0.9, on classically augmented images. The paper does not print its
+        network's layers; here it is CXRNet.
         """
         recipe = {
+            "module": "cxrnet",
             "max_epochs": 150,
             "batch_size": 256,
             "lr": 0.01,
@@ -213,6 +223,8 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
             "momentum": 0.9,
             "nesterov": True,
             "weight_decay": 0.0,
+            "augment": "classic",
+            "class_weight": None,
         }
         return cls(**(recipe | params))
 
@@ -236,6 +248,8 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
         ------
         ValueError
             If a parameter, X or y is out of its domain. Nothing was trained then.
+        FloatingPointError
+            If the loss is NaN or infinite.
         """
         y_shape = np.asarray(y).shape
         if len(y_shape) == 2 and y_shape[1] > 1:
@@ -252,20 +266,19 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
             )
         spec = ImageSpec.of(X, self.image_shape)
         device = resolve_device(self.device)
-        net = self._build_net(classes, y, spec.shape[0], device)
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        net = self._build_net(classes, y, spec.shape[0], device, seed)
         images = spec.to_tensor(X).to(device)
         labels = torch.as_tensor(targets, dtype=torch.int64, device=device)
-        # The caller's generators are left as they were: work runs on copies of all of them.
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            torch.manual_seed(seed)
+        with _seeded(seed, device):
             net.fit(TensorDataset(images, labels), y=None)
-        # Set together and last: a fit that fails leaves the one before as it was.
+        _check_finite(net)
+        # Set together and last: net, classes and spec belong together, also after a failed fit.
         self.net_, self.classes_, self.spec_ = _at_rest(net), classes, spec
         self.history_ = [_epoch_of(row) for row in net.history]
         return self
 
-    def _build_net(self, classes, y, n_channels, device):
+    def _build_net(self, classes, y, n_channels, device, seed):
         """An unfitted skorch net of this estimator's parameters."""
         if isinstance(self.module, str) and self.module == "cxrnet":
             module, options = CXRNet, {}
@@ -284,7 +297,7 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
             policy = LRScheduler(
                 torch.optim.lr_scheduler.OneCycleLR,
                 max_lr=self.lr,
-                total_steps=self.max_epochs * n_batches(len(y), self.batch_size),
+                total_steps=int(self.max_epochs * n_batches(len(y), self.batch_size)),
                 step_every="batch",
             )
             callbacks.append(("one_cycle", policy))
@@ -303,7 +316,8 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
             max_epochs=self.max_epochs,
             batch_size=self.batch_size,
             iterator_train=AugmentedBatches,
-            iterator_train__augment=check_augment(self.augment),
+            iterator_train__augment=resolve_augment(self.augment),
+            iterator_train__seed=seed,
             train_split=None,
             callbacks=callbacks,
             verbose=self.verbose,
@@ -354,6 +368,34 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
+@contextmanager
+def _seeded(seed, device):
+    """Seed PyTorch's global generators and put them back.
+
+    Modules draw weights and dropout from them. They belong to the whole process, so that fits in
+    threads take turns: each one's result depends on its seed alone.
+    """
+    cuda = device.type == "cuda"
+    with _SEEDED, torch.random.fork_rng(devices=[device] if cuda else []):
+        torch.default_generator.manual_seed(seed)
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
+
+
+def _check_finite(net):
+    """Refuse a net that has diverged: its predictions would all be the first class."""
+    losses = net.history[:, "train_loss"]
+    if not np.isfinite(losses).all() or not all(
+        p.isfinite().all() for p in net.module_.parameters()
+    ):
+        raise FloatingPointError(
+            f"CXRClassifier training diverged: the last train_loss is {losses[-1]:.3g}. Try a "
+            f"smaller lr than {net.lr}."
+        )
+
+
 def _at_rest(net):
     """The fitted `net` on the CPU, in evaluation mode, without what only training needs."""
     net.module_.cpu().eval()
@@ -367,7 +409,7 @@ def _at_rest(net):
 
 
 def _epoch_of(row):
-    """A row of skorch's history without its batches, the duration under the name DCGAN uses."""
-    row = {key: value for key, value in row.items() if key not in ("batches", "train_batch_count")}
-    row["seconds"] = row.pop("dur")
-    return {key: value for key, value in row.items() if not key.endswith("_best")}
+    """A row of skorch's history without its batches; the duration has the name it has in DCGAN."""
+    left_out = ("batches", "train_batch_count", "dur")
+    kept = {k: v for k, v in row.items() if k not in left_out and not k.endswith("_best")}
+    return kept | {"seconds": row["dur"]}

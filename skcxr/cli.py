@@ -5,7 +5,7 @@ import sys
 
 from skcxr import __version__
 
-EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
+EXIT_DIVERGED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 N_PHANTOMS = 200
 
 
@@ -32,9 +32,10 @@ def _parser():
     evaluate = commands.add_parser(
         "evaluate",
         help="do synthetic images help? cross-validate with and without them",
-        description="Cross-validate a classifier, on the same folds, with classic augmentation "
-        "alone and with synthetic images added to its training folds. The defaults give a quick "
-        "look; the paper's GAN is --gan-epochs 200 --gan-width 64 --gan-batch 32.",
+        description="Cross-validate a classifier on the same folds with classic augmentation "
+        "alone, with duplicates of training images, and with as many synthetic ones instead. The "
+        "defaults give a quick look; the paper's GAN is --gan-epochs 200 --gan-width 64 "
+        "--gan-batch 32.",
         epilog="example: skcxr evaluate --data images --groups patients.csv --gan-epochs 100",
     )
     add = evaluate.add_argument
@@ -54,7 +55,8 @@ def _parser():
         help="images in a step of the GAN (16)")  # fmt: skip
     add("--grow", type=float, default=2.0, metavar="F",
         help="each class grows to F times its size (2)")  # fmt: skip
-    add("--n-jobs", type=int, metavar="N", help="fits at once (the cores; 1 where there is a GPU)")
+    add("--n-jobs", type=_whole(1), metavar="N",
+        help="fits at once (the cores; 1 where there is a GPU)")  # fmt: skip
     add("--seed", type=_whole(0), default=0, metavar="N", help="seed of all randomness (0)")
     add("--out", metavar="DIR", help="new or empty folder for the results; default: one named by "
         "the time, in skcxr-results/")  # fmt: skip
@@ -62,7 +64,10 @@ def _parser():
 
 
 def main(argv=None):
-    """Run the command line; returns the exit code: 0, 2 for bad input, 130 when interrupted."""
+    """Run the command line; returns the exit code.
+
+    0; 1 where training diverged; 2 for bad input; 130 when interrupted.
+    """
     args = _parser().parse_args(argv)
     # Imported here: `skcxr --help` should not wait for PyTorch.
     from skcxr.report import Report, new_folder
@@ -88,6 +93,8 @@ def _load(args):
     data = load_image_folder(args.data, image_size=args.image_size, groups=args.groups)
     if data.split is not None:
         train = data.split == "train"
+        if not train.any():
+            raise ValueError(f"--data {args.data} is split, but has no images in train/.")
         for name in ("images", "data", "target", "filenames", "groups"):
             if data[name] is not None:
                 data[name] = data[name][train]
@@ -123,7 +130,12 @@ def _folds(args, data):
 
 
 def _arms(args):
-    """Classic augmentation, and classic augmentation with synthetic images."""
+    """Classic augmentation alone, with duplicates of real images, and with synthetic images.
+
+    The duplicates are the control: the classifier then takes as many steps as with the synthetic
+    images, and sees none.
+    """
+    from imblearn.over_sampling import RandomOverSampler
     from imblearn.pipeline import Pipeline
 
     from skcxr import DCGAN, CXRClassifier, DCGANOversampler
@@ -140,8 +152,12 @@ def _arms(args):
         # The paper's rate at its width; narrower networks learn faster at a higher one.
         lr=2e-4 * 64 / args.gan_width,
     )
-    sampler = DCGANOversampler(gan, sampling_strategy=grow(args.grow), random_state=args.seed)
-    return {"classic": clf, "dcgan": Pipeline([("gan", sampler), ("clf", clf)])}
+    options = {"sampling_strategy": grow(args.grow), "random_state": args.seed}
+    return {
+        "classic": clf,
+        "duplicates": Pipeline([("copy", RandomOverSampler(**options)), ("clf", clf)]),
+        "dcgan": Pipeline([("gan", DCGANOversampler(gan, **options)), ("clf", clf)]),
+    }
 
 
 def _evaluate(args, data, arms, cv, report):
@@ -163,6 +179,9 @@ def _evaluate(args, data, arms, cv, report):
     except KeyboardInterrupt:
         print(f"Interrupted: {len(report.folds)} of {n_fits} fits had finished.", file=sys.stderr)
         code = EXIT_INTERRUPTED
+    except FloatingPointError as error:
+        print(f"skcxr {args.command}: error: {error}", file=sys.stderr)
+        code = EXIT_DIVERGED
     print(report.summarize())
     print(f"Results are in {report.folder}")
     return code
@@ -184,7 +203,7 @@ def _describe(args, data):
     classes = ", ".join(f"{name} {n}" for name, n in zip(data.target_names, counts, strict=True))
     return (
         f"{args.data or 'Phantoms (pass --data for your own images)'}: {classes}\n"
-        f"{args.cv} folds{', patients kept together' if args.groups else ''}; arm dcgan adds "
-        f"{args.grow - 1:.3g} synthetic images for each real one, from one GAN a class of width "
-        f"{args.gan_width} trained for {args.gan_epochs * 34} steps\n"
+        f"{args.cv} folds{', patients kept together' if args.groups else ''}; arms duplicates "
+        f"and dcgan add {args.grow - 1:.3g} images for each real one; one GAN a class, of width "
+        f"{args.gan_width}, trained for {args.gan_epochs * 34} steps of {args.gan_batch}\n"
     )

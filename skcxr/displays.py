@@ -3,6 +3,7 @@
 import numpy as np
 
 from skcxr.images import ImageSpec
+from skcxr.over_sampling import sample_like
 
 
 class SyntheticSamplesDisplay:
@@ -52,8 +53,8 @@ class SyntheticSamplesDisplay:
         ----------
         sampler : DCGANOversampler
             One that `fit_resample` was called on.
-        X, y : array-like
-            Real images and their classes.
+        X, y : ndarray
+            Real images, and their classes as labels.
         n_images : int, default=8
             Images in a row.
         random_state : int, RandomState instance or None, default=0
@@ -78,10 +79,11 @@ class SyntheticSamplesDisplay:
         X, y = np.asarray(X), np.asarray(y)
         real, synthetic = {}, {}
         for k, estimator in sampler.estimators_.items():
-            spec = ImageSpec.of(X[y == k], getattr(estimator, "image_shape", None))
-            samples = estimator.sample(n_images, random_state=random_state)
-            for images, name in ((X[y == k][:n_images], real), (samples, synthetic)):
-                name[k] = spec.to_tensor(images.reshape(-1, *X.shape[1:])).mean(1).numpy()
+            of_class = X[y == k]
+            spec = ImageSpec.of(of_class, getattr(estimator, "image_shape", None))
+            samples = sample_like(estimator, of_class, n_images, random_state)
+            real[k] = spec.to_tensor(of_class[:n_images]).mean(1).numpy()
+            synthetic[k] = spec.to_tensor(samples).mean(1).numpy()
         return cls(real=real, synthetic=synthetic).plot(**plot_options)
 
     def plot(self, *, class_names=None):

@@ -2,10 +2,11 @@
 
 import time
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import check_cv
+from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 
@@ -48,15 +49,17 @@ def fit_folds(arms, X, y, *, cv=4, groups=None, n_jobs=None):
     Parameters
     ----------
     arms : dict of str to estimator
-        Classifiers, pipelines with samplers among them. Each is cloned for each fold.
+        Classifiers with `predict_proba`, pipelines with samplers among them. Each is cloned for
+        each fold.
     X : array-like
         Images, in any layout that the arms take.
     y : array-like of shape (n,)
         Classes.
     cv : int or splitter, default=4
-        Folds, as in scikit-learn; an int is stratified and not shuffled.
+        Folds, as in scikit-learn; an int is stratified and not shuffled, and keeps groups together
+        where there are any.
     groups : array-like of shape (n,) or None, default=None
-        Patients, for a splitter that keeps them together.
+        Patients, whose images stay in one fold.
     n_jobs : int or None, default=None
         Arms and folds fitted at once, by joblib.
 
@@ -75,6 +78,8 @@ def fit_folds(arms, X, y, *, cv=4, groups=None, n_jobs=None):
     >>> [(r.arm, r.fold) for r in fit_folds(arms, X, y, cv=2)]
     [('weak', 0), ('strong', 0), ('weak', 1), ('strong', 1)]
     """
+    if isinstance(cv, Integral) and groups is not None:
+        cv = StratifiedGroupKFold(cv)
     splits = list(check_cv(cv, y, classifier=True).split(X, y, groups))
     tasks = (
         delayed(_fit_fold)(arm, clone(estimator), fold, X, y, train, test)
@@ -91,6 +96,5 @@ def _fit_fold(arm, estimator, fold, X, y, train, test):
     estimator.fit(_safe_indexing(X, train), _safe_indexing(y, train))
     seconds = time.perf_counter() - start
     unseen = _safe_indexing(X, test)
-    probabilities = estimator.predict_proba(unseen)
-    predictions = estimator.classes_[probabilities.argmax(axis=1)]
+    predictions, probabilities = estimator.predict(unseen), estimator.predict_proba(unseen)
     return FoldResult(arm, fold, train, test, predictions, probabilities, seconds, estimator)

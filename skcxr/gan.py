@@ -7,18 +7,18 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch.nn.functional import softplus
 from tqdm.auto import tqdm
 
-from skcxr.augment import check_augment
+from skcxr.augment import resolve_augment
 from skcxr.images import ImageSpec, crop_from_square, pad_to_square
 from skcxr.networks import (
+    IMAGE_SIZES,
     Discriminator,
     Generator,
     forward_in_batches,
-    n_blocks,
     resolve_device,
 )
 
@@ -119,7 +119,7 @@ class DCGAN(BaseEstimator):
 
     _parameter_constraints: dict = {  # noqa: RUF012 -- scikit-learn's convention
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
-        "image_size": [Integral],
+        "image_size": [Options(Integral, set(IMAGE_SIZES))],
         "base_width": [Interval(Integral, 1, None, closed="left")],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
         "steps_per_epoch": [Interval(Integral, 1, None, closed="left")],
@@ -212,7 +212,6 @@ class DCGAN(BaseEstimator):
             If a loss is NaN, infinite or exploding.
         """
         X = validate_data(self, X, allow_nd=True, ensure_min_samples=2)
-        n_blocks(self.image_size)
         spec = ImageSpec.of(X, self.image_shape)
         _, height, width = spec.shape
         if max(height, width) > self.image_size:
@@ -220,20 +219,21 @@ class DCGAN(BaseEstimator):
                 f"X holds images of {height}x{width}, larger than image_size={self.image_size}. "
                 "Pass a larger image_size (16, 32, 64, 128 or 256), or smaller images."
             )
-        if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
+        betas_are_real = len(self.betas) == 2 and all(isinstance(b, Real) for b in self.betas)
+        if not (betas_are_real and all(0 <= beta < 1 for beta in self.betas)):
             raise ValueError(f"betas must be two numbers in [0, 1), got {self.betas!r}.")
         device = resolve_device(self.device)
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
         images = pad_to_square(spec.to_tensor(X), self.image_size)
         images = images.to(device, memory_format=torch.channels_last)
-        # Set together and last: a fit that fails leaves the one before as it was.
+        # Set together and last: networks and spec belong together, also after a fit that failed.
         self.generator_, self.discriminator_, self.history_ = self._train(images, int(seed))
         self.spec_ = spec
         return self
 
     def _train(self, images, seed):
         """The training loop, on the images' device; returns G, D and the history."""
-        device, augment = images.device, check_augment(self.augment)
+        device, augment = images.device, resolve_augment(self.augment)
         rng = torch.Generator().manual_seed(seed)
         size, n_channels = self.image_size, images.shape[1]
         G = Generator(self.latent_dim, size, self.base_width, n_channels, rng)
@@ -241,8 +241,9 @@ class DCGAN(BaseEstimator):
         G, D = (net.to(device, memory_format=torch.channels_last) for net in (G, D))
         if device.type != "cpu":
             rng = torch.Generator(device).manual_seed(seed)
+        betas = tuple(float(beta) for beta in self.betas)
         adam_g, adam_d = (
-            torch.optim.Adam(net.parameters(), lr=self.lr, betas=tuple(self.betas), fused=True)
+            torch.optim.Adam(net.parameters(), lr=float(self.lr), betas=betas, fused=True)
             for net in (G, D)
         )
         latent_shape = (self.batch_size, self.latent_dim, 1, 1)
@@ -254,9 +255,7 @@ class DCGAN(BaseEstimator):
                 # Summed on the device: reading a loss in each step would wait for it.
                 sums = torch.zeros(len(STATISTICS), device=device)
                 for step in range(1, self.steps_per_epoch + 1):
-                    real = images[_draw(len(images), self.batch_size, rng)]
-                    if augment is not None:
-                        real = augment(real, rng)
+                    real = augment(images[_draw(len(images), self.batch_size, rng)], rng)
                     z = torch.rand(latent_shape, generator=rng, device=device) * 2 - 1
                     fake = G(z)
 
@@ -315,7 +314,7 @@ class DCGAN(BaseEstimator):
             In the layout, dtype and range of the training images.
         """
         check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
+        if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
             raise ValueError(f"n_samples must be an int >= 1, got {n_samples!r}.")
         z = check_random_state(random_state).uniform(-1, 1, (n_samples, self.latent_dim, 1, 1))
         images = forward_in_batches(

@@ -2,37 +2,55 @@
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 
+def _check_image_shape(image_shape):
+    """`image_shape` as a tuple of two or three positive ints."""
+    sides = tuple(image_shape)
+    if len(sides) not in (2, 3) or not all(isinstance(s, Integral) and s > 0 for s in sides):
+        raise ValueError(
+            f"image_shape={image_shape!r} must be (height, width) or (channels, height, width), "
+            "all positive ints."
+        )
+    return sides
+
+
 def _shape_of(X, image_shape):
     """(channels, height, width) of the images in the rows of `X`, flat rows padded to a square."""
+    if image_shape is not None:
+        image_shape = _check_image_shape(image_shape)
     if X.ndim == 2:
         n_features = X.shape[1]
         if image_shape is None:
             # isqrt(n - 1) + 1 is the ceiling of the square root.
             side = math.isqrt(n_features - 1) + 1
             return 1, side, side
-        shape = (1, *image_shape) if len(image_shape) == 2 else tuple(image_shape)
+        shape = (1, *image_shape) if len(image_shape) == 2 else image_shape
         if math.prod(shape) != n_features:
             raise ValueError(
-                f"image_shape={tuple(image_shape)!r} has {math.prod(shape)} pixels, but X has "
+                f"image_shape={image_shape!r} has {math.prod(shape)} pixels, but X has "
                 f"{n_features} features. Pass the (height, width) or (channels, height, width) "
                 "that X was flattened from."
             )
     else:
         shape = X.shape[1:] if X.ndim == 4 else (1, *X.shape[1:])
-        if image_shape is not None and tuple(image_shape) not in (shape, shape[1:]):
+        if image_shape is not None and image_shape not in (shape, shape[1:]):
             raise ValueError(
-                f"image_shape={tuple(image_shape)!r} does not fit X of shape {X.shape}. "
+                f"image_shape={image_shape!r} does not fit X of shape {X.shape}. "
                 "Leave it None: only flat X needs it."
             )
     if shape[0] not in (1, 3):
-        hint = " X looks channels-last: pass X.transpose(0, 3, 1, 2)." if shape[2] in (1, 3) else ""
-        raise ValueError(f"Images must have 1 or 3 channels, got X of shape {X.shape}.{hint}")
+        hint = ""
+        if X.ndim == 4 and shape[2] in (1, 3):
+            hint = " X looks channels-last: pass X.transpose(0, 3, 1, 2)."
+        raise ValueError(
+            f"Images must have 1 or 3 channels, got {shape[0]} for X of shape {X.shape}.{hint}"
+        )
     return tuple(int(side) for side in shape)
 
 

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 LEAK = 0.2
+IMAGE_SIZES = (16, 32, 64, 128, 256)
 
 
 def n_blocks(image_size):
@@ -17,13 +18,9 @@ def n_blocks(image_size):
     ValueError
         If `image_size` is not a power of two from 16 to 256.
     """
-    sizes = (16, 32, 64, 128, 256)
-    if image_size not in sizes:
-        raise ValueError(
-            f"image_size must be one of {sizes}, got {image_size!r}. "
-            "Resize the images, or take the next larger size: smaller images are padded."
-        )
-    return sizes.index(image_size) + 2
+    if image_size not in IMAGE_SIZES:
+        raise ValueError(f"image_size must be one of {IMAGE_SIZES}, got {image_size!r}.")
+    return IMAGE_SIZES.index(image_size) + 2
 
 
 class Dropout(nn.Module):
@@ -47,7 +44,7 @@ class Dropout(nn.Module):
         """Zero elements of `x` at rate `p` and scale the rest by 1 / (1 - p), in training only."""
         if not self.training or self.p == 0:
             return x
-        threshold = round(256 * self.p)
+        threshold = min(round(256 * self.p), 255)
         words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
         # The two-sided range makes all 64 bits random; random_() alone leaves the sign bit 0.
         words.random_(-(2**63), None, generator=generator)

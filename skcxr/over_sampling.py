@@ -73,9 +73,10 @@ class DCGANOversampler(BaseOverSampler):
     Parameters
     ----------
     estimator : object or None, default=None
-        Any estimator with `fit(X)` and `sample(n_samples)`, such as
-        :class:`sklearn.neighbors.KernelDensity`. None is ``DCGAN()``. Its ``random_state`` is set
-        for each class.
+        Anything with `fit(X)` and `sample(n_samples)`, such as
+        :class:`sklearn.neighbors.KernelDensity`. None is ``DCGAN()``; pass one to reach its
+        parameters as ``estimator__max_epochs`` and the like. Its ``random_state``, where it has
+        one, is set for each class.
     sampling_strategy : float, str, dict or callable, default="auto"
         Which classes grow, and how far, in any of imbalanced-learn's forms:
 
@@ -159,7 +160,10 @@ class DCGANOversampler(BaseOverSampler):
         growing = [(k, n, seed) for (k, n), seed in zip(wanted.items(), seeds, strict=True) if n]
         estimator = DCGAN() if self.estimator is None else self.estimator
         results = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_sample)(clone(estimator), _dense(X[y == k]), k, n_new, int(seed))
+            # safe=False copies an object that is no scikit-learn estimator.
+            delayed(_fit_sample)(
+                clone(estimator, safe=False), _dense(X[y == k]), k, n_new, int(seed)
+            )
             for k, n_new, seed in growing
         )
         self.estimators_ = {
@@ -178,22 +182,49 @@ class DCGANOversampler(BaseOverSampler):
 
 def _fit_sample(estimator, X, k, n_new, seed):
     """Fit `estimator` on the images X of class `k`; return it and `n_new` of its samples."""
-    row_shape = X.shape[1:]
-    if "random_state" in estimator.get_params(deep=False):
+    if hasattr(estimator, "get_params") and "random_state" in estimator.get_params(deep=False):
         estimator.set_params(random_state=seed)
-    flat = X.ndim > 2 and not get_tags(estimator).input_tags.three_d_array
+    flat = X.ndim > 2 and not _takes_images(estimator)
     try:
         estimator.fit(X.reshape(len(X), -1) if flat else X)
     except FloatingPointError as error:
         raise FloatingPointError(f"Class {k!r}: {error}") from error
+    return estimator, sample_like(estimator, X, n_new, seed)
+
+
+def _takes_images(estimator):
+    """Whether `estimator` takes X of three dimensions, or rows alone, by scikit-learn's tags."""
+    if not hasattr(estimator, "__sklearn_tags__"):
+        return False
+    return get_tags(estimator).input_tags.three_d_array
+
+
+def sample_like(estimator, X, n_samples, random_state):
+    """Samples of a fitted generative model, as rows of the real images X of its class.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted, with `sample(n_samples)`; `random_state` is passed on if it takes one.
+    X : ndarray of shape (n, ...)
+        Real images: samples get their layout, dtype and range of values.
+    n_samples : int
+        How many.
+    random_state : int, RandomState instance or None
+        Seed of the samples.
+
+    Returns
+    -------
+    samples : ndarray of shape (n_samples, ...)
+    """
     seeded = "random_state" in signature(estimator.sample).parameters
-    images = estimator.sample(n_new, **({"random_state": seed} if seeded else {}))
+    images = estimator.sample(n_samples, **({"random_state": random_state} if seeded else {}))
     if isinstance(images, tuple):  # scikit-learn's mixtures return (X, component)
         images = images[0]
     images = np.clip(images, X.min(), X.max())
-    if X.dtype.kind in "iu":
+    if X.dtype.kind in "biu":
         images = np.rint(images)
-    return estimator, images.astype(X.dtype).reshape(n_new, *row_shape)
+    return images.astype(X.dtype).reshape(n_samples, *X.shape[1:])
 
 
 def _dense(X):

@@ -3,6 +3,7 @@
 import json
 import os
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 
 import joblib
@@ -53,6 +54,8 @@ class Report:
         self.data = data
         self.predictions = []
         self.folds = []
+        versions = {name: version(name) for name in ("skcxr", "torch", "scikit-learn", "skorch")}
+        settings = settings | {"versions": versions}
         (folder / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
 
     def add(self, result):
@@ -84,16 +87,16 @@ class Report:
         self._write("folds.csv", pd.DataFrame(self.folds))
         self._draw_samples(result)
 
-    def _write(self, name, table, **options):
+    def _write(self, name, table, index=False):
         """Replace the file at once: a run that is killed leaves the old one or the new one."""
         temporary = self.folder / f".{name}"
-        table.to_csv(temporary, index=options.pop("index", False), **options)
+        table.to_csv(temporary, index=index)
         os.replace(temporary, self.folder / name)
 
     def _draw_samples(self, result):
-        path = self.folder / "samples.png"
+        """Draw the first fold's real and synthetic images, where the arm has made any."""
         sampler = getattr(result.estimator, "named_steps", {}).get("gan")
-        if path.exists() or not getattr(sampler, "estimators_", None):
+        if result.fold > 0 or not getattr(sampler, "estimators_", None):
             return
         import matplotlib.pyplot as plt
 
@@ -103,7 +106,7 @@ class Report:
             self.data.target[result.train],
             class_names=dict(enumerate(self.data.target_names)),
         )
-        display.figure_.savefig(path, dpi=150, bbox_inches="tight")
+        display.figure_.savefig(self.folder / "samples.png", dpi=150, bbox_inches="tight")
         plt.close(display.figure_)
 
     def summarize(self):

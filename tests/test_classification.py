@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 from imblearn.pipeline import Pipeline
+from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.model_selection import (
@@ -15,6 +16,7 @@ from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
 from skcxr import CXRClassifier
+from skcxr.augment import resolve_augment
 from skcxr.classification import AugmentedBatches, n_batches
 from skcxr.networks import CXRNet
 
@@ -39,6 +41,9 @@ def test_the_papers_recipe():
         "lr_schedule": "constant",
         "momentum": 0.9,
         "nesterov": True,
+        "weight_decay": 0.0,
+        "augment": "classic",
+        "class_weight": None,
     }
     assert expected.items() <= CXRClassifier.paper().get_params().items()
     assert CXRClassifier.paper(lr=0.1).lr == 0.1
@@ -64,7 +69,7 @@ def test_it_learns():
 
 
 @pytest.mark.parametrize("shape", [(64,), (8, 8), (1, 8, 8), (3, 8, 6), (7,)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.int64])
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.float16, np.float32, np.int64])
 def test_every_layout_and_dtype(tiny_clf, shape, dtype):
     X = rng.integers(0, 255, (12, *shape)).astype(dtype)
     proba = tiny_clf.fit(X, np.arange(12) % 3).predict_proba(X)
@@ -175,7 +180,8 @@ def test_class_weights_go_by_the_classes_own_names(phantoms):
 def test_augment_sees_training_batches_alone(phantoms):
     seen = []
 
-    def spy(batch):
+    def spy(batch, generator):
+        assert isinstance(generator, torch.Generator)
         seen.append(len(batch))
         return batch
 
@@ -187,7 +193,8 @@ def test_augment_sees_training_batches_alone(phantoms):
 @pytest.mark.parametrize(("n", "size"), [(2, 2), (3, 2), (5, 4), (65, 64), (270, 256), (7, 100)])
 def test_batches_hold_each_row_once_and_none_is_single(n, size):
     dataset = torch.utils.data.TensorDataset(torch.arange(n).float(), torch.arange(n))
-    batches = [labels for _, labels in AugmentedBatches(dataset, size)]
+    keep = resolve_augment(None)
+    batches = [labels for _, labels in AugmentedBatches(dataset, size, keep, seed=0)]
     assert len(batches) == n_batches(n, size)
     assert min(map(len, batches)) > 1
     assert torch.equal(torch.cat(batches).sort().values, torch.arange(n))
@@ -210,6 +217,30 @@ def test_a_failed_refit_leaves_the_first_fit_as_it_was(tiny_clf, phantoms):
     with pytest.raises(ValueError, match="is no network"):
         clf.set_params(module="resnet19").fit(phantoms.data, phantoms.target % 2)
     np.testing.assert_array_equal(clf.predict_proba(phantoms.data), before)
+
+
+def test_fits_in_threads_do_not_disturb_each_other(tiny_clf, phantoms):
+    def proba(backend):
+        with parallel_config(backend, n_jobs=2):
+            return cross_val_predict(
+                tiny_clf, phantoms.data, phantoms.target, cv=4, method="predict_proba"
+            )
+
+    np.testing.assert_array_equal(proba("threading"), proba("sequential"))
+
+
+@pytest.mark.parametrize("lr_schedule", ["constant", "onecycle"])
+def test_parameters_may_be_numpys(phantoms, lr_schedule):
+    params = {"max_epochs": np.int64(2), "batch_size": np.int32(16), "lr": np.float32(0.1)}
+    clf = CXRClassifier(**params, lr_schedule=lr_schedule, nesterov=np.bool_(True), random_state=0)
+    assert len(clf.fit(phantoms.data, phantoms.target).history_) == 2
+
+
+def test_divergence_stops_with_advice(phantoms):
+    clf = CXRClassifier(lr=1e12, lr_schedule="constant", max_epochs=20, random_state=0)
+    with pytest.raises(FloatingPointError, match=r"CXRClassifier training diverged.*smaller lr"):
+        clf.fit(phantoms.data, phantoms.target)
+    assert not hasattr(clf, "net_")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from skcxr.metrics import per_class_report
 
 QUICK = ["--image-size", "16", "--epochs", "1", "--gan-epochs", "1", "--gan-width", "2"]
 QUICK += ["--n-jobs", "1"]
+ARMS = ("classic", "duplicates", "dcgan")
 
 
 @pytest.fixture
@@ -43,14 +44,14 @@ def test_evaluate_prints_table_4_of_each_arm_and_writes_the_results(folder, tmp_
     out = tmp_path / "out"
     assert evaluate("--data", folder, "--cv", 2, "--grow", 2, "--out", out) == 0
     printed = capsys.readouterr().out
-    for arm in ("classic", "dcgan"):
+    for arm in ARMS:
         assert re.search(rf"^{arm}: 10 images in 2 folds", printed, re.M)
-    assert printed.count("Accuracy  Sensitivity  Specificity  F1Score") == 2
-    assert printed.count("Total accuracy") == printed.count("Confusion matrix") == 2
+    assert printed.count("Accuracy  Sensitivity  Specificity  F1Score") == 3
+    assert printed.count("Total accuracy") == printed.count("Confusion matrix") == 3
     assert str(out) in printed
 
     predictions = pd.read_csv(out / "predictions.csv")
-    assert len(predictions) == 20
+    assert len(predictions) == 30
     table = pd.read_csv(out / "table4.csv", index_col=["arm", "class"])
     confusion = pd.read_csv(out / "confusion.csv", index_col=["arm", "true"])
     for arm, rows in predictions.groupby("arm"):
@@ -60,7 +61,7 @@ def test_evaluate_prints_table_4_of_each_arm_and_writes_the_results(folder, tmp_
         np.testing.assert_array_equal(confusion.loc[arm].sum(axis=1), [4, 6])
         np.testing.assert_allclose(rows[["p_covid", "p_normal"]].sum(axis=1), 1)
     folds = pd.read_csv(out / "folds.csv")
-    assert folds["n_test"].groupby(folds["arm"]).sum().tolist() == [10, 10]
+    assert folds["n_test"].groupby(folds["arm"]).sum().tolist() == [10, 10, 10]
     assert json.loads((out / "settings.json").read_text())["grow"] == 2
     with Image.open(out / "samples.png") as picture:
         assert min(picture.size) > 300
@@ -69,7 +70,7 @@ def test_evaluate_prints_table_4_of_each_arm_and_writes_the_results(folder, tmp_
 def test_fitted_pipelines_are_kept(folder, tmp_path):
     out = tmp_path / "out"
     evaluate("--data", folder, "--cv", 2, "--out", out)
-    names = {f"{arm}-fold{i}.joblib" for arm in ("classic", "dcgan") for i in (0, 1)}
+    names = {f"{arm}-fold{i}.joblib" for arm in ARMS for i in (0, 1)}
     assert {file.name for file in (out / "pipelines").iterdir()} == names
     predictions = pd.read_csv(out / "predictions.csv").query("arm == 'dcgan' and fold == 1")
     pipe = joblib.load(out / "pipelines" / "dcgan-fold1.joblib")
@@ -123,7 +124,7 @@ def test_phantoms_are_the_default_and_results_get_a_folder_of_their_own(
 
 def test_fits_in_parallel(folder, tmp_path):
     assert evaluate("--data", folder, "--cv", 2, "--n-jobs", 2, "--out", tmp_path / "out") == 0
-    assert len(pd.read_csv(tmp_path / "out" / "folds.csv")) == 4
+    assert len(pd.read_csv(tmp_path / "out" / "folds.csv")) == 6
 
 
 @pytest.mark.parametrize(
@@ -162,6 +163,23 @@ def test_too_few_images_to_train_on_are_refused(folder, capsys):
     assert "class 'covid' would have 1 image to train on in one of" in capsys.readouterr().err
 
 
+def test_a_split_without_train_is_refused(folder, capsys):
+    (folder.parent / "split").mkdir()
+    folder.rename(folder.parent / "split" / "test")
+    assert evaluate("--data", folder.parent / "split") == 2
+    assert "has no images in train/" in capsys.readouterr().err
+
+
+def test_divergence_keeps_finished_folds_and_exits_with_1(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("skcxr.gan.LARGEST_LOSS", 0.0)
+    assert evaluate("--data", folder, "--cv", 2, "--out", tmp_path / "out") == 1
+    captured = capsys.readouterr()
+    assert re.match("skcxr evaluate: error: Class 0: DCGAN training diverged", captured.err)
+    assert captured.err.count("\n") == 1
+    assert "classic: 5 images in 1 folds" in captured.out
+    assert pd.read_csv(tmp_path / "out" / "folds.csv")["arm"].tolist() == ["classic", "duplicates"]
+
+
 def test_an_empty_class_is_named(folder, capsys):
     (folder / "viral").mkdir()
     assert evaluate("--data", folder) == 2
@@ -174,7 +192,9 @@ def test_a_broken_image_is_named(folder, capsys):
     assert "covid/broken.png" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("args", [["--cv", "1"], ["--gan-epochs", "x"], ["--image-size", "50"]])
+@pytest.mark.parametrize(
+    "args", [["--cv", "1"], ["--gan-epochs", "x"], ["--image-size", "50"], ["--n-jobs", "0"]]
+)
 def test_values_out_of_range_exit_with_2(args, capsys):
     with pytest.raises(SystemExit) as exit_:
         evaluate(*args)
@@ -186,7 +206,7 @@ def test_values_out_of_range_exit_with_2(args, capsys):
 def test_interrupting_keeps_finished_folds(folder, tmp_path, n_jobs):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "skcxr", "evaluate", *QUICK, "--data", str(folder)]
-    # The second arm would take minutes: it is interrupted once the first has finished a fold.
+    # The last arm would take minutes: it is interrupted once the first has finished a fold.
     command += ["--cv", "2", "--out", str(out), "--gan-epochs", "1000", "--n-jobs", n_jobs]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
@@ -194,15 +214,17 @@ def test_interrupting_keeps_finished_folds(folder, tmp_path, n_jobs):
     deadline = time.monotonic() + 60
     while not (out / "folds.csv").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
-    time.sleep(0.5)
+    time.sleep(1)
     process.send_signal(signal.SIGINT)
     stdout, stderr = process.communicate(timeout=30)
     assert process.returncode == 130
-    n = int(re.search(r"Interrupted: (\d) of 4 fits had finished", stderr)[1])
-    assert 1 <= n <= 2
+    n = int(re.search(r"Interrupted: (\d) of 6 fits had finished", stderr)[1])
+    assert 1 <= n <= 4
     assert "Traceback" not in stderr
-    assert f"classic: {5 * n} images in {n} folds" in stdout
-    assert pd.read_csv(out / "folds.csv")["arm"].tolist() == ["classic"] * n
+    arms = pd.read_csv(out / "folds.csv")["arm"]
+    assert set(arms) <= {"classic", "duplicates"}
+    assert len(arms) == n
+    assert re.search(r"^classic: \d+ images in \d folds", stdout, re.M)
     assert len(pd.read_csv(out / "predictions.csv")) == 5 * n
     assert len(list((out / "pipelines").iterdir())) == n
 

@@ -1,6 +1,7 @@
 import matplotlib
 import numpy as np
 import pytest
+from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
 from skcxr import DCGANOversampler
@@ -10,9 +11,12 @@ from skcxr.over_sampling import grow
 matplotlib.use("agg")
 
 
-@pytest.fixture
-def sampler(phantoms):
-    sampler = DCGANOversampler(KernelDensity(), sampling_strategy=grow(2), random_state=0)
+@pytest.fixture(
+    params=[KernelDensity(), GaussianMixture(2, covariance_type="diag", reg_covar=1.0)],
+    ids=lambda estimator: type(estimator).__name__,
+)
+def sampler(phantoms, request):
+    sampler = DCGANOversampler(request.param, sampling_strategy=grow(2), random_state=0)
     sampler.fit_resample(phantoms.data, phantoms.target)
     return sampler
 

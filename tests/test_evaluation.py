@@ -1,7 +1,12 @@
 import numpy as np
 from sklearn.datasets import load_iris
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
+from sklearn.model_selection import (
+    FixedThresholdClassifier,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    cross_val_predict,
+)
 
 from skcxr.evaluation import fit_folds
 
@@ -31,14 +36,34 @@ def test_predictions_are_cross_validations():
 
 def test_groups_stay_together():
     groups = np.arange(150) // 3
-    for result in fit_folds(ARMS, X, y, cv=StratifiedGroupKFold(3), groups=groups):
+    for result in [
+        *fit_folds(ARMS, X, y, cv=StratifiedGroupKFold(3), groups=groups),
+        *fit_folds(ARMS, X, y, cv=3, groups=groups),
+    ]:
         assert not np.intersect1d(groups[result.train], groups[result.test]).size
 
 
 def test_results_come_as_they_finish():
-    results = fit_folds(ARMS, X, y, cv=2)
+    fits = []
+
+    class Counting(LogisticRegression):
+        def fit(self, X, y):
+            fits.append(len(X))
+            return super().fit(X, y)
+
+    results = fit_folds({"counting": Counting(max_iter=1000)}, X, y, cv=3)
     assert next(results).fold == 0
-    assert len(list(results)) == 3
+    assert len(fits) == 1
+    assert len(list(results)) == 2
+
+
+def test_predictions_are_predicts_own():
+    """A tuned threshold makes them differ from the most probable class."""
+    two = y < 2
+    arm = FixedThresholdClassifier(ARMS["strong"], threshold=1.1)
+    for result in fit_folds({"never": arm}, X[two], y[two], cv=2):
+        assert not result.predictions.any()
+        assert result.probabilities[:, 1].max() > 0.5
 
 
 def test_arms_in_parallel_give_the_same():

@@ -8,7 +8,9 @@ rng = np.random.default_rng(0)
 
 
 @pytest.mark.parametrize("row_shape", [(1,), (2,), (20,), (64,), (4, 6), (1, 5, 5), (3, 4, 7)])
-@pytest.mark.parametrize("dtype", [np.uint8, np.int16, np.uint16, np.float32, np.float64])
+@pytest.mark.parametrize(
+    "dtype", [np.uint8, np.int16, np.uint16, np.float32, np.float64, np.dtype(">i2")]
+)
 def test_there_and_back_is_the_identity(row_shape, dtype):
     X = rng.integers(0, 255, (5, *row_shape)).astype(dtype)
     spec = ImageSpec.of(X)
@@ -70,6 +72,10 @@ def test_padding_is_black_and_cropped_back():
         ((2, 2, 2, 2, 2), None, "X must hold images"),
         ((2, 2, 8, 8), None, "Images must have 1 or 3 channels"),
         ((2, 8, 8, 3), None, r"channels-last: pass X.transpose\(0, 3, 1, 2\)"),
+        ((2, 64), (64,), r"image_shape=\(64,\) must be \(height, width\) or"),
+        ((2, 64), (-8, -8), r"image_shape=\(-8, -8\) must be"),
+        ((2, 64), ("8", "8"), r"image_shape=\('8', '8'\) must be"),
+        ((2, 64), (8, 8, 1), r"Images must have 1 or 3 channels, got 8 for X of shape \(2, 64\)"),
         ((2, 10), (3, 3), r"image_shape=\(3, 3\) has 9 pixels, but X has 10 features"),
         ((2, 4, 4), (5, 5), r"image_shape=\(5, 5\) does not fit X of shape \(2, 4, 4\)"),
     ],

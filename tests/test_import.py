@@ -26,7 +26,7 @@ def test_importing_the_package_loads_none_of_its_libraries():
 
 def test_the_estimators_load_only_what_their_four_libraries_load():
     ours = modules_after("from skcxr import DCGAN, DCGANOversampler, CXRClassifier")
-    # scikit-learn 1.9 itself loads pandas where it is installed; torch loads tqdm.
+    # scikit-learn 1.9 itself loads pandas where it is installed: then only older ones show ours.
     theirs = modules_after(
         "import torch, sklearn, skorch, imblearn.over_sampling.base, skorch.callbacks, tqdm.auto"
     )
@@ -38,6 +38,11 @@ def test_the_estimators_load_only_what_their_four_libraries_load():
 def test_public_names_resolve_and_are_listed(name):
     assert getattr(skcxr, name).__name__ == name
     assert name in dir(skcxr)
+
+
+def test_public_modules_resolve_without_an_import_of_their_own():
+    code = "import skcxr; skcxr.datasets.make_chest_phantoms; skcxr.over_sampling.grow"
+    assert "skcxr" in modules_after(code)
 
 
 def test_unknown_names_raise():

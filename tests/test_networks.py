@@ -132,7 +132,7 @@ def test_discriminators_output_is_the_sigmoid_of_its_logits():
     torch.testing.assert_close(D(x), D.logits(x).sigmoid())
 
 
-@pytest.mark.parametrize("p", [0.0, 0.25, 0.5])
+@pytest.mark.parametrize("p", [0.0, 0.25, 0.5, 0.9])
 def test_dropout_zeroes_at_its_rate_and_keeps_the_mean(p):
     x = Dropout(p)(torch.ones(200_003), torch.Generator().manual_seed(0))
     assert (x == 0).float().mean() == pytest.approx(p, abs=0.005)
@@ -145,6 +145,10 @@ def test_dropout_masks_are_independent_within_a_word():
     covariance = torch.cov(mask.float().view(-1, 8).T)
     off_diagonal = covariance - covariance.diag().diag()
     assert off_diagonal.abs().max() < 0.01
+
+
+def test_dropout_at_rates_next_to_one_is_finite():
+    assert Dropout(0.9999)(torch.ones(1000)).isfinite().all()
 
 
 def test_dropout_does_nothing_in_evaluation():

@@ -118,6 +118,23 @@ def test_scikit_learns_generative_models_serve(estimator, shape):
     assert len(np.unique(runs[0][30:].reshape(60, -1), axis=0)) == 60
 
 
+def test_objects_that_are_no_estimators_serve():
+    class Mean:
+        def fit(self, X):
+            self.mean_ = X.mean(axis=0)
+
+        def sample(self, n_samples):
+            return np.tile(self.mean_, (n_samples, 1))
+
+    sampler = DCGANOversampler(Mean(), sampling_strategy=grow(2))
+    X_res, y_res = sampler.fit_resample(X.reshape(-1, 6, 6), y)
+    assert X_res.shape == (60, 6, 6)
+    of_class = (y_res == "viral") & sampler.synthetic_mask_
+    expected = np.rint(X[y == "viral"].mean(axis=0)).reshape(6, 6)
+    assert (X_res[of_class] == expected).all()
+    assert set(sampler.estimators_) == {"covid", "normal", "viral"}
+
+
 def test_values_stay_within_what_the_class_holds():
     for value in (-1e6, 1e6):
         sampler = DCGANOversampler(Spy(value), sampling_strategy=grow(2))
@@ -126,6 +143,17 @@ def test_values_stay_within_what_the_class_holds():
             new = X_res[30:][y_res[30:] == k]
             assert new.min() >= X[y == k].min()
             assert new.max() <= X[y == k].max()
+
+
+def test_booleans_are_rounded_too():
+    class Faint(Spy):
+        def sample(self, n_samples=1):
+            return np.full((n_samples, *self.X_.shape[1:]), 0.4)
+
+    sampler = DCGANOversampler(Faint(), sampling_strategy=grow(2))
+    X_res, _ = sampler.fit_resample(X > 100, y)
+    assert X_res.dtype == bool
+    assert not X_res[30:].any()
 
 
 def test_integers_are_rounded_and_not_cut():

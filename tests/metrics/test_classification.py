@@ -61,3 +61,9 @@ def test_undefined_values_follow_zero_division(value):
 def test_a_class_never_predicted():
     report = per_class_report(["a", "b"], ["a", "a"])
     assert report.loc["b"].tolist() == [0.5, 0, 1, 0]
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, np.nan])
+def test_the_specificity_of_the_only_class_follows_zero_division(value):
+    report = per_class_report(["a", "a"], ["a", "a"], zero_division=value)
+    np.testing.assert_equal(report.loc["a", "Specificity"], value)
