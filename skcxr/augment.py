@@ -59,6 +59,10 @@ class Affine:
         return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
 
 
+def _unchanged(batch, generator):
+    return batch
+
+
 def resolve_augment(augment):
     """The callable that a parameter ``augment`` stands for; None leaves batches as they are.
 
@@ -69,5 +73,5 @@ def resolve_augment(augment):
         the same shape.
     """
     if augment is None:
-        return lambda batch, generator: batch
+        return _unchanged
     return Affine() if augment == "classic" else augment

@@ -1,9 +1,6 @@
 """CXRClassifier: a convolutional network behind scikit-learn's classifier interface."""
 
 import copy
-import math
-import threading
-from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -23,45 +20,9 @@ from skcxr.augment import resolve_augment
 from skcxr.backbones import TorchvisionNet
 from skcxr.images import ImageSpec
 from skcxr.networks import CXRNet, forward_in_batches, resolve_device
+from skcxr.training import AugmentedBatches, at_rest, check_finite, epoch_of, n_batches, seeded
 
 PREDICT_BATCH = 64
-_SEEDED = threading.RLock()
-
-
-def n_batches(n_samples, batch_size):
-    """Into how many batches of nearly equal size the rows go, none of them a single row."""
-    return max(1, min(math.ceil(n_samples / batch_size), n_samples // 2))
-
-
-class AugmentedBatches:
-    """Shuffled training batches of a TensorDataset, augmented as whole tensors.
-
-    The batches are of nearly equal size, and none is a single row, which batch normalisation could
-    not use.
-
-    Parameters
-    ----------
-    dataset : TensorDataset
-        Images (n, c, h, w) and labels (n,), on the training device.
-    batch_size : int
-        About how many rows a batch has: at most so many, but where that would leave a single one.
-    augment : callable
-        From (batch of images, generator) to a batch of images.
-    seed : int
-        Seed of order and augmentation.
-    """
-
-    def __init__(self, dataset, batch_size, augment, seed):
-        self.images, self.labels = dataset.tensors
-        self.batch_size = batch_size
-        self.augment = augment
-        self.generator = torch.Generator(self.labels.device).manual_seed(seed)
-
-    def __iter__(self):
-        device, n_rows = self.labels.device, len(self.labels)
-        order = torch.randperm(n_rows, generator=self.generator, device=device)
-        for rows in order.tensor_split(n_batches(n_rows, self.batch_size)):
-            yield self.augment(self.images[rows], self.generator), self.labels[rows]
 
 
 class CXRClassifier(ClassifierMixin, BaseEstimator):
@@ -150,7 +111,7 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
     (3, 4)
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012 -- scikit-learn's convention
+    _parameter_constraints: dict = {
         "module": [str, type],
         "weights": [str, None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
@@ -270,12 +231,12 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
         net = self._build_net(classes, y, spec.shape[0], device, seed)
         images = spec.to_tensor(X).to(device)
         labels = torch.as_tensor(targets, dtype=torch.int64, device=device)
-        with _seeded(seed, device):
+        with seeded(seed, device):
             net.fit(TensorDataset(images, labels), y=None)
-        _check_finite(net)
+        check_finite(net)
         # Set together and last: net, classes and spec belong together, also after a failed fit.
-        self.net_, self.classes_, self.spec_ = _at_rest(net), classes, spec
-        self.history_ = [_epoch_of(row) for row in net.history]
+        self.net_, self.classes_, self.spec_ = at_rest(net), classes, spec
+        self.history_ = [epoch_of(row) for row in net.history]
         return self
 
     def _build_net(self, classes, y, n_channels, device, seed):
@@ -366,50 +327,3 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-@contextmanager
-def _seeded(seed, device):
-    """Seed PyTorch's global generators and put them back.
-
-    Modules draw weights and dropout from them. They belong to the whole process, so that fits in
-    threads take turns: each one's result depends on its seed alone.
-    """
-    cuda = device.type == "cuda"
-    with _SEEDED, torch.random.fork_rng(devices=[device] if cuda else []):
-        torch.default_generator.manual_seed(seed)
-        if cuda:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
-
-
-def _check_finite(net):
-    """Refuse a net that has diverged: its predictions would all be the first class."""
-    losses = net.history[:, "train_loss"]
-    if not np.isfinite(losses).all() or not all(
-        p.isfinite().all() for p in net.module_.parameters()
-    ):
-        raise FloatingPointError(
-            f"CXRClassifier training diverged: the last train_loss is {losses[-1]:.3g}. Try a "
-            f"smaller lr than {net.lr}."
-        )
-
-
-def _at_rest(net):
-    """The fitted `net` on the CPU, in evaluation mode, without what only training needs."""
-    net.module_.cpu().eval()
-    net.criterion_.cpu()
-    net.device = "cpu"
-    net.optimizer_ = None
-    # A learning rate scheduler would bring the optimizer back into the pickle.
-    net.callbacks = None
-    net.callbacks_ = [(name, c) for name, c in net.callbacks_ if not isinstance(c, LRScheduler)]
-    return net
-
-
-def _epoch_of(row):
-    """A row of skorch's history without its batches; the duration has the name it has in DCGAN."""
-    left_out = ("batches", "train_batch_count", "dur")
-    kept = {k: v for k, v in row.items() if k not in left_out and not k.endswith("_best")}
-    return kept | {"seconds": row["dur"]}

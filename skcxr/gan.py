@@ -117,7 +117,7 @@ class DCGAN(BaseEstimator):
     [1, 2]
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012 -- scikit-learn's convention
+    _parameter_constraints: dict = {
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         "image_size": [Options(Integral, set(IMAGE_SIZES))],
         "base_width": [Interval(Integral, 1, None, closed="left")],

@@ -126,7 +126,7 @@ class DCGANOversampler(BaseOverSampler):
     ((48, 256), dtype('uint8'), 24)
     """
 
-    _parameter_constraints: dict = {  # noqa: RUF012 -- scikit-learn's convention
+    _parameter_constraints: dict = {
         **BaseOverSampler._parameter_constraints,
         "estimator": [HasMethods(["fit", "sample"]), None],
         "n_jobs": [Integral, None],

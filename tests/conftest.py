@@ -37,6 +37,17 @@ def tiny_clf():
     return CXRClassifier(max_epochs=2, batch_size=32, random_state=0)
 
 
+@pytest.fixture
+def global_generators():
+    """Checks after the test that NumPy's and PyTorch's global generators are as they were."""
+    torch.manual_seed(5)
+    np.random.seed(5)  # noqa: NPY002 -- the global generator is what is tested
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    yield
+    assert torch.equal(torch.get_rng_state(), torch_state)
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+
+
 @pytest.fixture(scope="session")
 def data_folder():
     """Folder of the real radiographs, or skip."""

@@ -17,8 +17,8 @@ from torch import nn
 
 from skcxr import CXRClassifier
 from skcxr.augment import resolve_augment
-from skcxr.classification import AugmentedBatches, n_batches
 from skcxr.networks import CXRNet
+from skcxr.training import AugmentedBatches, n_batches
 
 rng = np.random.default_rng(0)
 
@@ -108,14 +108,9 @@ def test_one_seed_one_result(tiny_clf, phantoms):
     assert (one != other).any()
 
 
+@pytest.mark.usefixtures("global_generators")
 def test_global_generators_are_left_alone(tiny_clf, phantoms):
-    torch.manual_seed(5)
-    torch_state = torch.get_rng_state()
-    np.random.seed(5)  # noqa: NPY002 -- the global generator is what is tested
-    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
     tiny_clf.fit(phantoms.data, phantoms.target).predict(phantoms.data)
-    assert torch.equal(torch.get_rng_state(), torch_state)
-    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
 
 
 def test_results_do_not_depend_on_the_global_generator(tiny_clf, phantoms):
@@ -128,8 +123,10 @@ def test_results_do_not_depend_on_the_global_generator(tiny_clf, phantoms):
 
 
 @pytest.mark.parametrize("lr_schedule", ["constant", "onecycle"])
-def test_joblib_round_trip(tiny_clf, phantoms, tmp_path, lr_schedule):
-    clf = tiny_clf.set_params(lr_schedule=lr_schedule).fit(phantoms.data, phantoms.target)
+@pytest.mark.parametrize("augment", ["classic", None])
+def test_joblib_round_trip(tiny_clf, phantoms, tmp_path, lr_schedule, augment):
+    tiny_clf.set_params(lr_schedule=lr_schedule, augment=augment)
+    clf = tiny_clf.fit(phantoms.data, phantoms.target)
     joblib.dump(clf, tmp_path / "clf.joblib")
     loaded = joblib.load(tmp_path / "clf.joblib")
     np.testing.assert_array_equal(
