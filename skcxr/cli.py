@@ -6,7 +6,7 @@ import sys
 from skcxr import __version__
 
 EXIT_DIVERGED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
-N_PHANTOMS = 160
+N_PHANTOMS = 120
 
 
 def _whole(least):
@@ -47,10 +47,10 @@ def _parser():
         help="side that images are resized to (64)")  # fmt: skip
     add("--cv", type=_whole(2), default=4, metavar="K", help="folds (4)")
     add("--epochs", type=_whole(1), metavar="N", help="the classifier's epochs")
-    add("--gan-epochs", type=_whole(1), default=8, metavar="N",
-        help="epochs, of 34 steps, of each GAN (8)")  # fmt: skip
-    add("--gan-width", type=_whole(1), default=16, metavar="N",
-        help="channels of the GAN's outermost layers (16)")  # fmt: skip
+    add("--gan-epochs", type=_whole(1), default=12, metavar="N",
+        help="epochs, of 34 steps, of each GAN (12)")  # fmt: skip
+    add("--gan-width", type=_whole(1), default=12, metavar="N",
+        help="channels of the GAN's outermost layers (12)")  # fmt: skip
     add("--gan-batch", type=_whole(2), default=16, metavar="N",
         help="images in a step of the GAN (16)")  # fmt: skip
     add("--grow", type=float, default=2.0, metavar="F",
