@@ -14,14 +14,14 @@ class SyntheticSamplesDisplay:
     Parameters
     ----------
     real, synthetic : dict of class to ndarray of shape (n, h, w)
-        Gray images in [-1, 1].
+        Gray images in [-1, 1], all of one size.
 
     Attributes
     ----------
+    ax_ : matplotlib Axes
+        Axes that hold the images: two rows a class, real over synthetic.
     figure_ : matplotlib Figure
-        The figure that holds the images.
-    axes_ : ndarray of matplotlib Axes
-        Two rows a class, real over synthetic.
+        The figure that holds the axes.
 
     Examples
     --------
@@ -37,8 +37,8 @@ class SyntheticSamplesDisplay:
     >>> display = SyntheticSamplesDisplay.from_estimator(
     ...     sampler, phantoms.images, phantoms.target, n_images=3
     ... )
-    >>> display.axes_.shape
-    (2, 3)
+    >>> [label.get_text() for label in display.ax_.get_yticklabels()]
+    ['0\\nreal', '0\\nsynthetic']
     """
 
     def __init__(self, *, real, synthetic):
@@ -46,7 +46,9 @@ class SyntheticSamplesDisplay:
         self.synthetic = synthetic
 
     @classmethod
-    def from_estimator(cls, sampler, X, y, *, n_images=8, random_state=0, **plot_options):
+    def from_estimator(
+        cls, sampler, X, y, *, n_images=8, random_state=0, class_names=None, ax=None
+    ):
         """Show images of each class that `sampler` has grown beside what it grew from.
 
         Parameters
@@ -59,8 +61,10 @@ class SyntheticSamplesDisplay:
             Images in a row.
         random_state : int, RandomState instance or None, default=0
             Seed of the synthetic images.
-        **plot_options
-            Passed to :meth:`plot`.
+        class_names : dict or None, default=None
+            What to call each class; None takes the class itself.
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None makes a figure.
 
         Returns
         -------
@@ -84,47 +88,58 @@ class SyntheticSamplesDisplay:
             samples = sample_like(estimator, of_class, n_images, random_state)
             real[k] = spec.to_tensor(of_class[:n_images]).mean(1).numpy()
             synthetic[k] = spec.to_tensor(samples).mean(1).numpy()
-        return cls(real=real, synthetic=synthetic).plot(**plot_options)
+        return cls(real=real, synthetic=synthetic).plot(ax=ax, class_names=class_names)
 
-    def plot(self, *, class_names=None):
-        """Draw the figure.
+    def plot(self, ax=None, *, class_names=None):
+        """Draw the images.
 
         Parameters
         ----------
+        ax : matplotlib Axes or None, default=None
+            Where to draw; None makes a figure.
         class_names : dict or None, default=None
             What to call each class; None takes the class itself.
 
         Returns
         -------
-        self : SyntheticSamplesDisplay
+        display : SyntheticSamplesDisplay
         """
         import matplotlib.pyplot as plt
 
-        n_columns = max(len(images) for images in self.synthetic.values())
-        n_rows = 2 * len(self.real)
-        self.figure_, self.axes_ = plt.subplots(
-            n_rows,
-            n_columns,
-            figsize=(n_columns, n_rows),
-            squeeze=False,
-            gridspec_kw={"hspace": 0.03, "wspace": 0.03},
-        )
-        for pair, k in zip(self.axes_.reshape(-1, 2, n_columns), self.real, strict=True):
-            for axes, kind, images in zip(
-                pair, ("real", "synthetic"), (self.real[k], self.synthetic[k]), strict=True
-            ):
-                for ax in axes:
-                    ax.set_axis_off()
-                for ax, image in zip(axes, images, strict=False):
-                    ax.imshow(image, cmap="gray", vmin=-1, vmax=1)
-                name = k if class_names is None else class_names[k]
-                axes[0].text(
-                    -0.08,
-                    0.5,
-                    f"{name}\n{kind}",
-                    transform=axes[0].transAxes,
-                    ha="right",
-                    va="center",
-                    weight="bold" if kind == "synthetic" else "normal",
-                )
+        rows, labels = [], []
+        for k in self.real:
+            name = k if class_names is None else class_names[k]
+            rows += [self.real[k], self.synthetic[k]]
+            labels += [f"{name}\nreal", f"{name}\nsynthetic"]
+        height = rows[0].shape[1]
+        mosaic, gap = _mosaic(rows), _gap(height)
+        if ax is None:
+            size = 1.05 * np.array([mosaic.shape[1], mosaic.shape[0]]) / (height + gap)
+            _, ax = plt.subplots(figsize=size)
+        ax.imshow(mosaic, cmap="gray", vmin=-1, vmax=1)
+        centres = np.arange(len(rows)) * (height + gap) + (height - 1) / 2
+        ax.set_yticks(centres, labels)
+        for label in ax.get_yticklabels()[1::2]:
+            label.set_weight("bold")
+        ax.set_xticks([])
+        ax.tick_params(left=False)
+        ax.spines[:].set_visible(False)
+        self.ax_, self.figure_ = ax, ax.figure
         return self
+
+
+def _gap(height):
+    """Pixels between images."""
+    return max(1, height // 32)
+
+
+def _mosaic(rows):
+    """The images of each row side by side on white."""
+    height, width = rows[0].shape[1:]
+    down, across = height + _gap(height), width + _gap(height)
+    n_columns = max(len(images) for images in rows)
+    mosaic = np.ones((len(rows) * down - _gap(height), n_columns * across - _gap(height)))
+    for i, images in enumerate(rows):
+        for j, image in enumerate(images):
+            mosaic[i * down : i * down + height, j * across : j * across + width] = image
+    return mosaic

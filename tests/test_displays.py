@@ -1,4 +1,6 @@
 import matplotlib
+import matplotlib.figure
+import matplotlib.pyplot
 import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
@@ -6,9 +8,15 @@ from sklearn.neighbors import KernelDensity
 
 from skcxr import DCGANOversampler
 from skcxr.displays import SyntheticSamplesDisplay
-from skcxr.over_sampling import grow
+from skcxr.over_sampling import grow, sample_like
 
 matplotlib.use("agg")
+
+
+@pytest.fixture(autouse=True)
+def closed_figures():
+    yield
+    matplotlib.pyplot.close("all")
 
 
 @pytest.fixture(
@@ -21,17 +29,30 @@ def sampler(phantoms, request):
     return sampler
 
 
+def labels_of(display):
+    return [label.get_text() for label in display.ax_.get_yticklabels()]
+
+
+def shown(display, row, column, side=16, gap=1):
+    """The pixels drawn at a place of the grid."""
+    (image,) = display.ax_.images
+    top, left = row * (side + gap), column * (side + gap)
+    return np.asarray(image.get_array())[top : top + side, left : left + side]
+
+
 def test_a_real_row_over_a_synthetic_row_a_class(sampler, phantoms):
     display = SyntheticSamplesDisplay.from_estimator(
         sampler, phantoms.data, phantoms.target, n_images=5
     )
-    assert display.axes_.shape == (8, 5)
-    assert all(len(ax.images) == 1 for ax in display.axes_.flat)
+    assert labels_of(display)[:2] == ["0\nreal", "0\nsynthetic"]
+    assert len(labels_of(display)) == 8
+    (image,) = display.ax_.images
+    assert image.get_array().shape == (8 * 17 - 1, 5 * 17 - 1)
     first = phantoms.images[phantoms.target == 0][0].astype(float)
-    shown = display.axes_[0, 0].images[0].get_array()
-    np.testing.assert_allclose(np.corrcoef(shown.ravel(), first.ravel())[0, 1], 1)
-    labels = [axes[0].texts[0].get_text() for axes in display.axes_]
-    assert labels[:2] == ["0\nreal", "0\nsynthetic"]
+    assert np.corrcoef(shown(display, 0, 0).ravel(), first.ravel())[0, 1] == pytest.approx(1)
+    expected = sample_like(sampler.estimators_[3], phantoms.data[phantoms.target == 3], 5, 0)
+    drawn = shown(display, 7, 4).ravel()
+    assert np.corrcoef(drawn, expected[4].astype(float))[0, 1] == pytest.approx(1)
 
 
 def test_class_names_are_shown(sampler, phantoms):
@@ -39,7 +60,17 @@ def test_class_names_are_shown(sampler, phantoms):
     display = SyntheticSamplesDisplay.from_estimator(
         sampler, phantoms.data, phantoms.target, class_names=names
     )
-    assert display.axes_[2, 0].texts[0].get_text() == f"{phantoms.target_names[1]}\nreal"
+    assert labels_of(display)[2] == f"{phantoms.target_names[1]}\nreal"
+
+
+def test_it_draws_on_axes_given(sampler, phantoms):
+    figure = matplotlib.figure.Figure()
+    ax = figure.subplots()
+    display = SyntheticSamplesDisplay.from_estimator(sampler, phantoms.data, phantoms.target, ax=ax)
+    assert display.ax_ is ax
+    assert display.figure_ is figure
+    assert display.plot() is display
+    assert display.ax_ is not ax
 
 
 def test_more_columns_than_real_images(tiny_gan, phantoms):
@@ -49,9 +80,9 @@ def test_more_columns_than_real_images(tiny_gan, phantoms):
     display = SyntheticSamplesDisplay.from_estimator(
         sampler, phantoms.images[few], phantoms.target[few], n_images=6
     )
-    assert display.axes_.shape == (2, 6)
-    assert [len(ax.images) for ax in display.axes_[0]] == [1, 1, 1, 0, 0, 0]
-    assert [len(ax.images) for ax in display.axes_[1]] == [1] * 6
+    assert (shown(display, 0, 2) < 1).any()
+    assert (shown(display, 0, 3) == 1).all()
+    assert (shown(display, 1, 5) < 1).any()
 
 
 def test_a_sampler_that_grew_nothing_is_refused(phantoms):
