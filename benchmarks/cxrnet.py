@@ -103,11 +103,29 @@ def run(name, seed, data):
     }
 
 
+def time_pairs(n_pairs, data, epochs=6):
+    """Seconds of a 150-epoch fit of the reference and the default, in turn, and their ratios."""
+    X, y = data[0][:202], data[1][:202]
+    names = (next(iter(DESIGNS)), "CXRClassifier()")
+    seconds = {name: [] for name in names}
+    for _ in range(n_pairs + 1):
+        for name in names:
+            params = DESIGNS[name] | {"max_epochs": epochs, "random_state": 0}
+            start = time.perf_counter()
+            CXRClassifier(**params).fit(X, y)
+            seconds[name].append((time.perf_counter() - start) * 150 / epochs)
+    reference, default = (np.array(seconds[name][1:]) for name in names)
+    print(f"{names[0]}: {np.median(reference):.0f} s a fit of 150 epochs")
+    print(f"{names[1]}: {np.median(default):.0f} s a fit of 150 epochs")
+    print("ratios of the pairs:", np.round(np.sort(reference / default), 1).tolist())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--pairs", type=int, help="only time reference against default")
     parser.add_argument("--only", default="", help="designs whose name holds this")
     parser.add_argument("--out", type=Path, default=Path("results/cxrnet.jsonl"))
     args = parser.parse_args()
@@ -117,6 +135,8 @@ def main():
     kermany = np.load(args.data / "kermany64.npz")
     unseen_X = kermany["X"].reshape(len(kermany["X"]), -1)
     data = images.data[train], images.target_names[images.target[train]], unseen_X, kermany["y"]
+    if args.pairs:
+        return time_pairs(args.pairs, data)
     args.out.parent.mkdir(exist_ok=True, parents=True)
     done = [json.loads(line) for line in args.out.open()] if args.out.exists() else []
     for seed in range(args.seeds):
