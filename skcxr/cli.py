@@ -47,8 +47,8 @@ def _parser():
         help="side that images are resized to (64)")  # fmt: skip
     add("--cv", type=_whole(2), default=4, metavar="K", help="folds (4)")
     add("--epochs", type=_whole(1), metavar="N", help="the classifier's epochs")
-    add("--gan-epochs", type=_whole(1), default=12, metavar="N",
-        help="epochs, of 34 steps, of each GAN (12)")  # fmt: skip
+    add("--gan-epochs", type=_whole(1), default=10, metavar="N",
+        help="epochs, of 34 steps, of each GAN (10)")  # fmt: skip
     add("--gan-width", type=_whole(1), default=12, metavar="N",
         help="channels of the GAN's outermost layers (12)")  # fmt: skip
     add("--gan-batch", type=_whole(2), default=16, metavar="N",
