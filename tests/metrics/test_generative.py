@@ -1,0 +1,277 @@
+import numpy as np
+import pytest
+import torch
+from scipy.linalg import sqrtm
+from scipy.stats import kstest, ortho_group
+
+from skcxr.metrics import (
+    frechet_distance,
+    inception_score,
+    intra_diversity,
+    kernel_distance,
+    precision_recall_density_coverage,
+)
+
+DISTANCES = {
+    "frechet": frechet_distance,
+    "kernel": lambda A, B: kernel_distance(A, B, n_permutations=0).value,
+}
+
+
+@pytest.fixture(params=DISTANCES)
+def distance(request):
+    return DISTANCES[request.param]
+
+
+def normal(n, d, seed=0, shift=0.0, scale=1.0):
+    return np.random.default_rng(seed).normal(shift, scale, (n, d))
+
+
+def with_moments(mean, covariance, n=200, seed=0):
+    """A sample whose mean and covariance are exactly those given."""
+    white = normal(n, len(mean), seed)
+    white -= white.mean(axis=0)
+    white = np.linalg.solve(np.linalg.cholesky(np.cov(white.T)), white.T).T
+    return mean + white @ np.linalg.cholesky(covariance).T
+
+
+def test_frechet_distance_of_gaussians_is_the_closed_form():
+    """Commuting covariances: squared differences of means and of standard deviations."""
+    basis = ortho_group.rvs(4, random_state=0)
+    first, second = np.array([1.0, 4, 9, 16]), np.array([4.0, 1, 9, 25])
+    A = with_moments(np.zeros(4), basis @ np.diag(first) @ basis.T)
+    B = with_moments(np.arange(4.0), basis @ np.diag(second) @ basis.T, n=77, seed=1)
+    expected = (0 + 1 + 4 + 9) + (1 + 1 + 0 + 1)
+    assert frechet_distance(A, B) == pytest.approx(expected, rel=1e-10)
+
+
+def test_frechet_distance_is_heusels_equation_for_any_covariances():
+    A, B = normal(300, 6) @ normal(6, 6, seed=1), normal(200, 6, seed=2, shift=0.3)
+    S, T = np.cov(A.T), np.cov(B.T)
+    trace = np.trace(S + T - 2 * sqrtm(S @ T).real)
+    expected = ((A.mean(0) - B.mean(0)) ** 2).sum() + trace
+    assert frechet_distance(A, B) == pytest.approx(expected, rel=1e-9)
+
+
+def test_frechet_distance_with_fewer_images_than_features():
+    """Rotating both sets into a larger space changes nothing; there a matrix root is singular."""
+    A, B = normal(12, 5), normal(9, 5, seed=1, shift=1.0)
+    embed = np.linalg.qr(normal(64, 64, seed=2))[0][:5]
+    assert frechet_distance(A @ embed, B @ embed) == pytest.approx(
+        frechet_distance(A, B), rel=1e-10
+    )
+
+
+class Columns(torch.nn.Module):
+    """torchmetrics' feature extractor for images that are features already."""
+
+    num_features = 16
+
+    def forward(self, x):
+        return x
+
+
+def two_sets():
+    return normal(400, 16), normal(300, 16, seed=1, shift=0.2, scale=1.3)
+
+
+def test_frechet_distance_agrees_with_torchmetrics():
+    from torchmetrics.image.fid import FrechetInceptionDistance
+
+    A, B = two_sets()
+    metric = FrechetInceptionDistance(feature=Columns()).set_dtype(torch.float64)
+    metric.update(torch.from_numpy(A), real=True)
+    metric.update(torch.from_numpy(B), real=False)
+    assert frechet_distance(A, B) == pytest.approx(metric.compute().item(), rel=1e-4)
+
+
+def test_frechet_distance_agrees_with_torch_fidelity():
+    from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
+
+    A, B = two_sets()
+    statistics = [fid_features_to_statistics(torch.from_numpy(values)) for values in (A, B)]
+    theirs = fid_statistics_to_metric(*statistics, verbose=False)["frechet_inception_distance"]
+    assert frechet_distance(A, B) == pytest.approx(theirs, rel=1e-4)
+
+
+def test_kernel_distance_agrees_with_torchmetrics():
+    from torchmetrics.image.kid import poly_mmd
+
+    A, B = (values[:300] for values in two_sets())
+    theirs = poly_mmd(torch.from_numpy(A), torch.from_numpy(B)).item()
+    assert kernel_distance(A, B, n_permutations=0).value == pytest.approx(theirs, rel=1e-9)
+
+
+def test_kernel_distance_agrees_with_torch_fidelity():
+    from torch_fidelity.metric_kid import kid_features_to_metric
+
+    A, B = (torch.from_numpy(values[:300]) for values in two_sets())
+    theirs = kid_features_to_metric(A, B, kid_subsets=1, kid_subset_size=300, verbose=False)
+    ours = kernel_distance(A, B, n_permutations=0).value
+    assert ours == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-9)
+
+
+def test_inception_score_agrees_with_torch_fidelity():
+    from torch_fidelity.metric_isc import isc_features_to_metric
+
+    logits = torch.from_numpy(normal(90, 7))
+    for splits in (1, 3):
+        theirs = isc_features_to_metric(logits, splits=splits, shuffle=False)
+        ours = inception_score(logits.softmax(dim=1).numpy(), splits)
+        assert ours == pytest.approx(theirs["inception_score_mean"], rel=1e-12)
+
+
+def test_kernel_distance_is_the_mean_over_pairs():
+    A, B = normal(5, 3), normal(4, 3, seed=1)
+
+    def k(x, y):
+        return (x @ y / 3 + 1) ** 3
+
+    within = [np.mean([k(x, y) for x in S for y in S if x is not y]) for S in map(list, (A, B))]
+    between = np.mean([k(x, y) for x in A for y in B])
+    ours = kernel_distance(A, B, n_permutations=0).value
+    assert ours == pytest.approx(sum(within) - 2 * between)
+
+
+def test_kernel_distance_is_unbiased():
+    """Its mean over samples of one distribution is zero, at any two sizes; Frechet's is not."""
+    values = [
+        kernel_distance(normal(8, 4, seed), normal(30, 4, seed + 10_000), n_permutations=0).value
+        for seed in range(2000)
+    ]
+    standard_error = np.std(values) / np.sqrt(len(values))
+    assert abs(np.mean(values)) < 3 * standard_error
+    assert min(values) < 0
+
+
+def test_kernel_distances_p_value_is_uniform_where_nothing_differs():
+    p_values = [
+        kernel_distance(
+            normal(20, 3, seed), normal(15, 3, seed + 5000), n_permutations=199, random_state=seed
+        ).p_value
+        for seed in range(200)
+    ]
+    assert kstest(p_values, "uniform").pvalue > 0.001
+
+
+def test_kernel_distances_p_value_is_small_where_sets_differ():
+    found = kernel_distance(normal(30, 3), normal(30, 3, seed=1, shift=1.5), random_state=0)
+    assert found.p_value == pytest.approx(1 / 1001)
+
+
+def test_kernel_distances_permutations_are_seeded():
+    A, B = normal(20, 3), normal(20, 3, seed=1, shift=0.2)
+    first, again = (kernel_distance(A, B, random_state=3) for _ in range(2))
+    assert first == again
+    assert np.isnan(kernel_distance(A, B, n_permutations=0).p_value)
+
+
+def test_distances_are_symmetric(distance):
+    A, B = normal(20, 5), normal(33, 5, seed=1, shift=0.5)
+    assert distance(A, B) == pytest.approx(distance(B, A), rel=1e-10)
+
+
+def test_distances_do_not_depend_on_the_order_of_rows(distance):
+    A, B = normal(20, 5), normal(33, 5, seed=1, shift=0.5)
+    assert distance(A[::-1], np.roll(B, 7, axis=0)) == pytest.approx(distance(A, B), rel=1e-10)
+
+
+def test_frechet_distance_of_a_set_to_itself_is_zero():
+    for d in (3, 500):
+        A = normal(40, d)
+        assert frechet_distance(A, A) == pytest.approx(0, abs=1e-9)
+
+
+def test_kernel_distance_of_a_set_to_itself_is_not_above_zero():
+    """Unbiased for independent samples: a copied set is nearer than chance."""
+    A = normal(40, 6)
+    assert kernel_distance(A, A, n_permutations=0).value < 0
+
+
+def test_two_images_a_set_are_enough(distance):
+    assert np.isfinite(distance(normal(2, 50), normal(2, 50, seed=1)))
+    assert np.isfinite(intra_diversity(normal(2, 50)))
+
+
+@pytest.mark.parametrize(
+    ("A", "B", "message"),
+    [
+        (normal(3, 4), normal(3, 5), r"A \(3, 4\), B \(3, 5\).*one extractor"),
+        (normal(1, 4), normal(3, 4), "minimum of 2 is required"),
+        (np.full((3, 4), np.nan), normal(3, 4), "A contains NaN"),
+        (normal(3, 4)[0], normal(3, 4), "Expected 2D array"),
+    ],
+)
+def test_bad_features_are_named(distance, A, B, message):
+    with pytest.raises(ValueError, match=message):
+        distance(A, B)
+
+
+def test_inception_score_of_certain_and_even_classes_is_their_number():
+    assert inception_score(np.tile(np.eye(5), (3, 1))) == pytest.approx(5)
+
+
+def test_inception_score_of_one_answer_is_one():
+    assert inception_score(np.tile([0.2, 0.5, 0.3], (9, 1))) == pytest.approx(1)
+
+
+def test_inception_score_averages_splits():
+    probabilities = np.eye(2)[[0, 0, 0, 1, 0, 1]]
+    assert inception_score(probabilities, 2) == pytest.approx((1 + inception_score(
+        probabilities[3:])) / 2)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "splits", "message"),
+    [
+        ([[0.5, 0.4], [0.5, 0.5]], 1, "rows that sum to 1"),
+        ([[1.5, -0.5], [0.5, 0.5]], 1, "non-negative"),
+        ([[0.5, 0.5], [0.5, 0.5]], 3, "splits=3 must be from 1 to the number of images, 2"),
+    ],
+)
+def test_inception_score_refuses(probabilities, splits, message):
+    with pytest.raises(ValueError, match=message):
+        inception_score(probabilities, splits)
+
+
+def brute_force(real, fake, k):
+    def reach(points):
+        return [sorted(np.linalg.norm(points - p, axis=1))[k] for p in points]
+
+    real_reach, fake_reach = reach(real), reach(fake)
+    near = np.array([[np.linalg.norm(r - f) for f in fake] for r in real])
+    in_real = near < np.array(real_reach)[:, None]
+    in_fake = near < np.array(fake_reach)[None]
+    return in_real.any(0).mean(), in_fake.any(1).mean(), in_real.sum() / k / len(fake), in_real.any(
+        1).mean()  # fmt: skip
+
+
+def test_precision_recall_density_coverage_by_brute_force():
+    real, fake = normal(30, 3), normal(22, 3, seed=1, shift=0.8)
+    for k in (1, 5):
+        ours = precision_recall_density_coverage(real, fake, k)
+        assert ours == pytest.approx(brute_force(real, fake, k))
+
+
+def test_density_and_coverage_of_real_images_are_as_published():
+    """Naeem et al., section 3.3: the expected coverage of k = 5 at equal, large sizes is 0.97."""
+    figures = precision_recall_density_coverage(normal(800, 4), normal(800, 4, seed=1))
+    assert figures.density == pytest.approx(1, abs=0.08)
+    assert figures.coverage == pytest.approx(0.97, abs=0.03)
+
+
+def test_a_collapsed_generator_is_precise_and_covers_nothing():
+    real = normal(60, 4)
+    figures = precision_recall_density_coverage(real, np.tile(real[:1], (60, 1)) + 1e-6)
+    assert figures.precision == 1
+    assert figures.recall < 0.1
+    assert figures.coverage < 0.3
+
+
+def test_k_must_leave_neighbours():
+    with pytest.raises(ValueError, match="k=5 must be from 1 to 4, below the 5 images"):
+        precision_recall_density_coverage(normal(9, 2), normal(5, 2))
+
+
+def test_diversity_is_the_mean_pairwise_distance():
+    assert intra_diversity([[0.0, 0], [3, 4], [0, 0]]) == pytest.approx(10 / 3)
