@@ -75,7 +75,7 @@ def main(argv=None):
     try:
         data = _load(args)
         cv, arms = _folds(args, data), _arms(args)
-        report = Report(new_folder(args.out), data, settings=vars(args))
+        report = Report(new_folder(args.out), data, arms, settings=vars(args))
     except (ValueError, OSError) as error:
         print(f"skcxr {args.command}: error: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_BAD_INPUT
@@ -135,10 +135,10 @@ def _arms(args):
     The duplicates are the control: the classifier then takes as many steps as with the synthetic
     images, and sees none.
     """
-    from imblearn.over_sampling import RandomOverSampler
     from imblearn.pipeline import Pipeline
 
     from skcxr import DCGAN, CXRClassifier, DCGANOversampler
+    from skcxr.evaluation import duplicates_of
     from skcxr.over_sampling import grow
 
     clf = CXRClassifier(random_state=args.seed)
@@ -152,12 +152,9 @@ def _arms(args):
         # The paper's rate at its width; narrower networks learn faster at a higher one.
         lr=2e-4 * 64 / args.gan_width,
     )
-    options = {"sampling_strategy": grow(args.grow), "random_state": args.seed}
-    return {
-        "classic": clf,
-        "duplicates": Pipeline([("copy", RandomOverSampler(**options)), ("clf", clf)]),
-        "dcgan": Pipeline([("gan", DCGANOversampler(gan, **options)), ("clf", clf)]),
-    }
+    sampler = DCGANOversampler(gan, sampling_strategy=grow(args.grow), random_state=args.seed)
+    dcgan = Pipeline([("gan", sampler), ("clf", clf)])
+    return {"classic": clf, "duplicates": duplicates_of(dcgan), "dcgan": dcgan}
 
 
 def _evaluate(args, data, arms, cv, report):
@@ -169,7 +166,7 @@ def _evaluate(args, data, arms, cv, report):
     print(_describe(args, data))
     groups, n_fits = data.groups if args.groups else None, args.cv * len(arms)
     n_jobs = args.n_jobs or _default_n_jobs(n_fits)
-    results = fit_folds(arms, data.data, data.target, cv=cv, groups=groups, n_jobs=n_jobs)
+    results = fit_folds(arms, data.data, report.y, cv=cv, groups=groups, n_jobs=n_jobs)
     code = 0
     try:
         # disable=None: no bar where the output is piped.
@@ -177,7 +174,10 @@ def _evaluate(args, data, arms, cv, report):
             for result in bar:
                 report.add(result)
     except KeyboardInterrupt:
-        print(f"Interrupted: {len(report.folds)} of {n_fits} fits had finished.", file=sys.stderr)
+        print(
+            f"Interrupted: {len(report.fold_results)} of {n_fits} fits had finished.",
+            file=sys.stderr,
+        )
         code = EXIT_INTERRUPTED
     except FloatingPointError as error:
         print(f"skcxr {args.command}: error: {error}", file=sys.stderr)

@@ -1,14 +1,21 @@
 """Experiments: several estimators, the arms, on the same cross-validation folds."""
 
 import time
+import warnings
 from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
+from imblearn.over_sampling import RandomOverSampler
 from sklearn.base import BaseEstimator, clone
+from sklearn.metrics import check_scoring
 from sklearn.model_selection import StratifiedGroupKFold, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
+from sklearn.utils.validation import check_memory
+from tqdm.auto import tqdm
+
+from skcxr.comparison import Comparison
 
 
 @dataclass(frozen=True)
@@ -26,11 +33,15 @@ class FoldResult:
     predictions : ndarray of shape (n_test,)
         Predicted classes.
     probabilities : ndarray of shape (n_test, n_classes)
-        Predicted probabilities, in the order of the estimator's ``classes_``.
+        Predicted probabilities, in the order of `classes`.
+    classes : ndarray of shape (n_classes,)
+        Classes that the arm knows.
+    scores : dict of str to float
+        Scores on the test rows, by name.
     seconds : float
         Wall time of `fit`.
-    estimator : BaseEstimator
-        The fitted clone.
+    estimator : BaseEstimator or None
+        The fitted clone, if it was to be kept.
     """
 
     arm: str
@@ -39,29 +50,192 @@ class FoldResult:
     test: np.ndarray
     predictions: np.ndarray
     probabilities: np.ndarray
+    classes: np.ndarray
+    scores: dict
     seconds: float
-    estimator: BaseEstimator
+    estimator: BaseEstimator | None
 
 
-def fit_folds(arms, X, y, *, cv=4, groups=None, n_jobs=None):
-    """Fit every arm on every fold and yield the results as they finish.
+def compare(
+    arms,
+    X,
+    y,
+    *,
+    cv=4,
+    groups=None,
+    baseline="classic",
+    scoring="accuracy",
+    n_jobs=None,
+    memory=None,
+    verbose=0,
+):
+    """Fit all arms on the same folds and tell what their paired differences show.
 
     Parameters
     ----------
     arms : dict of str to estimator
-        Classifiers with `predict_proba`, pipelines with samplers among them. Each is cloned for
-        each fold.
+        Classifiers with `predict_proba`, pipelines with samplers among them. Where one adds
+        synthetic images, another should add as many duplicates (:func:`duplicates_of`): more
+        images also mean more training steps.
     X : array-like
         Images, in any layout that the arms take.
     y : array-like of shape (n,)
         Classes.
     cv : int or splitter, default=4
         Folds, as in scikit-learn; an int is stratified and not shuffled, and keeps groups together
-        where there are any.
+        where there are any. A repeated splitter narrows the intervals.
     groups : array-like of shape (n,) or None, default=None
         Patients, whose images stay in one fold.
+    baseline : str, default="classic"
+        The arm that the others' differences are taken to.
+    scoring : str, callable, list of str or dict, default="accuracy"
+        Scores, as in :func:`sklearn.model_selection.cross_validate`; the first one decides the
+        reading. Each class' sensitivity is added.
     n_jobs : int or None, default=None
         Arms and folds fitted at once, by joblib.
+    memory : str, joblib.Memory or None, default=None
+        Folder in which each finished fold is kept: the same call goes on where a killed one was.
+        The key is the arm with its parameters, the images and the fold, so give each arm an int as
+        ``random_state``.
+    verbose : int, default=0
+        1 shows a progress bar.
+
+    Returns
+    -------
+    comparison : Comparison
+        Long-form results, paired differences with intervals, and their reading in words.
+
+    Warns
+    -----
+    UserWarning
+        If an arm adds synthetic images and none adds duplicates.
+
+    Raises
+    ------
+    ValueError
+        If `baseline` is not among the arms or one of them has no `predict_proba`. Nothing was
+        fitted then.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from skcxr.evaluation import compare
+    >>> X, y = load_iris(return_X_y=True)
+    >>> arms = {"classic": LogisticRegression(C=1e-4), "strong": LogisticRegression(max_iter=999)}
+    >>> comparison = compare(arms, X, y, cv=5)
+    >>> comparison.summary.loc["strong", ["difference", "low", "high"]].round(2).tolist()
+    [0.28, 0.21, 0.35]
+    """
+    _check_arms(arms, baseline)
+    if _lacks_control(arms):
+        warnings.warn(
+            "An arm adds images and none adds duplicates: what more training steps alone would "
+            "gain is credited to the new images. Add duplicates_of(pipeline) to the arms.",
+            stacklevel=2,
+        )
+    y = np.asarray(y)
+    results = fit_folds(
+        arms,
+        X,
+        y,
+        cv=cv,
+        groups=groups,
+        scoring=scoring,
+        n_jobs=n_jobs,
+        memory=memory,
+        return_estimator=False,
+    )
+    n_fits = len(arms) * len(_splits(cv, X, y, groups))
+    bar = tqdm(results, total=n_fits, desc="folds x arms", unit="fit", disable=not verbose)
+    return Comparison.of(bar, y, arms=arms, baseline=baseline)
+
+
+def _check_arms(arms, baseline):
+    """Refuse what would fail only after hours of training."""
+    if baseline not in arms:
+        raise ValueError(
+            f"baseline={baseline!r} is not one of the arms, {list(arms)}. Name one of them."
+        )
+    for arm, estimator in arms.items():
+        if not hasattr(estimator, "predict_proba"):
+            raise ValueError(
+                f"Arm {arm!r} has no predict_proba, which calibration needs. Wrap it in "
+                "sklearn.calibration.CalibratedClassifierCV."
+            )
+
+
+def _lacks_control(arms):
+    """Whether images are added by some arm, but duplicates by none."""
+    samplers = [
+        step
+        for estimator in arms.values()
+        for _, step in getattr(estimator, "steps", [])
+        if hasattr(step, "fit_resample")
+    ]
+    return bool(samplers) and not any(isinstance(s, RandomOverSampler) for s in samplers)
+
+
+def duplicates_of(pipeline):
+    """The control to a pipeline that adds synthetic images: it adds as many duplicates instead.
+
+    Parameters
+    ----------
+    pipeline : imblearn.pipeline.Pipeline
+        With at least one step that samples.
+
+    Returns
+    -------
+    control : imblearn.pipeline.Pipeline
+        A clone, each sampler replaced by a RandomOverSampler of the same ``sampling_strategy`` and
+        ``random_state``.
+
+    Raises
+    ------
+    ValueError
+        If no step of `pipeline` samples.
+
+    Examples
+    --------
+    >>> from imblearn.pipeline import Pipeline
+    >>> from skcxr import CXRClassifier, DCGANOversampler
+    >>> from skcxr.evaluation import duplicates_of
+    >>> from skcxr.over_sampling import grow
+    >>> gan = DCGANOversampler(sampling_strategy=grow(2), random_state=0)
+    >>> duplicates_of(Pipeline([("gan", gan), ("clf", CXRClassifier())]))["gan"]
+    RandomOverSampler(random_state=0, sampling_strategy=grow(factor=2))
+    """
+    control = clone(pipeline)
+    samplers = [(name, step) for name, step in control.steps if hasattr(step, "fit_resample")]
+    if not samplers:
+        raise ValueError(f"No step of the pipeline samples: {[name for name, _ in control.steps]}.")
+    for name, step in samplers:
+        params = step.get_params(deep=False)
+        options = {k: params[k] for k in ("sampling_strategy", "random_state") if k in params}
+        control.set_params(**{name: RandomOverSampler(**options)})
+    return control
+
+
+def fit_folds(
+    arms,
+    X,
+    y,
+    *,
+    cv=4,
+    groups=None,
+    scoring="accuracy",
+    n_jobs=None,
+    memory=None,
+    return_estimator=True,
+):
+    """Fit every arm on every fold and yield the results as they finish.
+
+    Parameters
+    ----------
+    arms, X, y, cv, groups, scoring, n_jobs, memory
+        As in :func:`compare`.
+    return_estimator : bool, default=True
+        Whether results, and what `memory` keeps of them, hold the fitted arm.
 
     Yields
     ------
@@ -78,12 +252,13 @@ def fit_folds(arms, X, y, *, cv=4, groups=None, n_jobs=None):
     >>> [(r.arm, r.fold) for r in fit_folds(arms, X, y, cv=2)]
     [('weak', 0), ('strong', 0), ('weak', 1), ('strong', 1)]
     """
-    if isinstance(cv, Integral) and groups is not None:
-        cv = StratifiedGroupKFold(cv)
-    splits = list(check_cv(cv, y, classifier=True).split(X, y, groups))
+    fit = check_memory(memory).cache(_fit_and_score)
+    scoring = _named(scoring)
     tasks = (
-        delayed(_fit_fold)(arm, clone(estimator), fold, X, y, train, test)
-        for fold, (train, test) in enumerate(splits)
+        delayed(_fold_result)(
+            fit, arm, fold, train, test, clone(estimator), X, y, scoring, return_estimator
+        )
+        for fold, (train, test) in enumerate(_splits(cv, X, y, groups))
         for arm, estimator in arms.items()
     )
     yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")(
@@ -91,10 +266,45 @@ def fit_folds(arms, X, y, *, cv=4, groups=None, n_jobs=None):
     )
 
 
-def _fit_fold(arm, estimator, fold, X, y, train, test):
+def _splits(cv, X, y, groups):
+    """Train and test rows of each fold."""
+    if isinstance(cv, Integral) and groups is not None:
+        cv = StratifiedGroupKFold(cv)
+    return list(check_cv(cv, y, classifier=True).split(X, y, groups))
+
+
+def _named(scoring):
+    """`scoring` as a dict of name to scorer."""
+    if isinstance(scoring, str):
+        return {scoring: scoring}
+    if callable(scoring):
+        return {"score": scoring}
+    return dict(scoring) if isinstance(scoring, dict) else {name: name for name in scoring}
+
+
+def _fold_result(fit, arm, fold, train, test, estimator, X, y, scoring, return_estimator):
+    outcome = fit(
+        estimator,
+        _safe_indexing(X, train),
+        _safe_indexing(y, train),
+        _safe_indexing(X, test),
+        _safe_indexing(y, test),
+        scoring,
+        return_estimator,
+    )
+    return FoldResult(arm=arm, fold=fold, train=train, test=test, **outcome)
+
+
+def _fit_and_score(estimator, X, y, X_test, y_test, scoring, return_estimator):
+    """What `memory` keeps of a fold: it depends on these arguments alone."""
     start = time.perf_counter()
-    estimator.fit(_safe_indexing(X, train), _safe_indexing(y, train))
+    estimator.fit(X, y)
     seconds = time.perf_counter() - start
-    unseen = _safe_indexing(X, test)
-    predictions, probabilities = estimator.predict(unseen), estimator.predict_proba(unseen)
-    return FoldResult(arm, fold, train, test, predictions, probabilities, seconds, estimator)
+    return {
+        "predictions": estimator.predict(X_test),
+        "probabilities": estimator.predict_proba(X_test),
+        "classes": estimator.classes_,
+        "scores": check_scoring(estimator, scoring=scoring)(estimator, X_test, y_test),
+        "seconds": seconds,
+        "estimator": estimator if return_estimator else None,
+    }

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,8 +12,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
+from skcxr.comparison import Comparison
 from skcxr.displays import SyntheticSamplesDisplay
-from skcxr.metrics import per_class_report
 
 
 def new_folder(out):
@@ -36,8 +37,9 @@ def new_folder(out):
 class Report:
     """Results of an evaluation: written as each fold finishes, summed up on demand.
 
-    Files: ``settings.json``; ``predictions.csv``, a row an image and arm; ``folds.csv``;
-    ``table4.csv`` and ``confusion.csv``; ``samples.png``; ``pipelines/<arm>-fold<i>.joblib``.
+    Files: ``settings.json``; ``predictions.csv``, a row an image and arm; ``results.csv``, a row a
+    fit and score; ``summary.csv``, ``differences.csv``, ``table4.csv`` and ``confusion.csv``;
+    ``samples.png``; ``pipelines/<arm>-fold<i>.joblib``.
 
     Parameters
     ----------
@@ -45,47 +47,42 @@ class Report:
         An existing folder with a sub-folder ``pipelines``.
     data : Bunch
         The images that are evaluated on, as skcxr's loaders return them.
+    arms : iterable of str
+        The arms' names: the first one is the baseline.
     settings : dict
         What to keep of the run's settings, JSON's types only.
     """
 
-    def __init__(self, folder, data, settings):
+    def __init__(self, folder, data, arms, settings):
         self.folder = folder
         self.data = data
-        self.predictions = []
-        self.folds = []
+        self.arms = list(arms)
+        self.y = data.target_names[data.target]
+        self.fold_results = []
         versions = {name: version(name) for name in ("skcxr", "torch", "scikit-learn", "skorch")}
         settings = settings | {"versions": versions}
         (folder / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
 
     def add(self, result):
         """Keep the FoldResult `result` on disk."""
-        names = self.data.target_names
-        rows = pd.DataFrame({"arm": result.arm, "fold": result.fold, "row": result.test})
-        if self.data.filenames is not None:
-            rows["file"] = np.asarray(self.data.filenames)[result.test]
-        rows["true"] = names[self.data.target[result.test]]
-        rows["predicted"] = names[result.predictions]
-        for i, k in enumerate(result.estimator.classes_):
-            rows[f"p_{names[k]}"] = result.probabilities[:, i]
-        self.predictions.append(rows)
-        accuracy = float((rows["true"] == rows["predicted"]).mean())
-        self.folds.append(
-            {
-                "arm": result.arm,
-                "fold": result.fold,
-                "n_train": len(result.train),
-                "n_test": len(result.test),
-                "accuracy": accuracy,
-                "fit_seconds": result.seconds,
-            }
-        )
         joblib.dump(
             result.estimator, self.folder / "pipelines" / f"{result.arm}-fold{result.fold}.joblib"
         )
-        self._write("predictions.csv", pd.concat(self.predictions))
-        self._write("folds.csv", pd.DataFrame(self.folds))
+        # The fitted arms are on disk: holding all of them would fill the memory.
+        self.fold_results.append(replace(result, estimator=None))
+        comparison = self._comparison()
+        predictions = comparison.predictions
+        if self.data.filenames is not None:
+            files = np.asarray(self.data.filenames)[predictions["row"]]
+            predictions.insert(predictions.columns.get_loc("true"), "file", files)
+        self._write("predictions.csv", predictions)
+        self._write("results.csv", comparison.results)
         self._draw_samples(result)
+
+    def _comparison(self):
+        """What the finished folds show."""
+        finished = [arm for arm in self.arms if any(r.arm == arm for r in self.fold_results)]
+        return Comparison.of(self.fold_results, self.y, arms=finished, baseline=finished[0])
 
     def _write(self, name, table, index=False):
         """Replace the file at once: a run that is killed leaves the old one or the new one."""
@@ -101,35 +98,34 @@ class Report:
         import matplotlib.pyplot as plt
 
         display = SyntheticSamplesDisplay.from_estimator(
-            sampler,
-            self.data.data[result.train],
-            self.data.target[result.train],
-            class_names=dict(enumerate(self.data.target_names)),
+            sampler, self.data.data[result.train], self.y[result.train]
         )
         display.figure_.savefig(self.folder / "samples.png", dpi=150, bbox_inches="tight")
         plt.close(display.figure_)
 
     def summarize(self):
-        """Text of the tables of all finished folds; writes ``table4.csv`` and ``confusion.csv``."""
-        if not self.predictions:
+        """Text of the tables of all finished folds; writes them too."""
+        if not self.fold_results:
             return "No fold has finished."
-        predictions, folds = pd.concat(self.predictions), pd.DataFrame(self.folds)
-        names, text, tables, confusions = self.data.target_names, [], {}, {}
-        for arm, rows in predictions.groupby("arm", sort=False):
-            table = per_class_report(rows["true"], rows["predicted"], labels=names)
-            tables[arm] = table
+        comparison = self._comparison()
+        names, text, tables, confusions = comparison.classes, [], {}, {}
+        for arm in comparison.arms:
+            rows = comparison.predictions.query("arm == @arm")
+            tables[arm] = table = comparison.report(arm)
             confusions[arm] = pd.DataFrame(
                 confusion_matrix(rows["true"], rows["predicted"], labels=names),
                 index=pd.Index(names, name="true"),
                 columns=pd.Index(names, name="predicted"),
             )
-            of_arm = folds[folds["arm"] == arm]
+            of_arm = comparison.results.query("arm == @arm").pivot(
+                index="fold", columns="metric", values="value"
+            )
             text += [
                 f"{arm}: {len(rows)} images in {len(of_arm)} folds, "
                 f"{of_arm['fit_seconds'].mean():.1f} s a fit",
                 table.to_string(float_format="{:.3f}".format),
                 f"Total accuracy {table.attrs['accuracy']:.3f} "
-                f"(folds {' '.join(f'{a:.3f}' for a in of_arm.sort_values('fold')['accuracy'])}), "
+                f"(folds {' '.join(f'{a:.3f}' for a in of_arm['accuracy'])}), "
                 f"balanced {table.attrs['balanced_accuracy']:.3f}",
                 "",
                 "Confusion matrix, true classes in rows",
@@ -138,4 +134,17 @@ class Report:
             ]
         self._write("table4.csv", pd.concat(tables, names=["arm", "class"]), index=True)
         self._write("confusion.csv", pd.concat(confusions, names=["arm"]), index=True)
-        return "\n".join(text)
+        self._write("summary.csv", comparison.summary, index=True)
+        self._write("differences.csv", comparison.differences)
+        return "\n".join([*text, *self._readings(comparison)])
+
+    def _readings(self, comparison):
+        """Did the synthetic images help? Against classic augmentation, and against duplicates."""
+        if len(comparison.arms) < 2:
+            return []
+        text = ["Did it help?", comparison.reading]
+        if {"duplicates", "dcgan"} <= set(comparison.arms):
+            # Duplicates cost as many training steps: only what goes beyond them is the GAN's.
+            pair = comparison.only(["duplicates", "dcgan"]).against("duplicates")
+            text.append(pair.reading)
+        return [*text, ""]

@@ -40,6 +40,11 @@ def evaluate(*args):
     return main(["evaluate", *QUICK, *map(str, args)])
 
 
+def finished(out):
+    """The arm of each fit that has finished."""
+    return pd.read_csv(out / "results.csv").query("metric == 'accuracy'")["arm"].tolist()
+
+
 def test_evaluate_prints_table_4_of_each_arm_and_writes_the_results(folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert evaluate("--data", folder, "--cv", 2, "--grow", 2, "--out", out) == 0
@@ -60,8 +65,12 @@ def test_evaluate_prints_table_4_of_each_arm_and_writes_the_results(folder, tmp_
         np.testing.assert_allclose(table.loc[arm], report)
         np.testing.assert_array_equal(confusion.loc[arm].sum(axis=1), [4, 6])
         np.testing.assert_allclose(rows[["p_covid", "p_normal"]].sum(axis=1), 1)
-    folds = pd.read_csv(out / "folds.csv")
+    folds = pd.read_csv(out / "results.csv").query("metric == 'accuracy'")
     assert folds["n_test"].groupby(folds["arm"]).sum().tolist() == [10, 10, 10]
+    assert pd.read_csv(out / "summary.csv")["arm"].tolist() == list(ARMS)
+    assert set(pd.read_csv(out / "differences.csv")["arm"]) == {"duplicates", "dcgan"}
+    for pair in ("duplicates .* classic", "dcgan .* classic", "dcgan .* duplicates"):
+        assert re.search(rf"^{pair}: accuracy [+-]0\.\d+, 95 % interval", printed, re.M)
     assert json.loads((out / "settings.json").read_text())["grow"] == 2
     with Image.open(out / "samples.png") as picture:
         assert min(picture.size) > 300
@@ -124,7 +133,7 @@ def test_phantoms_are_the_default_and_results_get_a_folder_of_their_own(
 
 def test_fits_in_parallel(folder, tmp_path):
     assert evaluate("--data", folder, "--cv", 2, "--n-jobs", 2, "--out", tmp_path / "out") == 0
-    assert len(pd.read_csv(tmp_path / "out" / "folds.csv")) == 6
+    assert len(finished(tmp_path / "out")) == 6
 
 
 @pytest.mark.parametrize(
@@ -174,10 +183,10 @@ def test_divergence_keeps_finished_folds_and_exits_with_1(folder, tmp_path, caps
     monkeypatch.setattr("skcxr.gan.LARGEST_LOSS", 0.0)
     assert evaluate("--data", folder, "--cv", 2, "--out", tmp_path / "out") == 1
     captured = capsys.readouterr()
-    assert re.match("skcxr evaluate: error: Class 0: DCGAN training diverged", captured.err)
+    assert re.match("skcxr evaluate: error: Class 'covid': DCGAN training diverged", captured.err)
     assert captured.err.count("\n") == 1
     assert "classic: 5 images in 1 folds" in captured.out
-    assert pd.read_csv(tmp_path / "out" / "folds.csv")["arm"].tolist() == ["classic", "duplicates"]
+    assert finished(tmp_path / "out") == ["classic", "duplicates"]
 
 
 def test_an_empty_class_is_named(folder, capsys):
@@ -212,7 +221,7 @@ def test_interrupting_keeps_finished_folds(folder, tmp_path, n_jobs):
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
     )
     deadline = time.monotonic() + 60
-    while not (out / "folds.csv").exists() and time.monotonic() < deadline:
+    while not (out / "results.csv").exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     time.sleep(1)
     process.send_signal(signal.SIGINT)
@@ -221,7 +230,7 @@ def test_interrupting_keeps_finished_folds(folder, tmp_path, n_jobs):
     n = int(re.search(r"Interrupted: (\d) of 6 fits had finished", stderr)[1])
     assert 1 <= n <= 4
     assert "Traceback" not in stderr
-    arms = pd.read_csv(out / "folds.csv")["arm"]
+    arms = finished(out)
     assert set(arms) <= {"classic", "duplicates"}
     assert len(arms) == n
     assert re.search(r"^classic: \d+ images in \d folds", stdout, re.M)

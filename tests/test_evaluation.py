@@ -1,14 +1,33 @@
+import io
+import re
+
+import joblib
 import numpy as np
+import pandas as pd
+import pytest
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.pipeline import Pipeline
 from sklearn.datasets import load_iris
-from sklearn.linear_model import LogisticRegression
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import (
     FixedThresholdClassifier,
+    RepeatedStratifiedKFold,
     StratifiedGroupKFold,
     StratifiedKFold,
     cross_val_predict,
+    cross_validate,
 )
 
-from skcxr.evaluation import fit_folds
+from skcxr import DCGANOversampler
+from skcxr.evaluation import compare, duplicates_of, fit_folds
+from skcxr.metrics import (
+    corrected_interval,
+    expected_calibration_error,
+    mcnemar_p_value,
+    per_class_report,
+)
+from skcxr.over_sampling import grow
 
 X, y = load_iris(return_X_y=True)
 ARMS = {"weak": LogisticRegression(C=1e-4), "strong": LogisticRegression(max_iter=1000)}
@@ -79,3 +98,225 @@ def test_arms_in_parallel_give_the_same():
 def test_arms_are_left_unfitted():
     list(fit_folds(ARMS, X, y, cv=2))
     assert not hasattr(ARMS["weak"], "coef_")
+
+
+NAMES = load_iris().target_names[y]
+CLASSIC = {"classic": ARMS["weak"], "strong": ARMS["strong"]}
+REPEATED = RepeatedStratifiedKFold(n_splits=4, n_repeats=3, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def comparison():
+    return compare(CLASSIC, X, NAMES, cv=REPEATED, scoring=["accuracy", "neg_log_loss"])
+
+
+def scores_of(arm, cv):
+    return cross_validate(arm, X, NAMES, cv=cv, scoring=["accuracy", "neg_log_loss"])
+
+
+def test_results_are_cross_validates_scores(comparison):
+    wide = comparison.results.pivot(index=["arm", "fold"], columns="metric", values="value")
+    for arm in CLASSIC:
+        theirs = scores_of(CLASSIC[arm], REPEATED)
+        for metric in ("accuracy", "neg_log_loss"):
+            np.testing.assert_allclose(wide.loc[arm, metric], theirs[f"test_{metric}"])
+    assert len(wide) == 24
+    assert comparison.results.query("fold == 0")[["n_train", "n_test"]].iloc[0].tolist() == [
+        112,
+        38,
+    ]
+
+
+def test_differences_are_paired_by_fold(comparison):
+    paired = (
+        scores_of(CLASSIC["strong"], REPEATED)["test_accuracy"]
+        - scores_of(CLASSIC["classic"], REPEATED)["test_accuracy"]
+    )
+    ratio = np.mean([len(test) / len(train) for train, test in REPEATED.split(X, NAMES)])
+    row = comparison.differences.query("metric == 'accuracy'").iloc[0]
+    assert row[["difference", "low", "high"]].tolist() == pytest.approx(
+        corrected_interval(paired, ratio)
+    )
+    assert row["n_folds"] == 12
+    assert row["arm"] == "strong"
+
+
+def test_each_class_sensitivity_has_a_difference(comparison):
+    metrics = set(comparison.differences["metric"])
+    assert metrics == {"accuracy", "neg_log_loss"} | {f"sensitivity[{k}]" for k in set(NAMES)}
+    folds = comparison.predictions.query("arm == 'strong' and true == 'virginica'")
+    expected = (folds["predicted"] == "virginica").groupby(folds["fold"]).mean()
+    values = comparison.results.query("arm == 'strong' and metric == 'sensitivity[virginica]'")
+    np.testing.assert_allclose(values["value"], expected)
+
+
+def test_every_image_is_predicted_once_a_repeat(comparison):
+    for _, rows in comparison.predictions.groupby(["arm", "repeat"]):
+        assert sorted(rows["row"]) == list(range(150))
+        np.testing.assert_array_equal(rows["true"], NAMES[rows["row"]])
+    probabilities = comparison.predictions[[f"p_{k}" for k in comparison.classes]]
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+
+
+def test_summary_pools_predictions():
+    comparison = compare(CLASSIC, X, NAMES, cv=4)
+    hits, errors = {}, {}
+    for arm, rows in comparison.predictions.sort_values("row").groupby("arm"):
+        hits[arm] = (rows["true"] == rows["predicted"]).to_numpy()
+        p = rows[[f"p_{k}" for k in comparison.classes]]
+        errors[arm] = expected_calibration_error(rows["true"], p, comparison.classes)
+    row = comparison.summary.loc["strong"]
+    assert row["mcnemar_p"] == mcnemar_p_value(hits["strong"], hits["classic"])
+    assert row["only_arm"] == np.count_nonzero(hits["strong"] & ~hits["classic"])
+    assert row["only_baseline"] == np.count_nonzero(~hits["strong"] & hits["classic"])
+    assert comparison.summary["calibration_error"].to_dict() == pytest.approx(errors)
+    pd.testing.assert_frame_equal(
+        comparison.report("strong"),
+        per_class_report(NAMES, _in_order(comparison, "strong")),
+        check_names=False,
+    )
+
+
+def _in_order(comparison, arm):
+    rows = comparison.predictions.query("arm == @arm").sort_values("row")
+    return rows["predicted"].to_numpy()
+
+
+def test_reading_names_better_worse_and_undecided(comparison):
+    assert comparison.reading.startswith("strong is better than classic: accuracy +0.3")
+    worse = comparison.against("strong").reading
+    assert worse.startswith("classic is worse than strong: accuracy -0.3")
+    same = compare({"classic": ARMS["strong"], "same": ARMS["strong"]}, X, y)
+    assert same.reading.startswith("same can not be told from classic: accuracy +0.000")
+    row = same.summary.loc["same"]
+    assert row[["difference", "low", "high", "wilcoxon_p", "mcnemar_p"]].tolist() == [0, 0, 0, 1, 1]
+
+
+def test_markdown_and_csv(comparison, tmp_path):
+    text = comparison.to_markdown()
+    assert re.search(r"^\| strong +\| 0\.9", text, re.M)
+    assert "strong is better than classic" in text
+    assert text.count("| class ") == 2
+    assert "<0.001" in text
+    assert "nan" not in text
+    back = pd.read_csv(io.StringIO(comparison.to_csv()))
+    pd.testing.assert_frame_equal(back, comparison.results)
+    comparison.to_csv(tmp_path / "results.csv")
+    assert (tmp_path / "results.csv").read_text() == comparison.to_csv()
+
+
+def test_groups_stay_together_in_a_comparison():
+    groups = np.arange(150) // 3
+    found = compare(CLASSIC, X, y, cv=3, groups=groups).predictions.query("arm == 'strong'")
+    assert (found.groupby(groups[found["row"]])["fold"].nunique() == 1).all()
+
+
+def test_a_class_that_a_training_fold_lacks_has_probability_zero():
+    few = np.where(np.arange(150) == 0, "rare", NAMES)
+    splits = [(np.arange(1, 150), np.arange(0, 30)), (np.arange(0, 149), np.arange(140, 150))]
+    comparison = compare(CLASSIC, X, few, cv=splits)
+    assert (comparison.predictions.query("fold == 0")["p_rare"] == 0).all()
+    assert (comparison.predictions.query("fold == 1")["p_rare"] > 0).all()
+    sensitivity = comparison.results.query("metric == 'sensitivity[rare]' and arm == 'strong'")
+    np.testing.assert_equal(sensitivity["value"].tolist(), [0, np.nan])
+
+
+class Breaking(LogisticRegression):
+    """Counts its fits in a file, and fails in the fit whose number the file's neighbour holds."""
+
+    def __init__(self, folder=None, max_iter=1000):
+        super().__init__(max_iter=max_iter)
+        self.folder = folder
+
+    def fit(self, X, y):
+        fits = len(list(self.folder.glob("fit-*")))
+        if (self.folder / f"break-{fits}").exists():
+            (self.folder / f"break-{fits}").unlink()
+            raise KeyboardInterrupt
+        (self.folder / f"fit-{fits}").touch()
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("kind", [str, joblib.Memory])
+def test_a_killed_comparison_goes_on(tmp_path, kind):
+    memory = kind(str(tmp_path / "memory"))
+    if kind is joblib.Memory:
+        memory.verbose = 0
+    (tmp_path / "break-5").touch()
+    arms = {"classic": ARMS["weak"], "breaking": Breaking(tmp_path)}
+    cv = RepeatedStratifiedKFold(n_splits=4, n_repeats=2, random_state=0)
+    with pytest.raises(KeyboardInterrupt):
+        compare(arms, X, y, cv=cv, memory=memory)
+    assert len(list(tmp_path.glob("fit-*"))) == 5
+    resumed = compare(arms, X, y, cv=cv, memory=memory)
+    assert len(list(tmp_path.glob("fit-*"))) == 8
+    fresh = compare(arms, X, y, cv=cv)
+    pd.testing.assert_frame_equal(resumed.predictions, fresh.predictions)
+
+
+def test_memory_knows_other_parameters_and_data(tmp_path):
+    def accuracy(C, X):
+        arms = {"classic": LogisticRegression(C=C, max_iter=1000)}
+        return compare(arms, X, y, memory=str(tmp_path)).summary.loc["classic", "score"]
+
+    assert accuracy(1.0, X) != accuracy(1e-4, X)
+    assert accuracy(1.0, X) != accuracy(1.0, X[:, :1])
+
+
+def test_in_parallel_it_finds_the_same(comparison):
+    parallel = compare(
+        CLASSIC, X, NAMES, cv=REPEATED, scoring=["accuracy", "neg_log_loss"], n_jobs=2
+    )
+    pd.testing.assert_frame_equal(parallel.predictions, comparison.predictions)
+
+
+@pytest.mark.parametrize("scoring", [lambda clf, X, y: 0.5, {"half": lambda clf, X, y: 0.5}])
+def test_scores_of_ones_own(scoring):
+    comparison = compare(CLASSIC, X, y, cv=2, scoring=scoring)
+    assert comparison.summary["score"].tolist() == [0.5, 0.5]
+
+
+def test_duplicates_grow_to_the_same_counts(phantoms):
+    sampler = DCGANOversampler(sampling_strategy=grow(1.5), random_state=7)
+    pipe = Pipeline([("gan", sampler), ("clf", LogisticRegression())])
+    control = duplicates_of(pipe)
+    assert isinstance(control["gan"], RandomOverSampler)
+    _, grown = control["gan"].fit_resample(phantoms.data, phantoms.target)
+    np.testing.assert_array_equal(np.bincount(grown), [18] * 4)
+    assert control["gan"].random_state == 7
+    assert pipe["gan"] is sampler
+    with pytest.raises(ValueError, match="No step of the pipeline samples"):
+        duplicates_of(Pipeline([("clf", LogisticRegression())]))
+
+
+def test_synthetic_images_without_duplicates_are_warned_of(phantoms, tiny_gan, tiny_clf):
+    sampler = DCGANOversampler(tiny_gan, sampling_strategy=grow(1.5), random_state=0)
+    arms = {"classic": tiny_clf, "dcgan": Pipeline([("gan", sampler), ("clf", tiny_clf)])}
+    with pytest.warns(UserWarning, match="none adds duplicates"):
+        compare(arms, phantoms.data, phantoms.target, cv=2)
+    arms["duplicates"] = duplicates_of(arms["dcgan"])
+    compare(arms, phantoms.data, phantoms.target, cv=2)
+
+
+@pytest.mark.parametrize(
+    ("arms", "message"),
+    [
+        ({"weak": ARMS["weak"]}, r"baseline='classic' is not one of the arms, \['weak', "),
+        ({"classic": RidgeClassifier()}, "Arm 'classic' has no predict_proba"),
+    ],
+)
+def test_bad_arms_are_refused_before_training(arms, message):
+    with pytest.raises(ValueError, match=message):
+        compare(arms | {"never": DummyClassifier(strategy="fails if fitted")}, X, y)
+
+
+def test_differences_to_an_unknown_arm_are_refused(comparison):
+    with pytest.raises(ValueError, match="baseline='gan' is not one of the arms"):
+        comparison.against("gan")
+
+
+def test_a_progress_bar_on_request(capsys):
+    compare(CLASSIC, X, y, cv=2, verbose=1)
+    assert "4/4" in capsys.readouterr().err
+    compare(CLASSIC, X, y, cv=2)
+    assert capsys.readouterr().err == ""

@@ -3,7 +3,7 @@ import pytest
 from imblearn.metrics import sensitivity_score, specificity_score
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
-from skcxr.metrics import per_class_report
+from skcxr.metrics import expected_calibration_error, per_class_report
 
 rng = np.random.default_rng(0)
 LABELS = ["bac", "covid", "normal", "viral"]
@@ -67,3 +67,27 @@ def test_a_class_never_predicted():
 def test_the_specificity_of_the_only_class_follows_zero_division(value):
     report = per_class_report(["a", "a"], ["a", "a"], zero_division=value)
     np.testing.assert_equal(report.loc["a", "Specificity"], value)
+
+
+def test_calibration_error_of_frequencies_is_zero():
+    y = ["a"] * 8 + ["b"] * 2
+    assert expected_calibration_error(y, [[0.8, 0.2]] * 10, ["a", "b"]) == pytest.approx(0)
+
+
+def test_calibration_error_is_the_weighted_mean_of_the_bins_gaps():
+    """Bin 0.9: confidence 0.9, right in 1 of 3; bin 0.6: confidence 0.6, right in 1 of 1."""
+    probabilities = [[0.9, 0.1], [0.1, 0.9], [0.9, 0.1], [0.4, 0.6]]
+    error = expected_calibration_error([0, 0, 1, 1], probabilities, [0, 1])
+    assert error == pytest.approx((3 * (0.9 - 1 / 3) + 1 * 0.4) / 4)
+
+
+def test_calibration_error_of_certainty():
+    assert expected_calibration_error([0, 1], np.eye(2), [0, 1]) == 0
+    assert expected_calibration_error([1, 0], np.eye(2), [0, 1]) == 1
+
+
+def test_total_accuracy_follows_from_the_one_against_rest_rows():
+    """Each wrong image is an error of two classes: how a printed table 4 can be checked."""
+    report = per_class_report(y_true, y_pred)
+    errors = (1 - report["Accuracy"]).sum()
+    assert report.attrs["accuracy"] == pytest.approx(1 - errors / 2)

@@ -1,0 +1,255 @@
+"""What a comparison of arms on the same folds found: tables, intervals and their reading."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from skcxr.metrics import (
+    corrected_interval,
+    expected_calibration_error,
+    mcnemar_p_value,
+    per_class_report,
+    wilcoxon_p_value,
+)
+
+# Not a score: it takes part in no paired test.
+SECONDS = "fit_seconds"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Results of several arms on the same folds.
+
+    :func:`skcxr.evaluation.compare` makes it.
+
+    Attributes
+    ----------
+    results : pandas.DataFrame
+        Long form, a row for each arm, fold and metric: ``arm``, ``fold``, ``n_train``, ``n_test``,
+        ``metric``, ``value``. Metrics are the scores asked for, ``sensitivity[<class>]``, and
+        ``fit_seconds``.
+    predictions : pandas.DataFrame
+        A row for each arm and predicted image: ``arm``, ``fold``, ``repeat``, ``row`` (in X),
+        ``true``, ``predicted``, and the probability ``p_<class>`` of each class.
+    classes : ndarray
+        The classes of y, sorted.
+    baseline : str
+        The arm that differences are taken to.
+    """
+
+    results: pd.DataFrame
+    predictions: pd.DataFrame
+    classes: np.ndarray
+    baseline: str
+
+    @classmethod
+    def of(cls, fold_results, y, *, arms, baseline):
+        """Comparison of FoldResults.
+
+        Parameters
+        ----------
+        fold_results : iterable of FoldResult
+            In any order.
+        y : ndarray of shape (n,)
+            Classes of all images.
+        arms : iterable of str
+            The arms in the order wished for.
+        baseline : str
+            One of them.
+        """
+        classes, scores, predictions = np.unique(y), [], []
+        for result in fold_results:
+            fold = {"arm": result.arm, "fold": result.fold}
+            true = y[result.test]
+            hits = result.predictions == true
+            # The sensitivity of a class that a fold lacks is not known.
+            of_class = [hits[true == k] for k in classes]
+            values = (
+                result.scores
+                | {
+                    f"sensitivity[{k}]": h.mean() if h.size else np.nan
+                    for k, h in zip(classes, of_class, strict=True)
+                }
+                | {SECONDS: result.seconds}
+            )
+            sizes = {"n_train": len(result.train), "n_test": len(result.test)}
+            scores += [fold | sizes | {"metric": m, "value": v} for m, v in values.items()]
+            rows = {"row": result.test, "true": true, "predicted": result.predictions}
+            columns = result.classes.tolist()
+            rows |= {
+                f"p_{k}": result.probabilities[:, columns.index(k)] if k in columns else 0.0
+                for k in classes.tolist()
+            }
+            predictions.append(pd.DataFrame(fold | rows))
+        order = {arm: i for i, arm in enumerate(arms)}
+
+        def sorted_by(table, columns):
+            return table.sort_values(
+                columns, key=lambda c: c.map(order) if c.name == "arm" else c, kind="stable"
+            ).reset_index(drop=True)
+
+        predictions = sorted_by(pd.concat(predictions), ["arm", "fold"])
+        # Repeated cross-validation predicts an image once a repeat.
+        repeat = predictions.groupby(["arm", "row"]).cumcount()
+        predictions.insert(2, "repeat", repeat)
+        results = sorted_by(pd.DataFrame(scores), ["arm", "fold"])
+        return cls(results, predictions, classes, baseline)
+
+    def against(self, baseline):
+        """The same results with differences to another arm.
+
+        Raises
+        ------
+        ValueError
+            If there is no such arm.
+        """
+        if baseline not in self.arms:
+            raise ValueError(f"baseline={baseline!r} is not one of the arms, {self.arms}.")
+        return replace(self, baseline=baseline)
+
+    def only(self, arms):
+        """The same results of some arms alone; the baseline must be among them to be read."""
+        kept = [table[table["arm"].isin(arms)] for table in (self.results, self.predictions)]
+        return replace(self, results=kept[0], predictions=kept[1])
+
+    @property
+    def arms(self):
+        """Names of the arms, in their order."""
+        return self.results["arm"].unique().tolist()
+
+    @property
+    def metric(self):
+        """The first score that was asked for, which decides the reading."""
+        return self.results["metric"].iloc[0]
+
+    @property
+    def differences(self):
+        """Paired differences to the baseline: a row for each other arm and metric.
+
+        Columns ``arm``, ``metric``, ``difference`` (mean over folds), ``low`` and ``high`` (95 %
+        interval after Nadeau and Bengio), ``wilcoxon_p``, ``n_folds``.
+        """
+        folds = self.results[self.results["metric"] != SECONDS]
+        ratio = float((folds["n_test"] / folds["n_train"]).mean())
+        wide = folds.pivot(index=["metric", "fold"], columns="arm", values="value")
+        rows = []
+        for arm in self.arms:
+            if arm == self.baseline:
+                continue
+            paired = wide[arm] - wide[self.baseline]
+            for metric in folds["metric"].unique():
+                values = paired[metric].dropna()
+                mean, low, high = corrected_interval(values, ratio)
+                row = {"arm": arm, "metric": metric, "difference": mean, "low": low, "high": high}
+                p = wilcoxon_p_value(values)
+                rows.append(row | {"wilcoxon_p": p, "n_folds": len(values)})
+        columns = ["arm", "metric", "difference", "low", "high", "wilcoxon_p", "n_folds"]
+        return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def summary(self):
+        """One row an arm, for the first score.
+
+        Columns ``score`` (mean over folds); ``difference``, ``low``, ``high`` and ``wilcoxon_p``
+        as in `differences`; ``only_arm`` and ``only_baseline``, images that just one of the two
+        got right, and ``mcnemar_p`` of them, in repeated cross-validation the median over repeats;
+        ``calibration_error``, pooled; ``fit_seconds``.
+        """
+        values = self.results.pivot_table("value", "arm", "metric", sort=False)
+        table = pd.DataFrame({"score": values[self.metric]})
+        differences = self.differences
+        first = differences[differences["metric"] == self.metric].set_index("arm")
+        table = table.join(first[["difference", "low", "high", "wilcoxon_p"]])
+        table = table.join(pd.DataFrame({arm: self._discordant(arm) for arm in first.index}).T)
+        table["calibration_error"] = {
+            arm: expected_calibration_error(
+                rows["true"], rows[[f"p_{k}" for k in self.classes]], self.classes
+            )
+            for arm, rows in self.predictions.groupby("arm")
+        }
+        table[SECONDS] = values[SECONDS]
+        return table.rename_axis("arm")
+
+    def _discordant(self, arm):
+        """McNemar's counts and p-value of an arm, the median over repeats."""
+        hits = self.predictions.assign(hit=lambda p: p["true"] == p["predicted"]).pivot(
+            index=["repeat", "row"], columns="arm", values="hit"
+        )
+        # Of a run that was cut short, the images that both have seen.
+        hits = hits[[arm, self.baseline]].dropna().astype(bool)
+        repeats = [
+            {
+                "only_arm": (pair[arm] & ~pair[self.baseline]).sum(),
+                "only_baseline": (~pair[arm] & pair[self.baseline]).sum(),
+                "mcnemar_p": mcnemar_p_value(pair[arm], pair[self.baseline]),
+            }
+            for _, pair in hits.groupby("repeat")
+        ]
+        return pd.DataFrame(repeats).median()
+
+    def report(self, arm):
+        """The paper's table 4 of one arm, pooled over folds: :func:`per_class_report`."""
+        rows = self.predictions[self.predictions["arm"] == arm]
+        return per_class_report(rows["true"], rows["predicted"], labels=self.classes)
+
+    @property
+    def reading(self):
+        """What the differences show, in words: one sentence an arm."""
+        summary, sentences = self.summary, []
+        n_folds = self.results["fold"].nunique()
+        for arm in summary.index.drop(self.baseline):
+            row = summary.loc[arm]
+            if row["low"] > 0:
+                verdict = f"{arm} is better than {self.baseline}"
+            elif row["high"] < 0:
+                verdict = f"{arm} is worse than {self.baseline}"
+            else:
+                verdict = f"{arm} can not be told from {self.baseline}"
+            sentences.append(
+                f"{verdict}: {self.metric} {row['difference']:+.3f}, 95 % interval "
+                f"{row['low']:+.3f} to {row['high']:+.3f} over {n_folds} folds; only {arm} is "
+                f"right on {row['only_arm']:g} images, only {self.baseline} on "
+                f"{row['only_baseline']:g} (McNemar p = {row['mcnemar_p']:.2g})."
+            )
+        return "\n".join(sentences)
+
+    def to_markdown(self):
+        """Summary, paired differences of sensitivities, and each arm's table 4 as Markdown."""
+        differences = self.differences
+        sensitivities = differences[differences["metric"].str.startswith("sensitivity")]
+        parts = [
+            f"Scores are {self.metric}; differences are to {self.baseline}, with 95 % intervals "
+            "after Nadeau and Bengio.",
+            _markdown(self.summary, {"fit_seconds": ".1f", "only_arm": "g", "only_baseline": "g"}),
+            self.reading,
+            "Differences in sensitivity",
+            _markdown(sensitivities.set_index("arm").drop(columns="n_folds"), {}),
+        ]
+        for arm in self.arms:
+            report = self.report(arm)
+            parts += [
+                f"{arm}, total accuracy {report.attrs['accuracy']:.3f}",
+                _markdown(report.rename_axis("class"), {}),
+            ]
+        return "\n\n".join(parts) + "\n"
+
+    def to_csv(self, path=None):
+        """`results` as CSV: written to `path`, or returned if that is None."""
+        return self.results.to_csv(path, index=False)
+
+
+def _markdown(table, formats):
+    """`table` as Markdown: three decimals where `formats` has nothing else, NaN as a blank."""
+
+    def cell(value, column):
+        if isinstance(value, str):
+            return value
+        if pd.isna(value):
+            return ""
+        if column.endswith("_p") and value < 0.001:
+            return "<0.001"
+        return format(value, formats.get(column, ".3f"))
+
+    cells = table.apply(lambda column: [cell(value, column.name) for value in column])
+    return cells.to_markdown(disable_numparse=True)
