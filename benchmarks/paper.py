@@ -5,8 +5,8 @@
 Four-fold cross-validation on the 270 training images, in folds that keep a patient's images
 together and in the paper's plain folds, and training on the 270 and testing on the 36. Arms are
 classic augmentation, duplicates and synthetic images by each growth factor, and the leak: synthetic
-images of GANs that saw all 270 images, test folds included. Every GAN and every fold is kept on disk,
-so that a killed run goes on, and arms of a fold share their GANs. Tables go to the folder too.
+images of GANs that saw all 270 images, test folds included. Every GAN and every fold is kept on
+disk, so that a killed run goes on, and arms of a fold share their GANs. Tables go there too.
 """
 
 import argparse
@@ -56,7 +56,7 @@ class Leaking(Kept):
         self.y = y
 
     def fit(self, X, y=None):
-        (k,) = self.y[(self.X == X[0]).all(axis=1)][:1]
+        (k,) = self.y[(X[0] == self.X).all(axis=1)][:1]
         return super().fit(self.X[self.y == k])
 
 
