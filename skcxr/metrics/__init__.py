@@ -10,14 +10,20 @@ from skcxr.metrics.generative import (
     kernel_distance,
     precision_recall_density_coverage,
 )
+from skcxr.metrics.memorization import AuditResult, SuspiciousPair, audit
 from skcxr.metrics.paired import corrected_interval, mcnemar_p_value, wilcoxon_p_value
+from skcxr.metrics.quality import generative_report
 
 __all__ = [
     "PRDC",
+    "AuditResult",
     "KernelDistance",
+    "SuspiciousPair",
+    "audit",
     "corrected_interval",
     "expected_calibration_error",
     "frechet_distance",
+    "generative_report",
     "inception_score",
     "intra_diversity",
     "kernel_distance",
