@@ -1,7 +1,9 @@
 """DCGAN: a generative estimator of images, with scikit-learn's interface."""
 
 import time
+from functools import partial
 from numbers import Integral, Real
+from os import PathLike
 
 import numpy as np
 import torch
@@ -74,6 +76,11 @@ class DCGAN(BaseEstimator):
         results. PyTorch's global generators are neither used nor changed.
     verbose : int, default=0
         1 shows a progress bar with the statistics of the last epoch.
+    monitor : str, path, callable or None, default=None
+        Features of :func:`skcxr.metrics.features.feature_extractor`, such as "cxr", by which
+        samples are compared with the training images while training goes on.
+    monitor_every : int, default=10
+        Epochs from one such comparison to the next; the last epoch has one too.
 
     Attributes
     ----------
@@ -85,7 +92,10 @@ class DCGAN(BaseEstimator):
         One an epoch, each value a mean over its steps: ``epoch``; ``loss_d``, the sum of the real
         and the synthetic batch's binary cross-entropies; ``loss_g``; ``d_x``, the discriminator's
         mean output on real images; ``d_g_z1`` and ``d_g_z2``, that on the same synthetic images
-        before and after the discriminator's update; ``seconds``.
+        before and after the discriminator's update; ``seconds`` of training. Epochs that were
+        monitored also have ``kernel_distance`` and ``frechet_distance`` between as many samples as
+        training images (256 at most) and those, and ``inception_score`` where the features have a
+        classifier.
     spec_ : ImageSpec
         Layout, dtype and range of the training images.
     n_features_in_ : int
@@ -132,6 +142,8 @@ class DCGAN(BaseEstimator):
         "device": [str, torch.device],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
+        "monitor": [str, PathLike, callable, None],
+        "monitor_every": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -151,6 +163,8 @@ class DCGAN(BaseEstimator):
         device="auto",
         random_state=None,
         verbose=0,
+        monitor=None,
+        monitor_every=10,
     ):
         self.latent_dim = latent_dim
         self.image_size = image_size
@@ -166,6 +180,8 @@ class DCGAN(BaseEstimator):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.monitor = monitor
+        self.monitor_every = monitor_every
 
     @classmethod
     def paper(cls, **params):
@@ -223,15 +239,32 @@ class DCGAN(BaseEstimator):
         if not (betas_are_real and all(0 <= beta < 1 for beta in self.betas)):
             raise ValueError(f"betas must be two numbers in [0, 1), got {self.betas!r}.")
         device = resolve_device(self.device)
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        measure = self._sample_monitor(X, spec, seed)
         images = pad_to_square(spec.to_tensor(X), self.image_size)
         images = images.to(device, memory_format=torch.channels_last)
         # Set together and last: networks and spec belong together, also after a fit that failed.
-        self.generator_, self.discriminator_, self.history_ = self._train(images, int(seed))
+        self.generator_, self.discriminator_, self.history_ = self._train(images, seed, measure)
         self.spec_ = spec
         return self
 
-    def _train(self, images, seed):
+    def _sample_monitor(self, X, spec, seed):
+        """What measures a generator's samples, or None."""
+        if self.monitor is None:
+            return None
+        # Imported here: most fits have no monitor, and need no features.
+        from skcxr.monitoring import SampleMonitor
+
+        return SampleMonitor(
+            self.monitor,
+            X,
+            to_array=partial(_as_rows, spec),
+            latent_dim=self.latent_dim,
+            image_shape=self.image_shape,
+            seed=seed,
+        )
+
+    def _train(self, images, seed, measure):
         """The training loop, on the images' device; returns G, D and the history."""
         device, augment = images.device, resolve_augment(self.augment)
         rng = torch.Generator().manual_seed(seed)
@@ -285,12 +318,11 @@ class DCGAN(BaseEstimator):
                     )
                     bar.update()
                 row = dict(zip(STATISTICS, (sums / self.steps_per_epoch).tolist(), strict=True))
-                bar.set_postfix_str(
-                    "Loss_D {loss_d:.3f} Loss_G {loss_g:.3f} D(x) {d_x:.3f} "
-                    "D(G(z)) {d_g_z1:.3f} / {d_g_z2:.3f}".format(**row)
-                )
-                seconds = time.perf_counter() - start
-                history.append({"epoch": epoch, **row, "seconds": seconds})
+                row |= {"seconds": time.perf_counter() - start}
+                if measure and (epoch % self.monitor_every == 0 or epoch == self.max_epochs):
+                    row |= measure(G)
+                history.append({"epoch": epoch, **row})
+                bar.set_postfix_str(_in_words(history))
                 _check_converging(history[-1])
         if not all(weight.isfinite().all() for weight in G.state_dict().values()):
             _diverged(epoch, "the generator's weights are not finite")
@@ -323,7 +355,7 @@ class DCGAN(BaseEstimator):
             batch_size=INFERENCE_BATCH,
             device=resolve_device(self.device),
         )
-        return self.spec_.to_array(crop_from_square(images, *self.spec_.shape[1:]))
+        return _as_rows(self.spec_, images)
 
     def decision_function(self, X):
         """The discriminator's logits: the larger, the more real it holds an image for.
@@ -353,6 +385,24 @@ class DCGAN(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _as_rows(spec, images):
+    """A generator's square `images` in the caller's layout, dtype and range."""
+    return spec.to_array(crop_from_square(images, *spec.shape[1:]))
+
+
+def _in_words(history):
+    """The last epoch's statistics, as the paper prints them, and what was last monitored."""
+    words = (
+        "Loss_D {loss_d:.3f} Loss_G {loss_g:.3f} D(x) {d_x:.3f} D(G(z)) {d_g_z1:.3f} / {d_g_z2:.3f}"
+    ).format(**history[-1])
+    monitored = [row for row in history if "kernel_distance" in row]
+    if monitored:
+        words += " KD {kernel_distance:.3f} FD {frechet_distance:.2f}".format(**monitored[-1])
+        if "inception_score" in monitored[-1]:
+            words += f" IS {monitored[-1]['inception_score']:.2f}"
+    return words
 
 
 def _draw(n, size, rng):
