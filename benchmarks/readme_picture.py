@@ -19,6 +19,7 @@ display = SyntheticSamplesDisplay.from_estimator(
     phantoms.data,
     phantoms.target,
     n_images=10,
+    nearest=False,
     class_names=dict(enumerate(phantoms.target_names)),
 )
 display.figure_.savefig("docs/images/samples.png", dpi=90, bbox_inches="tight")

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import confusion_matrix
 
 from skcxr.metrics import (
     corrected_interval,
@@ -192,6 +193,15 @@ class Comparison:
         """The paper's table 4 of one arm, pooled over folds: :func:`per_class_report`."""
         rows = self.predictions[self.predictions["arm"] == arm]
         return per_class_report(rows["true"], rows["predicted"], labels=self.classes)
+
+    def confusion(self, arm):
+        """Confusion matrix of one arm, pooled over folds: true classes in rows, as a DataFrame."""
+        rows = self.predictions[self.predictions["arm"] == arm]
+        return pd.DataFrame(
+            confusion_matrix(rows["true"], rows["predicted"], labels=self.classes),
+            index=pd.Index(self.classes, name="true"),
+            columns=pd.Index(self.classes, name="predicted"),
+        )
 
     @property
     def reading(self):

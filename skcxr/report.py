@@ -10,10 +10,16 @@ from pathlib import Path
 import joblib
 import numpy as np
 import pandas as pd
-from sklearn.metrics import confusion_matrix
 
 from skcxr.comparison import Comparison
-from skcxr.displays import SyntheticSamplesDisplay
+from skcxr.displays import (
+    AuditDisplay,
+    ComparisonDisplay,
+    ConfusionMatrixGridDisplay,
+    SyntheticSamplesDisplay,
+    TrainingHistoryDisplay,
+)
+from skcxr.inspection import inspect_samples
 
 
 def new_folder(out):
@@ -39,7 +45,9 @@ class Report:
 
     Files: ``settings.json``; ``predictions.csv``, a row an image and arm; ``results.csv``, a row a
     fit and score; ``summary.csv``, ``differences.csv``, ``table4.csv`` and ``confusion.csv``;
-    ``samples.png``; ``pipelines/<arm>-fold<i>.joblib``.
+    ``confusion.png``, ``comparison.png``; of the first fold's synthetic images ``samples.png``,
+    ``samples.csv``, ``audit.json``, and ``training-<class>.png`` and ``audit-<class>.png``;
+    ``pipelines/<arm>-fold<i>.joblib``.
 
     Parameters
     ----------
@@ -59,6 +67,7 @@ class Report:
         self.arms = list(arms)
         self.y = data.target_names[data.target]
         self.fold_results = []
+        self.samples = None
         versions = {name: version(name) for name in ("skcxr", "torch", "scikit-learn", "skorch")}
         settings = settings | {"versions": versions}
         (folder / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
@@ -77,7 +86,7 @@ class Report:
             predictions.insert(predictions.columns.get_loc("true"), "file", files)
         self._write("predictions.csv", predictions)
         self._write("results.csv", comparison.results)
-        self._draw_samples(result)
+        self._look_at_samples(result)
 
     def _comparison(self):
         """What the finished folds show."""
@@ -90,17 +99,28 @@ class Report:
         table.to_csv(temporary, index=index)
         os.replace(temporary, self.folder / name)
 
-    def _draw_samples(self, result):
-        """Draw the first fold's real and synthetic images, where the arm has made any."""
+    def _look_at_samples(self, result):
+        """Draw, measure and audit the synthetic images of the first fold, where there are any."""
         sampler = getattr(result.estimator, "named_steps", {}).get("gan")
         if result.fold > 0 or not getattr(sampler, "estimators_", None):
             return
+        X, y = self.data.data, self.y
+        train, test = (X[result.train], y[result.train]), (X[result.test], y[result.test])
+        self._save("samples.png", SyntheticSamplesDisplay.from_estimator(sampler, *train))
+        for k, gan in sampler.estimators_.items():
+            self._save(f"training-{k}.png", TrainingHistoryDisplay.from_estimator(gan))
+        self.samples, audits = inspect_samples(sampler, *train, *test)
+        self._write("samples.csv", self.samples.rename_axis("class"), index=True)
+        for k, found in audits.items():
+            self._save(f"audit-{k}.png", AuditDisplay.from_result(found))
+        text = json.dumps({str(k): found.to_dict() for k, found in audits.items()}, indent=2)
+        (self.folder / "audit.json").write_text(text + "\n")
+
+    def _save(self, name, display):
+        """Write the figure of `display`."""
         import matplotlib.pyplot as plt
 
-        display = SyntheticSamplesDisplay.from_estimator(
-            sampler, self.data.data[result.train], self.y[result.train]
-        )
-        display.figure_.savefig(self.folder / "samples.png", dpi=150, bbox_inches="tight")
+        display.figure_.savefig(self.folder / name, dpi=150, bbox_inches="tight")
         plt.close(display.figure_)
 
     def summarize(self):
@@ -108,20 +128,15 @@ class Report:
         if not self.fold_results:
             return "No fold has finished."
         comparison = self._comparison()
-        names, text, tables, confusions = comparison.classes, [], {}, {}
+        text, tables, confusions = [], {}, {}
         for arm in comparison.arms:
-            rows = comparison.predictions.query("arm == @arm")
             tables[arm] = table = comparison.report(arm)
-            confusions[arm] = pd.DataFrame(
-                confusion_matrix(rows["true"], rows["predicted"], labels=names),
-                index=pd.Index(names, name="true"),
-                columns=pd.Index(names, name="predicted"),
-            )
+            confusions[arm] = confusion = comparison.confusion(arm)
             of_arm = comparison.results.query("arm == @arm").pivot(
                 index="fold", columns="metric", values="value"
             )
             text += [
-                f"{arm}: {len(rows)} images in {len(of_arm)} folds, "
+                f"{arm}: {confusion.to_numpy().sum()} images in {len(of_arm)} folds, "
                 f"{of_arm['fit_seconds'].mean():.1f} s a fit",
                 table.to_string(float_format="{:.3f}".format),
                 f"Total accuracy {table.attrs['accuracy']:.3f} "
@@ -129,14 +144,36 @@ class Report:
                 f"balanced {table.attrs['balanced_accuracy']:.3f}",
                 "",
                 "Confusion matrix, true classes in rows",
-                confusions[arm].rename_axis(index=None, columns=None).to_string(),
+                confusion.rename_axis(index=None, columns=None).to_string(),
                 "",
             ]
         self._write("table4.csv", pd.concat(tables, names=["arm", "class"]), index=True)
         self._write("confusion.csv", pd.concat(confusions, names=["arm"]), index=True)
         self._write("summary.csv", comparison.summary, index=True)
         self._write("differences.csv", comparison.differences)
-        return "\n".join([*text, *self._readings(comparison)])
+        self._draw(comparison)
+        return "\n".join([*text, *self._describe_samples(), *self._readings(comparison)])
+
+    def _draw(self, comparison):
+        """Draw the confusion matrices, and the differences where there are any."""
+        self._save("confusion.png", ConfusionMatrixGridDisplay.from_comparison(comparison))
+        if len(comparison.arms) > 1:
+            self._save("comparison.png", ComparisonDisplay.from_comparison(comparison))
+
+    def _describe_samples(self):
+        """The first fold's synthetic images in a few columns; all are in samples.csv."""
+        if self.samples is None:
+            return []
+        wanted = ["kernel distance", "p_value", "Frechet distance", "coverage", "copying"]
+        real = [f"{name}, real" for name in wanted]
+        columns = [name for pair in zip(wanted, real, strict=True) for name in pair]
+        table = self.samples[[name for name in columns if name in self.samples]]
+        return [
+            "Synthetic images of the first fold against the images that they were trained on",
+            table.to_string(float_format="{:.3f}".format),
+            f"By {self.samples.attrs.get('caption', 'pixels')}; copying by an audit, no guarantee",
+            "",
+        ]
 
     def _readings(self, comparison):
         """Did the synthetic images help? Against classic augmentation, and against duplicates."""

@@ -1,6 +1,4 @@
-import matplotlib
 import matplotlib.figure
-import matplotlib.pyplot
 import numpy as np
 import pytest
 from sklearn.mixture import GaussianMixture
@@ -9,14 +7,6 @@ from sklearn.neighbors import KernelDensity
 from skcxr import DCGANOversampler
 from skcxr.displays import SyntheticSamplesDisplay
 from skcxr.over_sampling import grow, sample_like
-
-matplotlib.use("agg")
-
-
-@pytest.fixture(autouse=True)
-def closed_figures():
-    yield
-    matplotlib.pyplot.close("all")
 
 
 @pytest.fixture(
@@ -42,7 +32,7 @@ def shown(display, row, column, side=16, gap=1):
 
 def test_a_real_row_over_a_synthetic_row_a_class(sampler, phantoms):
     display = SyntheticSamplesDisplay.from_estimator(
-        sampler, phantoms.data, phantoms.target, n_images=5
+        sampler, phantoms.data, phantoms.target, n_images=5, nearest=False
     )
     assert labels_of(display)[:2] == ["0\nreal", "0\nsynthetic"]
     assert len(labels_of(display)) == 8
@@ -55,12 +45,35 @@ def test_a_real_row_over_a_synthetic_row_a_class(sampler, phantoms):
     assert np.corrcoef(drawn, expected[4].astype(float))[0, 1] == pytest.approx(1)
 
 
+def test_the_nearest_training_image_stands_beneath(phantoms):
+    """Under copies, what was copied."""
+
+    class Copies(KernelDensity):
+        def fit(self, X):
+            self.images = X
+            return self
+
+        def sample(self, n_samples):
+            return self.images[::-1][:n_samples]
+
+    sampler = DCGANOversampler(Copies(), sampling_strategy=grow(2), random_state=0)
+    sampler.fit_resample(phantoms.data, phantoms.target)
+    display = SyntheticSamplesDisplay.from_estimator(
+        sampler, phantoms.data, phantoms.target, n_images=5
+    )
+    assert labels_of(display)[:3] == ["0\nreal", "0\nsynthetic", "0\nnearest real"]
+    assert len(labels_of(display)) == 12
+    for column in range(5):
+        np.testing.assert_array_equal(shown(display, 1, column), shown(display, 2, column))
+        assert (shown(display, 0, column) != shown(display, 1, column)).any()
+
+
 def test_class_names_are_shown(sampler, phantoms):
     names = dict(enumerate(phantoms.target_names))
     display = SyntheticSamplesDisplay.from_estimator(
         sampler, phantoms.data, phantoms.target, class_names=names
     )
-    assert labels_of(display)[2] == f"{phantoms.target_names[1]}\nreal"
+    assert labels_of(display)[3] == f"{phantoms.target_names[1]}\nreal"
 
 
 def test_it_draws_on_axes_given(sampler, phantoms):

@@ -1,13 +1,15 @@
-"""Figures, as scikit-learn's Display objects."""
+"""Real images, synthetic ones, and the real ones that these are nearest to."""
 
 import numpy as np
+from sklearn.metrics import pairwise_distances_argmin
 
+from skcxr.displays.mosaic import draw_rows
 from skcxr.images import ImageSpec
 from skcxr.over_sampling import sample_like
 
 
 class SyntheticSamplesDisplay:
-    """Real images of each class over synthetic ones.
+    """Real images of each class over synthetic ones, and each one's nearest training image.
 
     Use :meth:`from_estimator` to create it.
 
@@ -15,11 +17,13 @@ class SyntheticSamplesDisplay:
     ----------
     real, synthetic : dict of class to ndarray of shape (n, h, w)
         Gray images in [-1, 1], all of one size.
+    nearest : dict of class to ndarray of shape (n, h, w) or None, default=None
+        The training image that each synthetic one is nearest to.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Axes that hold the images: two rows a class, real over synthetic.
+        Axes that hold the images: two or three rows a class.
     figure_ : matplotlib Figure
         The figure that holds the axes.
 
@@ -38,16 +42,17 @@ class SyntheticSamplesDisplay:
     ...     sampler, phantoms.images, phantoms.target, n_images=3
     ... )
     >>> [label.get_text() for label in display.ax_.get_yticklabels()]
-    ['0\\nreal', '0\\nsynthetic']
+    ['0\\nreal', '0\\nsynthetic', '0\\nnearest real']
     """
 
-    def __init__(self, *, real, synthetic):
+    def __init__(self, *, real, synthetic, nearest=None):
         self.real = real
         self.synthetic = synthetic
+        self.nearest = nearest
 
     @classmethod
     def from_estimator(
-        cls, sampler, X, y, *, n_images=8, random_state=0, class_names=None, ax=None
+        cls, sampler, X, y, *, n_images=8, nearest=True, random_state=0, class_names=None, ax=None
     ):
         """Show images of each class that `sampler` has grown beside what it grew from.
 
@@ -59,6 +64,10 @@ class SyntheticSamplesDisplay:
             Real images, and their classes as labels.
         n_images : int, default=8
             Images in a row.
+        nearest : bool, default=True
+            Whether a third row shows the training image of the class that each synthetic one is
+            nearest to, by Euclidean distance of pixels. For figures on copying see
+            :func:`skcxr.metrics.audit`.
         random_state : int, RandomState instance or None, default=0
             Seed of the synthetic images.
         class_names : dict or None, default=None
@@ -81,14 +90,19 @@ class SyntheticSamplesDisplay:
                 "that asks for new images."
             )
         X, y = np.asarray(X), np.asarray(y)
-        real, synthetic = {}, {}
+        real, synthetic, neighbours = {}, {}, {}
         for k, estimator in sampler.estimators_.items():
             of_class = X[y == k]
             spec = ImageSpec.of(of_class, getattr(estimator, "image_shape", None))
             samples = sample_like(estimator, of_class, n_images, random_state)
-            real[k] = spec.to_tensor(of_class[:n_images]).mean(1).numpy()
-            synthetic[k] = spec.to_tensor(samples).mean(1).numpy()
-        return cls(real=real, synthetic=synthetic).plot(ax=ax, class_names=class_names)
+            images, synthetic[k] = (spec.to_tensor(x).mean(1).numpy() for x in (of_class, samples))
+            real[k] = images[:n_images]
+            rows = pairwise_distances_argmin(
+                *(x.reshape(len(x), -1) for x in (synthetic[k], images))
+            )
+            neighbours[k] = images[rows]
+        display = cls(real=real, synthetic=synthetic, nearest=neighbours if nearest else None)
+        return display.plot(ax=ax, class_names=class_names)
 
     def plot(self, ax=None, *, class_names=None):
         """Draw the images.
@@ -104,42 +118,15 @@ class SyntheticSamplesDisplay:
         -------
         display : SyntheticSamplesDisplay
         """
-        import matplotlib.pyplot as plt
-
-        rows, labels = [], []
+        rows, labels, parts = [], [], {"real": self.real, "synthetic": self.synthetic}
+        if self.nearest is not None:
+            parts["nearest real"] = self.nearest
         for k in self.real:
             name = k if class_names is None else class_names[k]
-            rows += [self.real[k], self.synthetic[k]]
-            labels += [f"{name}\nreal", f"{name}\nsynthetic"]
-        height = rows[0].shape[1]
-        mosaic, gap = _mosaic(rows), _gap(height)
-        if ax is None:
-            size = 1.05 * np.array([mosaic.shape[1], mosaic.shape[0]]) / (height + gap)
-            _, ax = plt.subplots(figsize=size)
-        ax.imshow(mosaic, cmap="gray", vmin=-1, vmax=1)
-        centres = np.arange(len(rows)) * (height + gap) + (height - 1) / 2
-        ax.set_yticks(centres, labels)
-        for label in ax.get_yticklabels()[1::2]:
+            rows += [images[k] for images in parts.values()]
+            labels += [f"{name}\n{part}" for part in parts]
+        self.ax_ = draw_rows(rows, labels, ax)
+        for label in self.ax_.get_yticklabels()[1 :: len(parts)]:
             label.set_weight("bold")
-        ax.set_xticks([])
-        ax.tick_params(left=False)
-        ax.spines[:].set_visible(False)
-        self.ax_, self.figure_ = ax, ax.figure
+        self.figure_ = self.ax_.figure
         return self
-
-
-def _gap(height):
-    """Pixels between images."""
-    return max(1, height // 32)
-
-
-def _mosaic(rows):
-    """The images of each row side by side on white."""
-    height, width = rows[0].shape[1:]
-    down, across = height + _gap(height), width + _gap(height)
-    n_columns = max(len(images) for images in rows)
-    mosaic = np.ones((len(rows) * down - _gap(height), n_columns * across - _gap(height)))
-    for i, images in enumerate(rows):
-        for j, image in enumerate(images):
-            mosaic[i * down : i * down + height, j * across : j * across + width] = image
-    return mosaic

@@ -1,0 +1,130 @@
+"""How a GAN's training went."""
+
+import numpy as np
+
+# Okabe and Ito's colours, which colour-blind readers tell apart too.
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+PANELS = {
+    "Loss": {"loss_d": ("Loss_D", BLUE, "-"), "loss_g": ("Loss_G", ORANGE, "--")},
+    "Discriminator's output": {
+        "d_x": ("D(x)", BLUE, "-"),
+        "d_g_z1": ("D(G(z)) before its update", ORANGE, "--"),
+        "d_g_z2": ("D(G(z)) after", GREEN, ":"),
+    },
+    "Kernel distance": {"kernel_distance": ("kernel distance", BLUE, "o-")},
+    "Frechet distance": {"frechet_distance": ("Frechet distance", ORANGE, "s-")},
+    "Inception score": {"inception_score": ("inception score", GREEN, "^-")},
+}
+
+
+class TrainingHistoryDisplay:
+    """Losses, the discriminator's outputs and what was monitored, over the epochs.
+
+    Use :meth:`from_estimator` to create it.
+
+    Parameters
+    ----------
+    history : list of dict
+        A row an epoch, as ``DCGAN.history_``.
+
+    Attributes
+    ----------
+    axes_ : ndarray of matplotlib Axes
+        One a panel: losses, outputs, and one for each monitored figure.
+    figure_ : matplotlib Figure
+        The figure that holds the axes.
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> from skcxr import DCGAN
+    >>> from skcxr.datasets import make_chest_phantoms
+    >>> from skcxr.displays import TrainingHistoryDisplay
+    >>> X = make_chest_phantoms(20, image_size=16, random_state=0).images
+    >>> gan = DCGAN(image_size=16, base_width=8, max_epochs=2, random_state=0).fit(X)
+    >>> [ax.get_ylabel() for ax in TrainingHistoryDisplay.from_estimator(gan).axes_]
+    ['Loss', "Discriminator's output"]
+    """
+
+    def __init__(self, *, history):
+        self.history = history
+
+    @classmethod
+    def from_estimator(cls, gan, *, ax=None):
+        """Show the training of a fitted GAN.
+
+        Parameters
+        ----------
+        gan : DCGAN
+            Fitted; of a sampler, one of its ``estimators_``.
+        ax : array-like of matplotlib Axes or None, default=None
+            Where to draw, one for each panel; None makes a figure.
+
+        Returns
+        -------
+        display : TrainingHistoryDisplay
+
+        Raises
+        ------
+        ValueError
+            If `gan` has no history, or `ax` has not one for each panel.
+        """
+        if not getattr(gan, "history_", None):
+            raise ValueError(
+                f"gan={gan!r} has no history_. Pass a fitted DCGAN; of a DCGANOversampler, one "
+                "of the values of estimators_."
+            )
+        return cls(history=gan.history_).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw the panels.
+
+        Parameters
+        ----------
+        ax : array-like of matplotlib Axes or None, default=None
+            Where to draw, one for each panel; None makes a figure.
+
+        Returns
+        -------
+        display : TrainingHistoryDisplay
+        """
+        import matplotlib.pyplot as plt
+
+        measured = {name for row in self.history for name in row}
+        panels = {title: lines for title, lines in PANELS.items() if measured & set(lines)}
+        if ax is None:
+            _, ax = plt.subplots(
+                len(panels),
+                figsize=(3.5, 1.5 * len(panels) + 0.4),
+                sharex=True,
+                squeeze=False,
+                layout="constrained",
+            )
+        axes = np.ravel(ax)
+        if len(axes) != len(panels):
+            raise ValueError(
+                f"ax must hold {len(panels)} axes, one for each panel, got {len(axes)}."
+            )
+        for ax, (title, lines) in zip(axes, panels.items(), strict=True):
+            for name, (label, color, style) in lines.items():
+                rows = [row for row in self.history if name in row]
+                ax.plot(
+                    [row["epoch"] for row in rows],
+                    [row[name] for row in rows],
+                    style,
+                    color=color,
+                    label=label,
+                    linewidth=1.2,
+                    markersize=3,
+                )
+            ax.set_ylabel(title, fontsize=8)
+            ax.tick_params(labelsize=8)
+            ax.spines[["top", "right"]].set_visible(False)
+            if len(lines) > 1:
+                ax.legend(fontsize=7, frameon=False)
+            if title == "Discriminator's output":
+                ax.set_ylim(0, 1)
+        axes[-1].set_xlabel("Epoch", fontsize=8)
+        self.axes_, self.figure_ = axes, axes[0].figure
+        return self

@@ -1,0 +1,82 @@
+"""What the images of a fitted sampler are like: quality and copying, class by class."""
+
+import numpy as np
+import pandas as pd
+
+from skcxr.metrics import audit, generative_report
+from skcxr.over_sampling import sample_like
+
+TOO_FEW = "too few hold-out images"
+
+
+def inspect_samples(sampler, X, y, X_holdout, y_holdout, *, features="cxr", random_state=0):
+    """Generative metrics and the memorization audit of each class that `sampler` has grown.
+
+    Parameters
+    ----------
+    sampler : DCGANOversampler
+        One that `fit_resample` was called on.
+    X : ndarray of shape (n, ...)
+        The images it was fitted on.
+    y : ndarray of shape (n,)
+        Their classes.
+    X_holdout, y_holdout : ndarray
+        Images that it has not seen, such as the fold's test images, for the audit.
+    features : str, path or callable, default="cxr"
+        As :func:`skcxr.metrics.features.feature_extractor` takes it.
+    random_state : int, default=0
+        Seed of samples, permutations and intervals.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        A row a class: ``n_real``, ``n_fake``; each metric of
+        :func:`skcxr.metrics.generative_report`, followed by its value for real images against
+        real; the kernel distance's ``p_value``; and ``copying``, the audit's verdict.
+        ``table.attrs["caption"]`` says by which features.
+    audits : dict of class to AuditResult
+        Of the classes with four training and two hold-out images or more.
+
+    Examples
+    --------
+    >>> from skcxr import DCGAN, DCGANOversampler
+    >>> from skcxr.datasets import make_chest_phantoms
+    >>> from skcxr.inspection import inspect_samples
+    >>> phantoms = make_chest_phantoms(48, image_size=16, random_state=0)
+    >>> X, y = phantoms.images, phantoms.target
+    >>> gan = DCGAN(image_size=16, base_width=8, max_epochs=1)
+    >>> sampler = DCGANOversampler(gan, sampling_strategy={0: 12}, random_state=0)
+    >>> _ = sampler.fit_resample(X[:32], y[:32])
+    >>> table, audits = inspect_samples(sampler, X[:32], y[:32], X[32:], y[32:])
+    >>> table.index.tolist(), list(audits)
+    ([0], [0])
+    """
+    rows, audits = {}, {}
+    for k, estimator in sampler.estimators_.items():
+        real, unseen = X[y == k], X_holdout[y_holdout == k]
+        # As many as there are real ones: the Frechet distance hangs on the number.
+        fake = sample_like(estimator, real, len(real), random_state)
+        options = {
+            "features": features,
+            "image_shape": getattr(estimator, "image_shape", None),
+            "random_state": random_state,
+        }
+        rows[k] = row = {"n_real": len(real), "n_fake": len(fake)}
+        if len(real) >= 4:
+            report = generative_report(real, fake, **options)
+            for metric, values in report.iterrows():
+                row |= {metric: values["synthetic"], f"{metric}, real": values["real"]}
+            row["p_value"] = report.attrs["p_value"]
+        row["copying"] = TOO_FEW
+        if len(real) >= 4 and len(unseen) >= 2:
+            discriminator = estimator if hasattr(estimator, "decision_function") else None
+            audits[k] = audit(fake, real, unseen, discriminator=discriminator, **options)
+            row["copying"] = audits[k].verdict
+    table = pd.DataFrame(rows).T.infer_objects()
+    if "p_value" in table:
+        table.attrs["caption"] = (
+            f"{report.attrs['extractor']} features ({report.attrs['layer']}, d = "
+            f"{report.attrs['d']}); real is halves of the real images against each other, "
+            f"{np.min(table['n_real']) // 2} or more in each"
+        )
+    return table, audits

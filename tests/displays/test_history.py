@@ -1,0 +1,45 @@
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from skcxr import DCGAN
+from skcxr.displays import TrainingHistoryDisplay
+
+PANELS = ["Loss", "Discriminator's output"]
+MONITORED = ["Kernel distance", "Frechet distance"]
+
+
+def titles(display):
+    return [ax.get_ylabel() for ax in display.axes_]
+
+
+def test_losses_and_outputs_over_epochs(tiny_gan, phantoms):
+    gan = tiny_gan.set_params(max_epochs=4).fit(phantoms.data)
+    display = TrainingHistoryDisplay.from_estimator(gan)
+    assert titles(display) == PANELS
+    lines = display.axes_[0].get_lines() + display.axes_[1].get_lines()
+    names = ["loss_d", "loss_g", "d_x", "d_g_z1", "d_g_z2"]
+    for line, name in zip(lines, names, strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3, 4])
+        np.testing.assert_array_equal(line.get_ydata(), [row[name] for row in gan.history_])
+
+
+def test_what_was_monitored_is_drawn_where_it_was(tiny_gan, phantoms):
+    gan = tiny_gan.set_params(max_epochs=5, monitor="pixels", monitor_every=2).fit(phantoms.data)
+    display = TrainingHistoryDisplay.from_estimator(gan)
+    assert titles(display) == PANELS + MONITORED
+    (line,) = display.axes_[2].get_lines()
+    np.testing.assert_array_equal(line.get_xdata(), [2, 4, 5])
+
+
+def test_it_draws_on_axes_given(tiny_gan, phantoms):
+    gan = tiny_gan.fit(phantoms.data)
+    axes = Figure().subplots(1, 2)
+    assert list(TrainingHistoryDisplay.from_estimator(gan, ax=axes).axes_) == list(axes)
+    with pytest.raises(ValueError, match="ax must hold 2 axes, one for each panel, got 1"):
+        TrainingHistoryDisplay.from_estimator(gan, ax=axes[0])
+
+
+def test_an_unfitted_gan_is_refused():
+    with pytest.raises(ValueError, match="Pass a fitted DCGAN"):
+        TrainingHistoryDisplay.from_estimator(DCGAN())

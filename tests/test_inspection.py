@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from sklearn.neighbors import KernelDensity
+
+from skcxr import DCGANOversampler
+from skcxr.datasets import make_chest_phantoms
+from skcxr.inspection import inspect_samples
+from skcxr.metrics import generative_report
+from skcxr.over_sampling import grow, sample_like
+
+
+@pytest.fixture(scope="module")
+def images():
+    phantoms = make_chest_phantoms(160, image_size=32, random_state=0)
+    return phantoms.data, phantoms.target_names[phantoms.target]
+
+
+class Copying:
+    """Samples are its training images."""
+
+    def fit(self, X):
+        self.X = X
+        return self
+
+    def sample(self, n_samples):
+        return self.X[:n_samples]
+
+
+def inspected(estimator, X, y, n_train=120, **options):
+    sampler = DCGANOversampler(estimator, sampling_strategy=grow(1.5), random_state=0)
+    sampler.fit_resample(X[:n_train], y[:n_train])
+    parts = X[:n_train], y[:n_train], X[n_train:], y[n_train:]
+    return sampler, *inspect_samples(sampler, *parts, **options)
+
+
+def test_each_class_has_its_figures(images):
+    X, y = images
+    sampler, table, audits = inspected(KernelDensity(bandwidth=20), X, y, features="pixels")
+    assert table.index.tolist() == sorted(set(y))
+    assert list(audits) == table.index.tolist()
+    k, real = "normal", X[:120][y[:120] == "normal"]
+    fake = sample_like(sampler.estimators_[k], real, len(real), 0)
+    report = generative_report(real, fake, features="pixels", random_state=0)
+    for metric in report.index:
+        assert table.loc[k, metric] == report.loc[metric, "synthetic"]
+        assert table.loc[k, f"{metric}, real"] == report.loc[metric, "real"]
+    assert table.loc[k, "p_value"] == report.attrs["p_value"]
+    assert table.loc[k, "n_fake"] == len(real)
+    for word in ("pixels features", "principal components", "d = "):
+        assert word in table.attrs["caption"]
+
+
+def test_copies_are_found(images):
+    _, table, audits = inspected(Copying(), *images)
+    assert (table["copying"] == "copies found").all()
+    assert audits["normal"].verdict == "copies found"
+
+
+def test_the_discriminator_is_audited_too(images, tiny_gan):
+    X, y = images
+    _, _, audits = inspected(tiny_gan.set_params(image_size=32), X, y)
+    assert "discriminator" in set(audits["normal"].table["space"])
+
+
+def test_too_few_images_are_told(images):
+    X, y = images
+    rows = np.flatnonzero(y == "covid")[:5].tolist() + np.flatnonzero(y == "normal")[:30].tolist()
+    X, y = X[rows][::-1], y[rows][::-1]
+    X, y = np.concatenate([X, X[:1]]), np.concatenate([y, y[:1]])
+    _, table, audits = inspected(KernelDensity(), X, y, n_train=35)
+    assert table["copying"].tolist() == ["too few hold-out images"] * 2
+    assert audits == {}
+    assert np.isfinite(table.loc["covid", "kernel distance"])
