@@ -72,8 +72,26 @@ def test_evaluate_prints_table_4_of_each_arm_and_writes_the_results(folder, tmp_
     for pair in ("duplicates .* classic", "dcgan .* classic", "dcgan .* duplicates"):
         assert re.search(rf"^{pair}: accuracy [+-]0\.\d+, 95 % interval", printed, re.M)
     assert json.loads((out / "settings.json").read_text())["grow"] == 2
-    with Image.open(out / "samples.png") as picture:
-        assert min(picture.size) > 300
+    pictures = ["samples", "confusion", "comparison", "training-covid", "training-normal"]
+    for name in pictures:
+        with Image.open(out / f"{name}.png") as picture:
+            assert min(picture.size) > 100
+
+
+def test_the_first_folds_synthetic_images_are_measured_and_audited(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert evaluate("--cv", 2, "--out", out) == 0
+    samples = pd.read_csv(out / "samples.csv", index_col="class")
+    assert len(samples) == 4
+    assert np.isfinite(samples[["kernel distance", "kernel distance, real", "p_value"]]).all(axis=None)
+    audits = json.loads((out / "audit.json").read_text())
+    assert {k: found["verdict"] for k, found in audits.items()} == samples["copying"].to_dict()
+    for k in samples.index:
+        with Image.open(out / f"audit-{k}.png") as picture:
+            assert min(picture.size) > 300
+    printed = capsys.readouterr().out
+    assert "By cxr features (means of 4 stages, d = 64)" in printed
+    assert "an audit, no guarantee" in printed
 
 
 def test_fitted_pipelines_are_kept(folder, tmp_path):
