@@ -3,10 +3,11 @@
     python benchmarks/paper.py --data ../shared/data/covid_cxr --seeds 3 --keep results/paper
 
 Four-fold cross-validation on the 270 training images, in folds that keep a patient's images
-together and in the paper's plain folds, and training on the 270 and testing on the 36. Arms are
-classic augmentation, duplicates and synthetic images by each growth factor, and the leak: synthetic
-images of GANs that saw all 270 images, test folds included. Every GAN and every fold is kept on
-disk, so that a killed run goes on, and arms of a fold share their GANs. Tables go there too.
+together and in the paper's plain folds; training on the 270 and testing on the 36; and what the
+samples of GANs trained on the 270 are like. Arms are classic augmentation, duplicates and
+synthetic images by each growth factor, and the leak: synthetic images of GANs that saw all 270
+images, test folds included. Every GAN and every fold is kept on disk, so that a killed run goes on,
+and arms of a fold share their GANs. Tables go there too.
 """
 
 import argparse
@@ -22,7 +23,9 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from skcxr import DCGAN, CXRClassifier, DCGANOversampler
 from skcxr.datasets import load_image_folder
+from skcxr.displays import SyntheticSamplesDisplay
 from skcxr.evaluation import compare, duplicates_of
+from skcxr.inspection import inspect_samples
 from skcxr.over_sampling import grow
 
 
@@ -86,31 +89,63 @@ def arms_of(args, X, y, seed):
 
 
 def run(args):
-    """The comparisons by kind of folds: grouped, plain, and the 36 test images."""
+    """Name and text of each kind of folds that was asked for, as they are done."""
     images = load_image_folder(args.data, image_size=64, groups=args.data / "metadata.csv")
     X, y = images.data, images.target_names[images.target]
-    train = np.flatnonzero(images.split == "train")
-    X_train, y_train, patients = X[train], y[train], np.asarray(images.groups)[train]
+    train, test = (np.flatnonzero(images.split == name) for name in ("train", "test"))
+    of_train = X[train], y[train], np.asarray(images.groups)[train]
     options = {"memory": joblib.Memory(args.keep / "folds", verbose=0), "n_jobs": args.n_jobs}
     splitters = {"grouped": StratifiedGroupKFold, "plain": StratifiedKFold}
     for kind in args.folds:
-        if kind == "test":
-            for seed in range(args.seeds):
-                splits = [(train, np.flatnonzero(images.split == "test"))]
-                arms = arms_of(args, X_train, y_train, seed)
-                # With one split a leak is none: the test images are in nobody's reach.
-                arms.popitem()
-                yield f"test-seed{seed}", compare(arms, X, y, cv=splits, verbose=1, **options)
+        if kind in splitters:
+            splits = [
+                split
+                for seed in range(args.seeds)
+                for split in splitters[kind](4, shuffle=True, random_state=seed).split(*of_train)
+            ]
+            arms = arms_of(args, *of_train[:2], 0)
+            comparison = compare(arms, *of_train[:2], cv=splits, verbose=1, **options)
+            yield kind, describe(args, kind, comparison)
             continue
-        splits = [
-            split
-            for seed in range(args.seeds)
-            for split in splitters[kind](4, shuffle=True, random_state=seed).split(
-                X_train, y_train, patients
-            )
-        ]
-        arms = arms_of(args, X_train, y_train, 0)
-        yield kind, compare(arms, X_train, y_train, cv=splits, verbose=1, **options)
+        for seed in range(args.seeds):
+            name, arms = f"{kind}-seed{seed}", arms_of(args, *of_train[:2], seed)
+            # These GANs saw all training images, and only those: here a leak is none.
+            _, leak = arms.popitem()
+            if kind == "test":
+                comparison = compare(arms, X, y, cv=[(train, test)], verbose=1, **options)
+                yield name, describe(args, name, comparison)
+            else:
+                yield name, look_at(args, name, leak["gan"], *of_train[:2], X[test], y[test])
+
+
+def describe(args, name, comparison):
+    """Tables of a comparison, also of each factor's synthetic images against duplicates."""
+    comparison.to_csv(args.keep / f"{name}-results.csv")
+    comparison.predictions.to_csv(args.keep / f"{name}-predictions.csv", index=False)
+    text = [comparison.to_markdown()]
+    for factor in args.grow:
+        pair = comparison.only([f"duplicates x{factor:g}", f"dcgan x{factor:g}"])
+        text.append(pair.against(f"duplicates x{factor:g}").reading)
+    return "\n\n".join(text)
+
+
+def look_at(args, name, sampler, X, y, X_test, y_test):
+    """Quality and copying of the images of GANs that were trained on all of `X`."""
+    if args.unseen:
+        # Radiographs of other patients, of three of the classes: nine a class are few to audit by.
+        unseen = np.load(args.unseen)
+        rows = [np.flatnonzero(unseen["y"] == k)[:60] for k in np.unique(unseen["y"])]
+        rows = np.concatenate(rows)
+        X_test = np.concatenate([X_test, unseen["X"][rows].reshape(len(rows), -1)])
+        y_test = np.concatenate([y_test, unseen["y"][rows]])
+    sampler.fit_resample(X, y)
+    sampler.estimators_ = {k: kept.estimator_ for k, kept in sampler.estimators_.items()}
+    table, audits = inspect_samples(sampler, X, y, X_test, y_test)
+    figure = SyntheticSamplesDisplay.from_estimator(sampler, X, y).figure_
+    figure.savefig(args.keep / f"{name}.png", dpi=100, bbox_inches="tight")
+    cells = table.T.map(lambda value: value if isinstance(value, str) else f"{value:.3f}")
+    text = [cells.to_markdown(disable_numparse=True), table.attrs["caption"]]
+    return "\n\n".join(text + [f"{k}: {found.reading}" for k, found in audits.items()])
 
 
 def main():
@@ -118,7 +153,9 @@ def main():
     add = parser.add_argument
     add("--data", type=Path, required=True, help="folder of the paper's four classes")
     add("--seeds", type=int, default=1, help="repeats of the folds")
-    add("--folds", nargs="+", default=["grouped", "plain", "test"])
+    kinds = ["grouped", "plain", "test", "samples"]
+    add("--folds", nargs="+", choices=kinds, default=kinds)
+    add("--unseen", type=Path, help="kermany64.npz: more hold-out images for the audit")
     add("--grow", type=float, nargs="+", default=[1.25, 2.0], help="growth factors")
     add("--epochs", type=int, help="the classifier's epochs; default: its own")
     add("--gan-epochs", type=int, default=200)
@@ -129,15 +166,10 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.keep.mkdir(parents=True, exist_ok=True)
-    for name, comparison in run(args):
-        comparison.to_csv(args.keep / f"{name}-results.csv")
-        comparison.predictions.to_csv(args.keep / f"{name}-predictions.csv", index=False)
-        text = [f"## {name}", json.dumps(vars(args), default=str), comparison.to_markdown()]
-        for factor in args.grow:
-            pair = comparison.only([f"duplicates x{factor:g}", f"dcgan x{factor:g}"])
-            text.append(pair.against(f"duplicates x{factor:g}").reading)
-        (args.keep / f"{name}.md").write_text("\n\n".join(text) + "\n")
-        print("\n\n".join(text), flush=True)
+    for name, text in run(args):
+        text = f"## {name}\n\n{json.dumps(vars(args), default=str)}\n\n{text}\n"
+        (args.keep / f"{name}.md").write_text(text)
+        print(text, flush=True)
 
 
 if __name__ == "__main__":
