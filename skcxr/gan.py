@@ -11,23 +11,17 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
-from torch.nn.functional import softplus
 from tqdm.auto import tqdm
 
-from skcxr.augment import resolve_augment
+from skcxr.checkpoint import Checkpoint, fingerprint
+from skcxr.gan_training import GANTraining, check_converging, in_words
 from skcxr.images import ImageSpec, crop_from_square, pad_to_square
-from skcxr.networks import (
-    IMAGE_SIZES,
-    Discriminator,
-    Generator,
-    forward_in_batches,
-    resolve_device,
-)
+from skcxr.networks import IMAGE_SIZES, Discriminator, forward_in_batches, resolve_device
 
 INFERENCE_BATCH = 64
-# A mean loss beyond this is no game between two networks any more, and NaN comes next.
-LARGEST_LOSS = 1e3
-STATISTICS = ("loss_d", "loss_g", "d_x", "d_g_z1", "d_g_z2")
+# What a training's result hangs on, beside images, seed and device; not on how long it goes on.
+TRAINING_PARAMETERS = ("latent_dim", "image_size", "base_width", "steps_per_epoch", "batch_size")
+TRAINING_PARAMETERS += ("lr", "betas", "dropout", "augment")
 
 
 class DCGAN(BaseEstimator):
@@ -81,6 +75,14 @@ class DCGAN(BaseEstimator):
         samples are compared with the training images while training goes on.
     monitor_every : int, default=10
         Epochs from one such comparison to the next; the last epoch has one too.
+    checkpoint : str, path or None, default=None
+        File that the state of training is kept in. `fit` with the same images and parameters goes
+        on from it, to the same result, bit by bit, as if it had not been stopped; only `max_epochs`
+        may have grown. A path without a suffix is a folder, in which each training has a file of
+        its own, named by its images and parameters: pass one under :class:`DCGANOversampler`,
+        cross-validation and searches, with an int as `random_state`.
+    checkpoint_every : int, default=10
+        Epochs from one such save to the next; the last epoch and Ctrl-C save too.
 
     Attributes
     ----------
@@ -144,6 +146,8 @@ class DCGAN(BaseEstimator):
         "verbose": ["verbose"],
         "monitor": [str, PathLike, callable, None],
         "monitor_every": [Interval(Integral, 1, None, closed="left")],
+        "checkpoint": [str, PathLike, None],
+        "checkpoint_every": [Interval(Integral, 1, None, closed="left")],
     }
 
     def __init__(
@@ -165,6 +169,8 @@ class DCGAN(BaseEstimator):
         verbose=0,
         monitor=None,
         monitor_every=10,
+        checkpoint=None,
+        checkpoint_every=10,
     ):
         self.latent_dim = latent_dim
         self.image_size = image_size
@@ -182,6 +188,8 @@ class DCGAN(BaseEstimator):
         self.verbose = verbose
         self.monitor = monitor
         self.monitor_every = monitor_every
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
 
     @classmethod
     def paper(cls, **params):
@@ -265,70 +273,51 @@ class DCGAN(BaseEstimator):
         )
 
     def _train(self, images, seed, measure):
-        """The training loop, on the images' device; returns G, D and the history."""
-        device, augment = images.device, resolve_augment(self.augment)
-        rng = torch.Generator().manual_seed(seed)
-        size, n_channels = self.image_size, images.shape[1]
-        G = Generator(self.latent_dim, size, self.base_width, n_channels, rng)
-        D = Discriminator(size, self.base_width, n_channels, self.dropout, rng)
-        G, D = (net.to(device, memory_format=torch.channels_last) for net in (G, D))
-        if device.type != "cpu":
-            rng = torch.Generator(device).manual_seed(seed)
-        betas = tuple(float(beta) for beta in self.betas)
-        adam_g, adam_d = (
-            torch.optim.Adam(net.parameters(), lr=float(self.lr), betas=betas, fused=True)
-            for net in (G, D)
-        )
-        latent_shape = (self.batch_size, self.latent_dim, 1, 1)
-        history = []
+        """Train on the images' device; returns G, D and the history."""
+        training, history = GANTraining(self, images, seed), []
+        checkpoint = self._checkpoint(images, seed)
+        if checkpoint and (saved := checkpoint.load()):
+            history = saved["history"]
+            self._check_length(len(history))
+            training.restore(saved["training"])
         n_steps = self.max_epochs * self.steps_per_epoch
-        with tqdm(total=n_steps, unit="step", disable=not self.verbose) as bar:
-            for epoch in range(1, self.max_epochs + 1):
-                start = time.perf_counter()
-                # Summed on the device: reading a loss in each step would wait for it.
-                sums = torch.zeros(len(STATISTICS), device=device)
-                for step in range(1, self.steps_per_epoch + 1):
-                    real = augment(images[_draw(len(images), self.batch_size, rng)], rng)
-                    z = torch.rand(latent_shape, generator=rng, device=device) * 2 - 1
-                    fake = G(z)
+        done = len(history) * self.steps_per_epoch
+        try:
+            with tqdm(total=n_steps, initial=done, unit="step", disable=not self.verbose) as bar:
+                for epoch in range(len(history) + 1, self.max_epochs + 1):
+                    start, last = time.perf_counter(), epoch == self.max_epochs
+                    row = training.epoch(self.steps_per_epoch, partial(_show, bar, epoch))
+                    row |= {"seconds": time.perf_counter() - start}
+                    if measure and (epoch % self.monitor_every == 0 or last):
+                        row |= measure(training.G)
+                    history.append({"epoch": epoch, **row})
+                    bar.set_postfix_str(in_words(history))
+                    check_converging(history[-1], training.G)
+                    if checkpoint:
+                        state = {"training": training.state(), "history": list(history)}
+                        checkpoint.keep(state, write=epoch % self.checkpoint_every == 0 or last)
+        except KeyboardInterrupt:
+            if checkpoint:
+                checkpoint.write_kept()
+            raise
+        return *training.networks(), history
 
-                    # D's step. On logits l, binary cross-entropy is softplus(-l) for real images
-                    # and softplus(l) for synthetic ones.
-                    real_logits, fake_logits = D.logits(real, rng), D.logits(fake.detach(), rng)
-                    loss_d = softplus(-real_logits).mean() + softplus(fake_logits).mean()
-                    adam_d.zero_grad()
-                    loss_d.backward()
-                    adam_d.step()
+    def _checkpoint(self, images, seed):
+        """The file of this training, if there is to be one, by all that its result hangs on."""
+        if self.checkpoint is None:
+            return None
+        params = {name: getattr(self, name) for name in TRAINING_PARAMETERS}
+        # Without a seed of its own, a training takes that of the file.
+        params["seed"] = None if self.random_state is None else seed
+        params["device"] = images.device.type
+        return Checkpoint.at(self.checkpoint, fingerprint(images, params))
 
-                    # G's step, against the updated D, whose own gradients are not needed.
-                    D.requires_grad_(False)
-                    updated_logits = D.logits(fake, rng)
-                    loss_g = softplus(-updated_logits).mean()
-                    adam_g.zero_grad()
-                    loss_g.backward()
-                    adam_g.step()
-                    D.requires_grad_(True)
-
-                    with torch.no_grad():
-                        outputs = torch.stack([real_logits, fake_logits, updated_logits]).float()
-                        means = outputs.sigmoid().flatten(1).mean(1)
-                        sums += torch.cat([torch.stack([loss_d, loss_g]), means])
-                    bar.set_description(
-                        f"Epoch {epoch} {step}/{self.steps_per_epoch}", refresh=False
-                    )
-                    bar.update()
-                row = dict(zip(STATISTICS, (sums / self.steps_per_epoch).tolist(), strict=True))
-                row |= {"seconds": time.perf_counter() - start}
-                if measure and (epoch % self.monitor_every == 0 or epoch == self.max_epochs):
-                    row |= measure(G)
-                history.append({"epoch": epoch, **row})
-                bar.set_postfix_str(_in_words(history))
-                _check_converging(history[-1])
-        if not all(weight.isfinite().all() for weight in G.state_dict().values()):
-            _diverged(epoch, "the generator's weights are not finite")
-        for net in (G, D):
-            net.cpu().eval().requires_grad_(False).zero_grad()
-        return G, D, history
+    def _check_length(self, n_epochs):
+        if n_epochs > self.max_epochs:
+            raise ValueError(
+                f"checkpoint={str(self.checkpoint)!r} holds {n_epochs} epochs of training, more "
+                f"than max_epochs={self.max_epochs}. Pass a larger max_epochs or another file."
+            )
 
     def sample(self, n_samples=1, random_state=None):
         """Draw synthetic images.
@@ -387,40 +376,12 @@ class DCGAN(BaseEstimator):
         return tags
 
 
+def _show(bar, epoch, step, n_steps):
+    """Tell the progress bar of a step."""
+    bar.set_description(f"Epoch {epoch} {step}/{n_steps}", refresh=False)
+    bar.update()
+
+
 def _as_rows(spec, images):
     """A generator's square `images` in the caller's layout, dtype and range."""
     return spec.to_array(crop_from_square(images, *spec.shape[1:]))
-
-
-def _in_words(history):
-    """The last epoch's statistics, as the paper prints them, and what was last monitored."""
-    words = (
-        "Loss_D {loss_d:.3f} Loss_G {loss_g:.3f} D(x) {d_x:.3f} D(G(z)) {d_g_z1:.3f} / {d_g_z2:.3f}"
-    ).format(**history[-1])
-    monitored = [row for row in history if "kernel_distance" in row]
-    if monitored:
-        words += " KD {kernel_distance:.3f} FD {frechet_distance:.2f}".format(**monitored[-1])
-        if "inception_score" in monitored[-1]:
-            words += f" IS {monitored[-1]['inception_score']:.2f}"
-    return words
-
-
-def _draw(n, size, rng):
-    """Rows of a batch: without replacement where there are enough."""
-    if n < size:
-        return torch.randint(n, (size,), generator=rng, device=rng.device)
-    return torch.randperm(n, generator=rng, device=rng.device)[:size]
-
-
-def _check_converging(row):
-    """Stop on an epoch whose losses are NaN, infinite or exploding."""
-    for name in ("loss_d", "loss_g"):
-        if not row[name] <= LARGEST_LOSS:
-            _diverged(row["epoch"], f"{name}={row[name]:.3g}")
-
-
-def _diverged(epoch, what):
-    raise FloatingPointError(
-        f"DCGAN training diverged in epoch {epoch}: {what}. Try a smaller lr (the paper's is "
-        "2e-4), betas=(0.5, 0.999), or a larger batch_size; no generator was kept."
-    )

@@ -198,7 +198,7 @@ def test_a_split_without_train_is_refused(folder, capsys):
 
 
 def test_divergence_keeps_finished_folds_and_exits_with_1(folder, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("skcxr.gan.LARGEST_LOSS", 0.0)
+    monkeypatch.setattr("skcxr.gan_training.LARGEST_LOSS", 0.0)
     assert evaluate("--data", folder, "--cv", 2, "--out", tmp_path / "out") == 1
     captured = capsys.readouterr()
     assert re.match("skcxr evaluate: error: Class 'covid': DCGAN training diverged", captured.err)

@@ -1,0 +1,151 @@
+"""The adversarial training of DCGAN: one step, and what it changes."""
+
+import torch
+from torch.nn.functional import softplus
+
+from skcxr.augment import resolve_augment
+from skcxr.networks import Discriminator, Generator
+
+# A mean loss beyond this is no game between two networks any more, and NaN comes next.
+LARGEST_LOSS = 1e3
+STATISTICS = ("loss_d", "loss_g", "d_x", "d_g_z1", "d_g_z2")
+
+
+class GANTraining:
+    """The two networks, their optimizers and the random numbers of one training.
+
+    All that a step changes is in :meth:`state`: from it, a training goes on as if it had never
+    stopped.
+
+    Parameters
+    ----------
+    gan : DCGAN
+        Its parameters are read.
+    images : tensor of shape (n, n_channels, image_size, image_size)
+        Real images in [-1, 1], on the device to train on.
+    seed : int
+        Of weights, batches, latent vectors, dropout and augmentation.
+    """
+
+    def __init__(self, gan, images, seed):
+        self.images = images
+        self.batch_size = gan.batch_size
+        self.augment = resolve_augment(gan.augment)
+        self.latent_shape = (gan.batch_size, gan.latent_dim, 1, 1)
+        device, n_channels = images.device, images.shape[1]
+        self.rng = torch.Generator().manual_seed(seed)
+        G = Generator(gan.latent_dim, gan.image_size, gan.base_width, n_channels, self.rng)
+        D = Discriminator(gan.image_size, gan.base_width, n_channels, gan.dropout, self.rng)
+        self.G, self.D = (net.to(device, memory_format=torch.channels_last) for net in (G, D))
+        if device.type != "cpu":
+            self.rng = torch.Generator(device).manual_seed(seed)
+        betas = tuple(float(beta) for beta in gan.betas)
+        self.adam_g, self.adam_d = (
+            torch.optim.Adam(net.parameters(), lr=float(gan.lr), betas=betas, fused=True)
+            for net in (self.G, self.D)
+        )
+
+    def step(self):
+        """Update D, then G; returns the step's STATISTICS as a tensor on the device."""
+        G, D, rng, device = self.G, self.D, self.rng, self.images.device
+        real = self.augment(self.images[_draw(len(self.images), self.batch_size, rng)], rng)
+        z = torch.rand(self.latent_shape, generator=rng, device=device) * 2 - 1
+        fake = G(z)
+
+        # D's step. On logits l, binary cross-entropy is softplus(-l) for real images and
+        # softplus(l) for synthetic ones.
+        real_logits, fake_logits = D.logits(real, rng), D.logits(fake.detach(), rng)
+        loss_d = softplus(-real_logits).mean() + softplus(fake_logits).mean()
+        self.adam_d.zero_grad()
+        loss_d.backward()
+        self.adam_d.step()
+
+        # G's step, against the updated D, whose own gradients are not needed.
+        D.requires_grad_(False)
+        updated_logits = D.logits(fake, rng)
+        loss_g = softplus(-updated_logits).mean()
+        self.adam_g.zero_grad()
+        loss_g.backward()
+        self.adam_g.step()
+        D.requires_grad_(True)
+
+        with torch.no_grad():
+            outputs = torch.stack([real_logits, fake_logits, updated_logits]).float()
+            means = outputs.sigmoid().flatten(1).mean(1)
+            return torch.cat([torch.stack([loss_d, loss_g]), means])
+
+    def epoch(self, n_steps, after_step):
+        """`n_steps` steps; returns the statistics' means by name.
+
+        ``after_step(step, n_steps)`` is called after each, counted from 1.
+        """
+        # Summed on the device: reading a loss in each step would wait for it.
+        sums = torch.zeros(len(STATISTICS), device=self.images.device)
+        for step in range(1, n_steps + 1):
+            sums += self.step()
+            after_step(step, n_steps)
+        return dict(zip(STATISTICS, (sums / n_steps).tolist(), strict=True))
+
+    def state(self):
+        """A copy of all that training changes, on the CPU."""
+        parts = {name: getattr(self, name).state_dict() for name in ("G", "D", "adam_g", "adam_d")}
+        return _copied(parts | {"rng": self.rng.get_state()})
+
+    def restore(self, state):
+        """Go back to what :meth:`state` returned."""
+        for name in ("G", "D", "adam_g", "adam_d"):
+            getattr(self, name).load_state_dict(state[name])
+        self.rng.set_state(state["rng"])
+
+    def networks(self):
+        """G and D on the CPU, in evaluation mode, without what only training needs."""
+        for net in (self.G, self.D):
+            net.cpu().eval().requires_grad_(False).zero_grad()
+        return self.G, self.D
+
+
+def _copied(value):
+    """`value` with its tensors cloned to the CPU: the next step changes them in place."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return value
+
+
+def _draw(n, size, rng):
+    """Rows of a batch: without replacement where there are enough."""
+    if n < size:
+        return torch.randint(n, (size,), generator=rng, device=rng.device)
+    return torch.randperm(n, generator=rng, device=rng.device)[:size]
+
+
+def check_converging(row, generator):
+    """Stop after an epoch whose losses, or the generator's weights, are not of this world."""
+    for name in ("loss_d", "loss_g"):
+        if not row[name] <= LARGEST_LOSS:
+            _diverged(row["epoch"], f"{name}={row[name]:.3g}")
+    if not all(weight.isfinite().all() for weight in generator.state_dict().values()):
+        _diverged(row["epoch"], "the generator's weights are not finite")
+
+
+def _diverged(epoch, what):
+    raise FloatingPointError(
+        f"DCGAN training diverged in epoch {epoch}: {what}. Try a smaller lr (the paper's is "
+        "2e-4), betas=(0.5, 0.999), or a larger batch_size; no generator was kept."
+    )
+
+
+def in_words(history):
+    """The last epoch's statistics, as the paper prints them, and what was last monitored."""
+    words = (
+        "Loss_D {loss_d:.3f} Loss_G {loss_g:.3f} D(x) {d_x:.3f} D(G(z)) {d_g_z1:.3f} / {d_g_z2:.3f}"
+    ).format(**history[-1])
+    monitored = [row for row in history if "kernel_distance" in row]
+    if monitored:
+        words += " KD {kernel_distance:.3f} FD {frechet_distance:.2f}".format(**monitored[-1])
+        if "inception_score" in monitored[-1]:
+            words += f" IS {monitored[-1]['inception_score']:.2f}"
+    return words

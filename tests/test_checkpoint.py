@@ -1,0 +1,319 @@
+import multiprocessing
+import os
+import pickle
+import re
+import signal
+import time
+
+import numpy as np
+import pytest
+import torch
+from imblearn.pipeline import Pipeline
+from sklearn.base import clone
+from sklearn.model_selection import cross_val_predict
+
+from skcxr import DCGAN, DCGANOversampler
+from skcxr.augment import Affine
+from skcxr.checkpoint import fingerprint
+from skcxr.gan_training import GANTraining
+from skcxr.over_sampling import grow
+
+
+@pytest.fixture
+def gan(tiny_gan, tmp_path):
+    return tiny_gan.set_params(max_epochs=6, checkpoint=tmp_path / "gan.pt", checkpoint_every=2)
+
+
+@pytest.fixture
+def uninterrupted(gan, phantoms):
+    return clone(gan).set_params(checkpoint=None).fit(phantoms.data)
+
+
+def assert_same_training(gan, other):
+    for name in ("generator_", "discriminator_"):
+        weights, others = (getattr(g, name).state_dict() for g in (gan, other))
+        assert all(torch.equal(weights[key], others[key]) for key in weights)
+    left_out = {"seconds"}
+    histories = [[{k: v for k, v in r.items() if k not in left_out} for r in g.history_]
+                 for g in (gan, other)]  # fmt: skip
+    assert histories[0] == histories[1]
+
+
+def stopped_in(gan, X, epoch, monkeypatch, error=KeyboardInterrupt):
+    """Fit until `error` strikes in the middle of an epoch."""
+    count, step = [0], GANTraining.step
+
+    def breaking(self):
+        count[0] += 1
+        if count[0] == (epoch - 1) * gan.steps_per_epoch + 2:
+            raise error
+        return step(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(GANTraining, "step", breaking)
+        with pytest.raises(error):
+            gan.fit(X)
+
+
+def test_a_training_that_was_stopped_goes_on(gan, phantoms, uninterrupted, monkeypatch):
+    stopped_in(gan, phantoms.data, 4, monkeypatch, RuntimeError)
+    counted, epoch = [], GANTraining.epoch
+    monkeypatch.setattr(
+        GANTraining, "epoch", lambda self, *args: counted.append(1) or epoch(self, *args)
+    )
+    resumed = clone(gan).fit(phantoms.data)
+    assert len(counted) == 4  # the checkpoint is of epoch 2
+    assert_same_training(resumed, uninterrupted)
+
+
+def test_checkpointing_changes_nothing(gan, phantoms, uninterrupted):
+    assert_same_training(gan.fit(phantoms.data), uninterrupted)
+
+
+def test_ctrl_c_leaves_the_last_whole_epoch(gan, phantoms, uninterrupted, monkeypatch, tmp_path):
+    stopped_in(gan.set_params(checkpoint_every=100), phantoms.data, 4, monkeypatch)
+    saved = torch.load(tmp_path / "gan.pt", weights_only=True)
+    assert [row["epoch"] for row in saved["state"]["history"]] == [1, 2, 3]
+    assert_same_training(clone(gan).fit(phantoms.data), uninterrupted)
+
+
+def _fit(gan, X):
+    torch.set_num_threads(1)
+    gan.fit(X)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_killed_at_twenty_random_moments(tiny_gan, phantoms, tmp_path):
+    """SIGKILL, whatever it hits: the result is that of the training which was never killed."""
+    gan = tiny_gan.set_params(max_epochs=250, checkpoint=tmp_path / "gan.pt", checkpoint_every=1)
+    start = time.perf_counter()
+    uninterrupted = clone(gan).set_params(checkpoint=None).fit(phantoms.data)
+    whole = time.perf_counter() - start
+    context, rng, kills = multiprocessing.get_context("fork"), np.random.default_rng(0), 0
+    while kills < 20:
+        process = context.Process(target=_fit, args=(gan, phantoms.data))
+        process.start()
+        process.join(rng.uniform(0, whole / 8))
+        if not process.is_alive():  # it was done before its time: begin again
+            assert process.exitcode == 0
+            (tmp_path / "gan.pt").unlink()
+            continue
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        kills += 1
+    assert (tmp_path / "gan.pt").exists()
+    assert_same_training(clone(gan).fit(phantoms.data), uninterrupted)
+
+
+def test_a_finished_training_is_not_repeated(gan, phantoms, monkeypatch):
+    gan.fit(phantoms.data)
+    monkeypatch.setattr(GANTraining, "step", lambda self: pytest.fail("training went on"))
+    assert_same_training(clone(gan).fit(phantoms.data), gan)
+
+
+def test_more_epochs_go_on_from_fewer(gan, phantoms, uninterrupted):
+    clone(gan).set_params(max_epochs=3).fit(phantoms.data)
+    assert_same_training(gan.fit(phantoms.data), uninterrupted)
+    with pytest.raises(ValueError, match="holds 6 epochs of training, more than max_epochs=3"):
+        clone(gan).set_params(max_epochs=3).fit(phantoms.data)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"lr": 1e-3}, r"lr was 0\.0002 and is 0\.001"),
+        ({"base_width": 8, "dropout": 0.1}, "base_width was 4 and is 8; dropout was 0.5 and is"),
+        ({"random_state": 1}, r"seed was \d+ and is \d+"),
+        ({"augment": None}, "augment was 'classic' and is None"),
+        ({"augment": Affine(degrees=3)}, "augment was 'classic' and is Affine"),
+    ],
+)
+def test_another_training_is_refused(gan, phantoms, params, message, tmp_path):
+    gan.fit(phantoms.data)
+    before = (tmp_path / "gan.pt").read_bytes()
+    with pytest.raises(ValueError, match=rf"gan.pt' is of another training: {message}.*Delete"):
+        clone(gan).set_params(**params).fit(phantoms.data)
+    assert (tmp_path / "gan.pt").read_bytes() == before
+
+
+def test_other_images_are_refused(gan, phantoms):
+    gan.fit(phantoms.data)
+    with pytest.raises(ValueError, match=r"images was \w+ and is \w+"):
+        clone(gan).fit(255 - phantoms.data)
+
+
+def test_without_a_seed_the_files_training_goes_on(gan, phantoms, monkeypatch):
+    gan.set_params(random_state=None)
+    stopped_in(gan, phantoms.data, 4, monkeypatch)
+    first = torch.load(gan.checkpoint, weights_only=True)["state"]["history"]
+    assert clone(gan).fit(phantoms.data).history_[:3] == first
+
+
+def test_monitoring_and_verbosity_may_change(gan, phantoms, uninterrupted, capsys):
+    clone(gan).set_params(max_epochs=3).fit(phantoms.data)
+    resumed = gan.set_params(verbose=1, monitor="pixels").fit(phantoms.data)
+    assert "Epoch 6 2/2" in capsys.readouterr().err
+    assert "kernel_distance" in resumed.history_[-1]
+    np.testing.assert_array_equal(
+        resumed.sample(2, random_state=0), uninterrupted.sample(2, random_state=0)
+    )
+
+
+def test_fingerprints_are_the_same_in_another_process():
+    """Not by address: functions and objects without a repr go by their names."""
+    images = torch.zeros(2, 1, 4, 4)
+
+    class Silent:
+        pass
+
+    params = [{"augment": value} for value in (Silent(), np.flip)]
+    prints = [fingerprint(images, p)["augment"] for p in params]
+    assert not any("0x" in words for words in prints)
+    assert fingerprint(images, params[0]) == fingerprint(images, {"augment": Silent()})
+    assert fingerprint(images, {})["images"] != fingerprint(images + 1, {})["images"]
+    assert (
+        fingerprint(images, {})["images"] != fingerprint(images.reshape(1, 2, 4, 4), {})["images"]
+    )
+
+
+def broken(kind, file):
+    if kind == "empty":
+        file.write_bytes(b"")
+    elif kind == "truncated":
+        file.write_bytes(file.read_bytes()[:-1000])
+    elif kind == "text":
+        file.write_text("no checkpoint")
+    elif kind == "other":
+        torch.save({"weights": torch.zeros(3)}, file)
+    elif kind == "list":
+        torch.save([1, 2], file)
+
+
+@pytest.mark.parametrize("kind", ["empty", "truncated", "text", "other", "list"])
+def test_a_broken_file_is_told_and_left(gan, phantoms, kind, tmp_path):
+    gan.fit(phantoms.data)
+    file = tmp_path / "gan.pt"
+    broken(kind, file)
+    before = file.read_bytes()
+    with pytest.raises(ValueError, match="is broken or no checkpoint of skcxr"):
+        clone(gan).fit(phantoms.data)
+    assert file.read_bytes() == before
+
+
+class Hostile:
+    def __init__(self, file):
+        self.file = file
+
+    def __reduce__(self):
+        return (open, (self.file, "w"))
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda value, file: file.write_bytes(
+    pickle.dumps(value, protocol=2))], ids=["torch", "pickle"])  # fmt: skip
+def test_nothing_in_a_file_is_run(gan, phantoms, tmp_path, save):
+    save({"skcxr": "0", "format": 1, "state": Hostile(str(tmp_path / "hit"))}, tmp_path / "gan.pt")
+    with pytest.raises(ValueError, match="is broken or no checkpoint of skcxr"):
+        gan.fit(phantoms.data)
+    assert not (tmp_path / "hit").exists()
+
+
+def test_another_format_states_its_version(gan, phantoms, tmp_path):
+    torch.save({"skcxr": "9.1", "format": 7}, tmp_path / "gan.pt")
+    with pytest.raises(ValueError, match="saved by skcxr .* in format 7"):
+        gan.fit(phantoms.data)
+
+
+def test_another_pytorch_is_warned_of(gan, phantoms, tmp_path):
+    gan.fit(phantoms.data)
+    saved = torch.load(tmp_path / "gan.pt", weights_only=True)
+    torch.save(saved | {"torch": "1.0"}, tmp_path / "gan.pt")
+    with pytest.warns(UserWarning, match=r"was saved with PyTorch 1\.0"):
+        clone(gan).fit(phantoms.data)
+
+
+def test_a_full_disk_costs_no_training(gan, phantoms, tmp_path, monkeypatch, uninterrupted):
+    clone(gan).set_params(max_epochs=2).fit(phantoms.data)
+    before, save = (tmp_path / "gan.pt").read_bytes(), torch.save
+
+    def full(value, file):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.warns(
+        UserWarning, match=r"No space left on device. Training goes on; the last one"
+    ):
+        gan.fit(phantoms.data)
+    assert_same_training(gan, uninterrupted)
+    assert (tmp_path / "gan.pt").read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["gan.pt"]
+    monkeypatch.setattr(torch, "save", save)
+    assert_same_training(clone(gan).fit(phantoms.data), uninterrupted)
+
+
+def test_a_folder_that_can_not_be_written_is_told_before_training(gan, phantoms, tmp_path):
+    (tmp_path / "file").touch()
+    gan.set_params(checkpoint=tmp_path / "file" / "gan.pt")
+    with pytest.raises(OSError, match=r"gan.pt' can not be written: .*Pass a file in a folder"):
+        gan.fit(phantoms.data)
+
+
+def test_a_read_only_folder_is_told_before_training(gan, phantoms, tmp_path):
+    if os.geteuid() == 0:
+        pytest.skip("root may write anywhere")
+    tmp_path.chmod(0o500)
+    with pytest.raises(OSError, match="can not be written: Permission denied"):
+        gan.fit(phantoms.data)
+
+
+def test_in_a_folder_each_training_has_its_own_file(gan, phantoms, tmp_path):
+    gan.set_params(checkpoint=tmp_path / "folder")
+    clone(gan).fit(phantoms.data)
+    clone(gan).fit(255 - phantoms.data)
+    clone(gan).set_params(lr=1e-3).fit(phantoms.data)
+    clone(gan).set_params(lr=1e-3, max_epochs=7).fit(phantoms.data)
+    names = [file.name for file in (tmp_path / "folder").iterdir()]
+    assert len(names) == 3
+    assert all(re.fullmatch(r"[0-9a-f]{16}\.pt", name) for name in names)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_each_class_of_each_fold_goes_on_by_itself(gan, phantoms, tmp_path, tiny_clf, n_jobs):
+    def predicted(checkpoint):
+        sampler = DCGANOversampler(
+            clone(gan).set_params(checkpoint=checkpoint, max_epochs=2),
+            sampling_strategy=grow(1.5),
+            random_state=0,
+            n_jobs=n_jobs,
+        )
+        pipe = Pipeline([("gan", sampler), ("clf", tiny_clf)])
+        return cross_val_predict(pipe, phantoms.data, phantoms.target, cv=2, method="predict_proba")
+
+    expected = predicted(None)
+    np.testing.assert_array_equal(predicted(tmp_path / "folder"), expected)
+    files = {file: file.stat().st_mtime_ns for file in (tmp_path / "folder").iterdir()}
+    assert len(files) == 8
+    np.testing.assert_array_equal(predicted(tmp_path / "folder"), expected)
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "folder").iterdir()} == files
+
+
+def test_one_file_for_several_classes_is_refused(gan, phantoms):
+    sampler = DCGANOversampler(gan, sampling_strategy=grow(1.5), random_state=0)
+    with pytest.raises(ValueError, match="or a folder, in which each training has its own"):
+        sampler.fit_resample(phantoms.data, phantoms.target)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_training_on_a_gpu_goes_on_there(gan, phantoms, monkeypatch):
+    gan.set_params(device="cuda")
+    stopped_in(gan, phantoms.data, 4, monkeypatch)
+    assert len(clone(gan).fit(phantoms.data).history_) == 6
+    with pytest.raises(ValueError, match="device was 'cuda' and is 'cpu'"):
+        clone(gan).set_params(device="cpu").fit(phantoms.data)
+
+
+def test_a_checkpoint_is_no_part_of_the_fitted_gan(gan, phantoms, tmp_path):
+    gan.fit(phantoms.data)
+    (tmp_path / "gan.pt").unlink()
+    assert isinstance(pickle.loads(pickle.dumps(gan)), DCGAN)
+    assert gan.sample(2).shape == (2, 256)
