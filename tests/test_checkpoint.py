@@ -219,7 +219,7 @@ def test_nothing_in_a_file_is_run(gan, phantoms, tmp_path, save):
 
 def test_another_format_states_its_version(gan, phantoms, tmp_path):
     torch.save({"skcxr": "9.1", "format": 7}, tmp_path / "gan.pt")
-    with pytest.raises(ValueError, match="saved by skcxr .* in format 7"):
+    with pytest.raises(ValueError, match=r"saved by skcxr .* in format 7"):
         gan.fit(phantoms.data)
 
 
