@@ -27,9 +27,9 @@ class Comparison:
     Attributes
     ----------
     results : pandas.DataFrame
-        Long form, a row for each arm, fold and metric: ``arm``, ``fold``, ``n_train``, ``n_test``,
-        ``metric``, ``value``. Metrics are the scores asked for, ``sensitivity[<class>]``, and
-        ``fit_seconds``.
+        Long form, a row for each arm, fold and metric: ``arm``, ``fold``, ``repeat``, ``n_train``,
+        ``n_test``, ``metric``, ``value``. A repeat is a run of folds that share no test image.
+        Metrics are the scores asked for, ``sensitivity[<class>]``, and ``fit_seconds``.
     predictions : pandas.DataFrame
         A row for each arm and predicted image: ``arm``, ``fold``, ``repeat``, ``row`` (in X),
         ``true``, ``predicted``, and the probability ``p_<class>`` of each class.
@@ -60,8 +60,11 @@ class Comparison:
             One of them.
         """
         classes, scores, predictions = np.unique(y), [], []
+        fold_results = list(fold_results)
+        repeat_of = _repeats({result.fold: result.test for result in fold_results})
         for result in fold_results:
-            fold = {"arm": result.arm, "fold": result.fold}
+            repeat = repeat_of[result.fold]
+            fold = {"arm": result.arm, "fold": result.fold, "repeat": repeat}
             true = y[result.test]
             hits = result.predictions == true
             # The sensitivity of a class that a fold lacks is not known.
@@ -91,9 +94,6 @@ class Comparison:
             ).reset_index(drop=True)
 
         predictions = sorted_by(pd.concat(predictions), ["arm", "fold"])
-        # Repeated cross-validation predicts an image once a repeat.
-        repeat = predictions.groupby(["arm", "row"]).cumcount()
-        predictions.insert(2, "repeat", repeat)
         results = sorted_by(pd.DataFrame(scores), ["arm", "fold"])
         return cls(results, predictions, classes, baseline)
 
@@ -129,11 +129,12 @@ class Comparison:
         """Paired differences to the baseline: a row for each other arm and metric.
 
         Columns ``arm``, ``metric``, ``difference`` (mean over folds), ``low`` and ``high`` (95 %
-        interval after Nadeau and Bengio), ``wilcoxon_p``, ``n_folds``.
+        interval after Nadeau and Bengio), ``wilcoxon_p`` (over a repeat's folds, the median over
+        repeats), ``n_folds``.
         """
         folds = self.results[self.results["metric"] != SECONDS]
         ratio = float((folds["n_test"] / folds["n_train"]).mean())
-        wide = folds.pivot(index=["metric", "fold"], columns="arm", values="value")
+        wide = folds.pivot(index=["metric", "repeat", "fold"], columns="arm", values="value")
         rows = []
         for arm in self.arms:
             if arm == self.baseline:
@@ -143,10 +144,17 @@ class Comparison:
                 values = paired[metric].dropna()
                 mean, low, high = corrected_interval(values, ratio)
                 row = {"arm": arm, "metric": metric, "difference": mean, "low": low, "high": high}
-                p = wilcoxon_p_value(values)
+                p = values.groupby("repeat").agg(wilcoxon_p_value).median()
                 rows.append(row | {"wilcoxon_p": p, "n_folds": len(values)})
         columns = ["arm", "metric", "difference", "low", "high", "wilcoxon_p", "n_folds"]
         return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def sensitivities(self):
+        """The rows of `differences` that are of classes' sensitivities, by arm."""
+        table = self.differences
+        table = table[table["metric"].str.startswith("sensitivity[")]
+        return table.set_index("arm").drop(columns="n_folds")
 
     @property
     def summary(self):
@@ -210,15 +218,17 @@ class Comparison:
         n_folds = self.results["fold"].nunique()
         for arm in summary.index.drop(self.baseline):
             row = summary.loc[arm]
-            if row["low"] > 0:
-                verdict = f"{arm} is better than {self.baseline}"
-            elif row["high"] < 0:
-                verdict = f"{arm} is worse than {self.baseline}"
+            interval = f"95 % interval {row['low']:+.3f} to {row['high']:+.3f} over {n_folds} folds"
+            if np.isnan(row["low"]):
+                # McNemar's test alone is left.
+                interval = f"no interval from {n_folds} fold{'s' * (n_folds > 1)}"
+                told = row["mcnemar_p"] < 0.05
             else:
-                verdict = f"{arm} can not be told from {self.baseline}"
+                told = row["low"] > 0 or row["high"] < 0
+            verdict = "is better than" if row["difference"] > 0 else "is worse than"
             sentences.append(
-                f"{verdict}: {self.metric} {row['difference']:+.3f}, 95 % interval "
-                f"{row['low']:+.3f} to {row['high']:+.3f} over {n_folds} folds; only {arm} is "
+                f"{arm} {verdict if told else 'can not be told from'} {self.baseline}: "
+                f"{self.metric} {row['difference']:+.3f}, {interval}; only {arm} is "
                 f"right on {row['only_arm']:g} images, only {self.baseline} on "
                 f"{row['only_baseline']:g} (McNemar p = {row['mcnemar_p']:.2g})."
             )
@@ -226,16 +236,13 @@ class Comparison:
 
     def to_markdown(self):
         """Summary, paired differences of sensitivities, and each arm's table 4 as Markdown."""
-        differences = self.differences
-        sensitivities = differences[differences["metric"].str.startswith("sensitivity")]
         parts = [
             f"Scores are {self.metric}; differences are to {self.baseline}, with 95 % intervals "
             "after Nadeau and Bengio.",
             _markdown(self.summary, {"fit_seconds": ".1f", "only_arm": "g", "only_baseline": "g"}),
-            self.reading,
-            "Differences in sensitivity",
-            _markdown(sensitivities.set_index("arm").drop(columns="n_folds"), {}),
         ]
+        if len(self.arms) > 1:
+            parts += [self.reading, "Differences in sensitivity", _markdown(self.sensitivities, {})]
         for arm in self.arms:
             report = self.report(arm)
             parts += [
@@ -247,6 +254,18 @@ class Comparison:
     def to_csv(self, path=None):
         """`results` as CSV: written to `path`, or returned if that is None."""
         return self.results.to_csv(path, index=False)
+
+
+def _repeats(tests):
+    """Number of the repeat of each fold: a new one begins where a test image comes again."""
+    repeat_of, repeat, seen = {}, 0, set()
+    for fold, test in sorted(tests.items()):
+        rows = set(test.tolist())
+        if seen & rows:
+            repeat, seen = repeat + 1, set()
+        seen |= rows
+        repeat_of[fold] = repeat
+    return repeat_of
 
 
 def _markdown(table, formats):

@@ -1,12 +1,15 @@
 """Experiments: several estimators, the arms, on the same cross-validation folds."""
 
+import os
 import time
 import warnings
 from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
+import pandas as pd
 from imblearn.over_sampling import RandomOverSampler
+from imblearn.over_sampling.base import BaseOverSampler
 from sklearn.base import BaseEstimator, clone
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import StratifiedGroupKFold, check_cv
@@ -93,10 +96,10 @@ def compare(
         reading. Each class' sensitivity is added.
     n_jobs : int or None, default=None
         Arms and folds fitted at once, by joblib.
-    memory : str, joblib.Memory or None, default=None
+    memory : str, path, joblib.Memory or None, default=None
         Folder in which each finished fold is kept: the same call goes on where a killed one was.
-        The key is the arm with its parameters, the images and the fold, so give each arm an int as
-        ``random_state``.
+        The key is the arm with its parameters, the images, the fold and the scores, so give each
+        arm an int as ``random_state``, and name scores or pass functions of a module.
     verbose : int, default=0
         1 shows a progress bar.
 
@@ -113,8 +116,8 @@ def compare(
     Raises
     ------
     ValueError
-        If `baseline` is not among the arms or one of them has no `predict_proba`. Nothing was
-        fitted then.
+        If `baseline` is not among the arms, one of them has no `predict_proba`, a score is not
+        known, or classes or groups are missing. Nothing was fitted then.
 
     Examples
     --------
@@ -127,7 +130,9 @@ def compare(
     >>> comparison.summary.loc["strong", ["difference", "low", "high"]].round(2).tolist()
     [0.28, 0.21, 0.35]
     """
-    _check_arms(arms, baseline)
+    scoring = _named(scoring)
+    _check_arms(arms, baseline, scoring)
+    _check_known(y=y, groups=groups)
     if _lacks_control(arms):
         warnings.warn(
             "An arm adds images and none adds duplicates: what more training steps alone would "
@@ -135,23 +140,23 @@ def compare(
             stacklevel=2,
         )
     y = np.asarray(y)
+    splits = _splits(cv, X, y, groups)
     results = fit_folds(
         arms,
         X,
         y,
-        cv=cv,
-        groups=groups,
+        cv=splits,
         scoring=scoring,
         n_jobs=n_jobs,
         memory=memory,
         return_estimator=False,
     )
-    n_fits = len(arms) * len(_splits(cv, X, y, groups))
+    n_fits = len(arms) * len(splits)
     bar = tqdm(results, total=n_fits, desc="folds x arms", unit="fit", disable=not verbose)
     return Comparison.of(bar, y, arms=arms, baseline=baseline)
 
 
-def _check_arms(arms, baseline):
+def _check_arms(arms, baseline, scoring):
     """Refuse what would fail only after hours of training."""
     if baseline not in arms:
         raise ValueError(
@@ -163,6 +168,18 @@ def _check_arms(arms, baseline):
                 f"Arm {arm!r} has no predict_proba, which calibration needs. Wrap it in "
                 "sklearn.calibration.CalibratedClassifierCV."
             )
+        check_scoring(estimator, scoring=scoring)
+
+
+def _check_known(**columns):
+    """Refuse classes or groups that are not known: they would count as one of their own."""
+    for name, values in columns.items():
+        unknown = np.flatnonzero(pd.isna(np.asarray(values, dtype=object)))
+        if values is not None and len(unknown):
+            raise ValueError(
+                f"{name} is missing for {len(unknown)} images, the first in row {unknown[0]}. "
+                "Fill it in, or leave these images out."
+            )
 
 
 def _lacks_control(arms):
@@ -171,7 +188,7 @@ def _lacks_control(arms):
         step
         for estimator in arms.values()
         for _, step in getattr(estimator, "steps", [])
-        if hasattr(step, "fit_resample")
+        if isinstance(step, BaseOverSampler)
     ]
     return bool(samplers) and not any(isinstance(s, RandomOverSampler) for s in samplers)
 
@@ -252,6 +269,7 @@ def fit_folds(
     >>> [(r.arm, r.fold) for r in fit_folds(arms, X, y, cv=2)]
     [('weak', 0), ('strong', 0), ('weak', 1), ('strong', 1)]
     """
+    memory = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
     fit = check_memory(memory).cache(_fit_and_score)
     scoring = _named(scoring)
     tasks = (
@@ -275,6 +293,8 @@ def _splits(cv, X, y, groups):
 
 def _named(scoring):
     """`scoring` as a dict of name to scorer."""
+    if not scoring:
+        raise ValueError(f"scoring={scoring!r} names no score. Pass 'accuracy', say.")
     if isinstance(scoring, str):
         return {scoring: scoring}
     if callable(scoring):

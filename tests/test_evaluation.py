@@ -20,12 +20,14 @@ from sklearn.model_selection import (
 )
 
 from skcxr import DCGANOversampler
+from skcxr.comparison import _repeats
 from skcxr.evaluation import compare, duplicates_of, fit_folds
 from skcxr.metrics import (
     corrected_interval,
     expected_calibration_error,
     mcnemar_p_value,
     per_class_report,
+    wilcoxon_p_value,
 )
 from skcxr.over_sampling import grow
 
@@ -320,3 +322,71 @@ def test_a_progress_bar_on_request(capsys):
     assert "4/4" in capsys.readouterr().err
     compare(CLASSIC, X, y, cv=2)
     assert capsys.readouterr().err == ""
+
+
+def test_one_split_has_no_interval():
+    splits = [(np.arange(0, 150, 2), np.arange(1, 150, 2))]
+    comparison = compare(CLASSIC, X, y, cv=splits)
+    assert re.match(
+        r"strong is better than classic: accuracy \+0\.\d+, no interval from 1 fold; only strong",
+        comparison.reading,
+    )
+    same = compare({"classic": ARMS["strong"], "same": ARMS["strong"]}, X, y, cv=splits)
+    assert same.reading.startswith("same can not be told from classic")
+    assert "nan" not in comparison.reading + comparison.to_markdown()
+
+
+def test_one_arm_alone():
+    comparison = compare({"classic": ARMS["strong"]}, X, y)
+    assert comparison.reading == ""
+    assert "classic, total accuracy" in comparison.to_markdown()
+    assert comparison.differences.empty
+
+
+def test_splits_may_be_a_generator():
+    cv = StratifiedKFold(3).split(X, y)
+    assert len(compare(CLASSIC, X, y, cv=cv).predictions) == 300
+
+
+def test_a_repeat_shares_no_test_image():
+    folds = {0: [0, 1], 1: [2, 3], 2: [3, 0], 3: [1, 2], 4: [0, 2], 5: [0]}
+    repeats = _repeats({fold: np.array(rows) for fold, rows in folds.items()})
+    assert repeats == {0: 0, 1: 0, 2: 1, 3: 1, 4: 2, 5: 3}
+
+
+def test_wilcoxon_is_of_one_repeats_folds(comparison):
+    """Over all folds of all repeats it would find differences where there are none."""
+    wide = comparison.results.query("metric == 'accuracy'").pivot(
+        index="fold", columns="arm", values="value"
+    )
+    paired = (wide["strong"] - wide["classic"]).to_numpy().reshape(3, 4)
+    row = comparison.differences.query("metric == 'accuracy'").iloc[0]
+    assert row["wilcoxon_p"] == np.median([wilcoxon_p_value(folds) for folds in paired])
+    assert row["wilcoxon_p"] >= 0.125
+
+
+class Unfitted(DummyClassifier):
+    def fit(self, X, y):
+        pytest.fail("an arm was fitted")
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"scoring": "acc"}, "'acc'"),
+        ({"scoring": ["accuracy", "nope"]}, "'nope'"),
+        ({"scoring": []}, r"scoring=\[\] names no score"),
+        ({"scoring": None}, "scoring=None names no score"),
+        ({"groups": [np.nan] + [1.0] * 149}, "groups is missing for 1 images, the first in row 0"),
+        ({"groups": ["a"] * 149 + [None]}, "groups is missing for 1 images, the first in row 149"),
+        ({"y": ["a", "b", None] * 50}, "y is missing for 50 images, the first in row 2"),
+    ],
+)
+def test_bad_input_is_refused_before_training(params, message):
+    with pytest.raises(ValueError, match=message):
+        compare({"classic": Unfitted()}, X, **({"y": y} | params))
+
+
+def test_memory_may_be_a_path(tmp_path):
+    compare({"classic": ARMS["strong"]}, X, y, memory=tmp_path / "memory")
+    assert any((tmp_path / "memory").rglob("output.pkl"))

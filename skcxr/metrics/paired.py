@@ -22,7 +22,8 @@ def corrected_interval(differences, test_ratio, *, confidence=0.95):
     Returns
     -------
     mean, low, high : float
-        The interval's ends are NaN with fewer than two differences.
+        The interval's ends are NaN with fewer than two differences, and where all are one and the
+        same but zero: counts of few images do that, and no spread can be read from it.
 
     References
     ----------
@@ -35,16 +36,21 @@ def corrected_interval(differences, test_ratio, *, confidence=0.95):
     >>> [round(end, 3) for end in corrected_interval([0.02, 0.05, -0.01, 0.02], 1 / 3)]
     [0.02, -0.04, 0.08]
     """
-    differences = np.asarray(differences, dtype=float)
-    differences = differences[~np.isnan(differences)]
+    differences = _rounded(differences)
     n = len(differences)
-    if n < 2:
-        return (float(differences.mean()) if n else np.nan), np.nan, np.nan
-    mean = differences.mean()
+    mean = differences.mean() if n else np.nan
+    if n < 2 or (np.ptp(differences) == 0 and mean != 0):
+        return float(mean), np.nan, np.nan
     half = t.ppf((1 + confidence) / 2, n - 1) * np.sqrt(
         (1 / n + test_ratio) * differences.var(ddof=1)
     )
     return float(mean), float(mean - half), float(mean + half)
+
+
+def _rounded(differences):
+    """Without NaN. Scores are shares of counts: what rounding alone tells apart is a tie."""
+    differences = np.round(np.asarray(differences, dtype=float), 12)
+    return differences[~np.isnan(differences)]
 
 
 def wilcoxon_p_value(differences):
@@ -53,9 +59,9 @@ def wilcoxon_p_value(differences):
     Parameters
     ----------
     differences : array-like of shape (n_folds,)
-        Paired differences; zero and NaN are left out. Four folds can not lead below 0.125, and the
-        test takes folds for independent, which they are not: read it beside
-        :func:`corrected_interval`.
+        Paired differences of folds that share no test image; zero and NaN are left out. Four folds
+        can not lead below 0.125, and the test takes folds for independent, which they are not: over
+        repeats of cross-validation it finds differences where there are none.
 
     Returns
     -------
@@ -67,9 +73,8 @@ def wilcoxon_p_value(differences):
     >>> wilcoxon_p_value([0.01, 0.02, 0.03, 0.05])
     0.125
     """
-    # Scores are shares of counts: what rounding alone tells apart is a tie.
-    differences = np.round(np.asarray(differences, dtype=float), 12)
-    differences = differences[~np.isnan(differences) & (differences != 0)]
+    differences = _rounded(differences)
+    differences = differences[differences != 0]
     return float(wilcoxon(differences).pvalue) if len(differences) else 1.0
 
 
@@ -98,6 +103,8 @@ def mcnemar_p_value(hits, other_hits):
     0.03125
     """
     hits, other_hits = np.asarray(hits, dtype=bool), np.asarray(other_hits, dtype=bool)
+    if hits.shape != other_hits.shape:
+        raise ValueError(f"hits are {hits.shape}, other_hits {other_hits.shape}: one an image.")
     only_first = int(np.count_nonzero(hits & ~other_hits))
     discordant = only_first + int(np.count_nonzero(~hits & other_hits))
     return float(binomtest(only_first, discordant).pvalue) if discordant else 1.0

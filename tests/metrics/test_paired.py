@@ -47,3 +47,14 @@ def test_wilcoxons_least_p_value_of_four_folds():
 
 def test_rounding_alone_is_a_tie():
     assert wilcoxon_p_value([0.1 + 0.2 - 0.3, 0.0]) == 1
+
+
+def test_equal_differences_tell_no_spread():
+    """One more hit in each of four folds is no interval of width zero."""
+    np.testing.assert_equal(corrected_interval([0.1] * 4, 1 / 3), (0.1, np.nan, np.nan))
+    assert corrected_interval([0.1 + 0.2 - 0.3] * 4, 1 / 3) == (0, 0, 0)
+
+
+def test_hits_must_be_of_the_same_images():
+    with pytest.raises(ValueError, match=r"hits are \(3,\), other_hits \(1,\)"):
+        mcnemar_p_value([True] * 3, [False])
