@@ -6,8 +6,11 @@ import os
 import unicodedata
 import warnings
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from skcxr.datasets.dicom import read_patient_id
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,10 +58,25 @@ def read_groups(groups: str | os.PathLike[str] | pd.DataFrame) -> dict[str, set]
     return groups_of
 
 
-def match_groups(names: list[str], groups_of: dict[str, set]) -> list:
-    """The group of each image in `names`, by its path or an unambiguous tail of it."""
+def patient_ids(names: Iterable[str], files: Iterable[Path]) -> list[str]:
+    """The PatientID of each file, of which `names` are the names in errors."""
+    found = {name: read_patient_id(file) for name, file in zip(names, files, strict=True)}
+    if failures := [name for name, patient_id in found.items() if not patient_id]:
+        raise ValueError(
+            f'groups="PatientID" needs DICOM files that state it, got {len(failures)} of '
+            f"{len(found)} files that do not. Pass a table of files and groups:{listing(failures)}"
+        )
+    return list(found.values())
+
+
+def match_groups(names: list[str], groups_of: dict[str, set], beside: Iterable[str] = ()) -> list:
+    """The group of each image in `names`, by its path or an unambiguous tail of it.
+
+    Tails of the files `beside` count as well: theirs may be the row.
+    """
     tails = [_tails(_spelled_alike(name)) for name in names]
     n_owners = Counter(tail for image_tails in tails for tail in image_tails)
+    n_owners.update(tail for name in beside for tail in _tails(_spelled_alike(name)))
     found, failures = [], []
     for name, (full, *shorter) in zip(names, tails, strict=True):
         keys = [full, *(tail for tail in shorter if n_owners[tail] == 1)]

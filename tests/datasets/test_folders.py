@@ -207,6 +207,33 @@ def test_native_sizes_that_differ_are_listed(flat):
         load_image_folder(flat, image_size=None)
 
 
+def test_fit_and_percentiles_are_passed_on(tmp_path):
+    save(tmp_path, "covid/a.png", RAMP[:8] // 2 + 50)
+    images = load_image_folder(tmp_path, image_size=16, fit="pad", percentiles=(0, 100)).images
+    assert images[0, 4].min() == 0
+    assert images[0, 11].max() == 255
+    assert not images[0, [0, 3, 12, 15]].any()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"fit": "stretch"}, "'fit' parameter of load_image_folder must be a str among"),
+        ({"on_error": "ignore"}, "'on_error' parameter of load_image_folder must be a str among"),
+        ({"n_jobs": "all"}, "'n_jobs' parameter of load_image_folder"),
+        ({"verbose": -1}, "'verbose' parameter of load_image_folder"),
+        ({"percentiles": 1}, "percentiles must be two numbers, 0 <= low < high <= 100, got 1. "),
+        ({"percentiles": (99, 1)}, r"percentiles must be two numbers, .*got \(99, 1\)"),
+        ({"percentiles": (0, 101)}, "percentiles must be two numbers"),
+        ({"percentiles": (float("nan"), 9)}, "percentiles must be two numbers"),
+        ({"percentiles": "19"}, "percentiles must be two numbers, .*got '19'"),
+    ],
+)
+def test_wrong_parameter_is_named(flat, parameters, message):
+    with pytest.raises(ValueError, match=message):
+        load_image_folder(flat, **parameters)
+
+
 @pytest.mark.parametrize("image_size", [0, -1, 64.0, "64", True])
 def test_image_size_must_be_a_positive_int(flat, image_size):
     with pytest.raises(ValueError, match=f"image_size must be an int >= 1, got {image_size!r}"):
@@ -259,8 +286,10 @@ def test_one_folder_named_as_a_split_may_be_a_class(tmp_path):
 
 def test_splits_beside_another_folder_warn(split):
     save(split, "masks/a.png")
-    with pytest.warns(UserWarning, match=r"mixes splits and others.*\['masks', 'test', 'train'\]"):
+    match = r"mixes splits and others.*\['masks', 'test', 'train'\]"
+    with pytest.warns(UserWarning, match=match) as caught:
         bunch = load_image_folder(split)
+    assert caught[0].filename == __file__
     assert bunch.target_names.tolist() == ["masks", "test", "train"]
 
 
@@ -277,6 +306,34 @@ def test_linked_folder_is_followed(flat, tmp_path_factory):
     except OSError:
         pytest.skip("no right to make symbolic links")
     assert "covid/linked/z.png" in load_image_folder(flat).filenames
+
+
+def link(source, target):
+    try:
+        source.symlink_to(target, target_is_directory=True)
+    except OSError:
+        pytest.skip("no right to make symbolic links")
+
+
+@pytest.mark.parametrize("target", [".", "covid", "covid/ward"])
+def test_link_to_a_folder_above_is_refused(flat, target):
+    save(flat, "covid/ward/z.png")
+    link(flat / "covid" / "ward" / "loop", flat / target)
+    match = r"got 1 files.*\n  covid/ward/loop: it links to a folder that it lies in$"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(flat)
+
+
+def test_class_that_links_to_the_folder_itself_is_refused(flat):
+    link(flat / "loop", flat)
+    with pytest.raises(ValueError, match=r"\n  loop: it links to a folder that it lies in$"):
+        load_image_folder(flat)
+
+
+def test_folder_named_as_an_image_is_a_folder(flat):
+    save(flat, "covid/x.png/z.png")
+    (flat / "covid" / "empty.png").mkdir()
+    assert "covid/x.png/z.png" in load_image_folder(flat).filenames
 
 
 def test_hidden_entries_and_files_beside_the_classes_are_passed_over(flat):
@@ -398,6 +455,80 @@ def test_more_than_20_unreadable_files_are_counted(flat):
         (flat / "covid" / f"bad{i:02}.png").touch()
     with pytest.raises(ValueError, match=r"bad19.png: the file is empty\n  \.\.\. and 3 more$"):
         load_image_folder(flat)
+
+
+# Skipping
+
+
+@pytest.fixture
+def faulty(flat):
+    (flat / "covid" / "bad.png").touch()
+    (flat / "normal" / "notes.txt").write_text("x")
+    return flat
+
+
+REASONS = {
+    "covid/bad.png": "the file is empty",
+    "normal/notes.txt": "no image format that Pillow knows, and no DICOM",
+}
+
+
+def test_skipped_files_are_left_out_and_listed(faulty):
+    with pytest.warns(UserWarning, match="left out"):
+        bunch = load_image_folder(faulty, on_error="skip")
+    assert bunch.filenames.tolist() == ["covid/a.png", "covid/b.png", "normal/c.png"]
+    assert bunch.target.tolist() == [0, 0, 1]
+    assert len(bunch.images) == 3
+    assert bunch.skipped == REASONS
+
+
+def test_skipping_warns_of_each_file_where_it_is_called(faulty):
+    match = r"2 of 5 files are left out:\n  covid/bad.png: the file is empty\n  normal/notes.txt: "
+    with pytest.warns(UserWarning, match=match) as caught:
+        load_image_folder(faulty, on_error="skip")
+    assert caught[0].filename == __file__
+
+
+def test_nothing_is_skipped_among_good_files(flat):
+    assert load_image_folder(flat, on_error="skip").skipped == {}
+
+
+def test_class_without_a_readable_image_is_an_error(faulty):
+    (faulty / "normal" / "c.png").write_bytes(b"x")
+    match = r"no readable image of the classes \['normal'\]:(.|\n)*normal/notes"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(faulty, on_error="skip")
+
+
+def test_skipped_files_need_no_group(faulty):
+    csv = write_csv(faulty, "file,group\na.png,p1\nb.png,p2\nc.png,p3\n")
+    with pytest.warns(UserWarning, match="left out"):
+        bunch = load_image_folder(faulty, groups=csv, on_error="skip")
+    assert bunch.groups.tolist() == ["p1", "p2", "p3"]
+
+
+def test_missing_group_is_told_before_the_images_are_read(faulty):
+    csv = write_csv(faulty, "file,group\na.png,p1\n")
+    with pytest.raises(ValueError, match="for 4 of 5 images"):
+        load_image_folder(faulty, groups=csv)
+
+
+def test_name_of_a_skipped_file_is_still_ambiguous(flat):
+    (flat / "normal" / "a.png").touch()
+    csv = write_csv(flat, "file,group\na.png,p1\nb.png,p2\nc.png,p3\n")
+    with (
+        pytest.warns(UserWarning, match="left out"),
+        pytest.raises(ValueError, match=r"for 1 of 3 images(.|\n)*covid/a.png: no group$"),
+    ):
+        load_image_folder(flat, groups=csv, on_error="skip")
+
+
+def test_threads_give_the_same_bunch(faulty):
+    with pytest.warns(UserWarning, match="left out"):
+        one, two = (load_image_folder(faulty, on_error="skip", n_jobs=n) for n in (1, 2))
+    np.testing.assert_array_equal(one.images, two.images)
+    assert one.filenames.tolist() == two.filenames.tolist()
+    assert one.skipped == two.skipped
 
 
 # Groups
