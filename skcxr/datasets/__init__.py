@@ -1,6 +1,7 @@
-"""Radiographs from folders, and procedural phantoms that need no data."""
+"""Radiographs from folders and public collections, and procedural phantoms that need no data."""
 
+from skcxr.datasets.covid_cxr import fetch_covid_cxr
 from skcxr.datasets.folders import load_image_folder
 from skcxr.datasets.phantoms import make_chest_phantoms
 
-__all__ = ["load_image_folder", "make_chest_phantoms"]
+__all__ = ["fetch_covid_cxr", "load_image_folder", "make_chest_phantoms"]
