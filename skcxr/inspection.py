@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
 from skcxr.metrics import audit, generative_report
 from skcxr.over_sampling import sample_like
@@ -16,12 +17,14 @@ def inspect_samples(sampler, X, y, X_holdout, y_holdout, *, features="cxr", rand
     ----------
     sampler : DCGANOversampler
         One that `fit_resample` was called on.
-    X : ndarray of shape (n, ...)
+    X : array-like of shape (n, ...), or sparse matrix
         The images it was fitted on.
-    y : ndarray of shape (n,)
+    y : array-like of shape (n,)
         Their classes.
-    X_holdout, y_holdout : ndarray
-        Images that it has not seen, such as the fold's test images, for the audit.
+    X_holdout, y_holdout : array-like
+        Images that it has not seen, such as the fold's test images, for the audit: of the same
+        source as the training images, since the audit takes any difference between the two for
+        memorization. Copies of training images among them are left out.
     features : str, path or callable, default="cxr"
         As :func:`skcxr.metrics.features.feature_extractor` takes it.
     random_state : int, default=0
@@ -30,10 +33,11 @@ def inspect_samples(sampler, X, y, X_holdout, y_holdout, *, features="cxr", rand
     Returns
     -------
     table : pandas.DataFrame
-        A row a class: ``n_real``, ``n_fake``; each metric of
-        :func:`skcxr.metrics.generative_report`, followed by its value for real images against
-        real; the kernel distance's ``p_value``; and ``copying``, the audit's verdict.
-        ``table.attrs["caption"]`` says by which features.
+        A row a class: ``n_real``, ``n_fake`` and ``n_compared``; each metric of
+        :func:`skcxr.metrics.generative_report`, followed by its value for real images in place of
+        the synthetic ones; the kernel distance's ``p_value``; ``n_shared``, the hold-out images
+        that are in the training set too; and ``copying``, the audit's verdict. By which features:
+        ``features``, ``layer`` and ``d``.
     audits : dict of class to AuditResult
         Of the classes with four training and two hold-out images or more.
 
@@ -51,9 +55,14 @@ def inspect_samples(sampler, X, y, X_holdout, y_holdout, *, features="cxr", rand
     >>> table.index.tolist(), list(audits)
     ([0], [0])
     """
+    (X, y), (X_holdout, y_holdout) = (
+        (_dense(X), np.asarray(y)) for X, y in ((X, y), (X_holdout, y_holdout))
+    )
+    known = {image.tobytes() for image in X}
+    shared = np.array([image.tobytes() in known for image in X_holdout], dtype=bool)
     rows, audits = {}, {}
     for k, estimator in sampler.estimators_.items():
-        real, unseen = X[y == k], X_holdout[y_holdout == k]
+        real, unseen = X[y == k], X_holdout[(y_holdout == k) & ~shared]
         # As many as there are real ones: the Frechet distance hangs on the number.
         fake = sample_like(estimator, real, len(real), random_state)
         options = {
@@ -64,19 +73,20 @@ def inspect_samples(sampler, X, y, X_holdout, y_holdout, *, features="cxr", rand
         rows[k] = row = {"n_real": len(real), "n_fake": len(fake)}
         if len(real) >= 4:
             report = generative_report(real, fake, **options)
+            row["n_compared"] = report.attrs["n_compared"][0]
             for metric, values in report.iterrows():
                 row |= {metric: values["synthetic"], f"{metric}, real": values["real"]}
             row["p_value"] = report.attrs["p_value"]
+            row |= {"features": report.attrs["extractor"]}
+            row |= {name: report.attrs[name] for name in ("layer", "d")}
+        row["n_shared"] = np.count_nonzero(shared & (y_holdout == k))
         row["copying"] = TOO_FEW
         if len(real) >= 4 and len(unseen) >= 2:
             discriminator = estimator if hasattr(estimator, "decision_function") else None
             audits[k] = audit(fake, real, unseen, discriminator=discriminator, **options)
             row["copying"] = audits[k].verdict
-    table = pd.DataFrame(rows).T.infer_objects()
-    if "p_value" in table:
-        table.attrs["caption"] = (
-            f"{report.attrs['extractor']} features ({report.attrs['layer']}, d = "
-            f"{report.attrs['d']}); real is halves of the real images against each other, "
-            f"{np.min(table['n_real']) // 2} or more in each"
-        )
-    return table, audits
+    return pd.DataFrame.from_dict(rows, orient="index"), audits
+
+
+def _dense(X):
+    return X.toarray() if sparse.issparse(X) else np.asarray(X)

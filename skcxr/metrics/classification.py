@@ -8,6 +8,7 @@ from sklearn.metrics import (
     multilabel_confusion_matrix,
     recall_score,
 )
+from sklearn.utils import check_array
 from sklearn.utils.multiclass import unique_labels
 
 
@@ -31,7 +32,7 @@ def per_class_report(y_true, y_pred, *, labels=None, zero_division=0.0):
     report : pandas.DataFrame
         A row a class, columns ``Accuracy``, ``Sensitivity``, ``Specificity`` and ``F1Score`` in
         [0, 1]. ``report.attrs`` holds ``accuracy``, of all images, and ``balanced_accuracy``, the
-        mean sensitivity of the classes that occur in `y_true`.
+        mean sensitivity of the rows' classes that occur in `y_true`.
 
     References
     ----------
@@ -99,7 +100,7 @@ def expected_calibration_error(y_true, probabilities, classes, *, n_bins=10):
     >>> expected_calibration_error(["a", "b"], [[0.9, 0.1], [0.9, 0.1]], ["a", "b"])
     0.4
     """
-    probabilities = np.asarray(probabilities, dtype=float)
+    probabilities = check_array(probabilities, dtype=float, input_name="probabilities")
     confidence = probabilities.max(axis=1)
     hits = np.asarray(classes)[probabilities.argmax(axis=1)] == np.asarray(y_true)
     # A confidence of exactly 1 belongs to the last bin.

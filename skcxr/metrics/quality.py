@@ -13,13 +13,17 @@ from skcxr.metrics.generative import (
     precision_recall_density_coverage,
 )
 
-N_HALVINGS = 20
+N_DRAWS = 20
 
 
 def generative_report(
     real, fake, *, unseen=None, features="cxr", k=5, image_shape=None, random_state=None
 ):
     """All generative metrics of synthetic images, each beside its value for real images.
+
+    The metrics hang on the numbers of images, so both columns are of equal numbers: half of the
+    real images against as many synthetic ones, and against the other half of the real ones, at
+    random 20 times, of which the means are shown.
 
     Parameters
     ----------
@@ -28,27 +32,32 @@ def generative_report(
     fake : array-like of shape (m, ...)
         Synthetic images in the same layout and range, 2 or more.
     unseen : array-like of shape (l, ...) or None, default=None
-        Other real images, which take the place of the synthetic ones for the real column. None
-        halves `real` at random, 20 times, and takes the mean: the halves are smaller, which makes
-        the Frechet distance larger, and leaves the kernel distance as it is.
+        Other real images, 2 or more: `real` is then compared with as many of these and of `fake`,
+        not halved.
     features : str, path or callable, default="cxr"
         As :func:`skcxr.metrics.features.feature_extractor` takes it.
     k : int, default=5
-        Nearest neighbours of precision, recall, density and coverage; fewer where a set, or half
-        of one, has no more than `k` images.
+        Nearest neighbours of precision, recall, density and coverage; fewer where a set has no
+        more than `k` images.
     image_shape : tuple of int or None, default=None
         Of flat images that are no square.
     random_state : int, RandomState instance or None, default=None
-        Seed of the halves and of the kernel distance's permutations.
+        Seed of the draws and of the kernel distance's permutations.
 
     Returns
     -------
     report : pandas.DataFrame
         A row a metric, columns ``synthetic`` and ``real``: the metric of the synthetic images, and
-        that of real ones. ``report.attrs`` holds ``extractor``, ``layer``, ``d``, ``n_real``,
-        ``n_fake``, ``n_floor`` (sizes of the two sets of the real column), ``p_value`` (of the
-        kernel distance) and ``caption``, all of these in one line. Show it with the table: values
-        of other features or other numbers of images can not be compared with these.
+        that of real ones in their place. ``report.attrs`` holds ``extractor``, ``layer``, ``d``,
+        ``n_real``, ``n_fake``, ``n_compared`` (images in each of the two sets that are compared),
+        ``k``, ``p_value`` (of the kernel distance, of all images) and ``caption``, all of these in
+        one line. Show it with the table: values of other features or other numbers of images can
+        not be compared with these.
+
+    Raises
+    ------
+    ValueError
+        If a set has too few images, or `features` is none.
 
     Examples
     --------
@@ -58,53 +67,72 @@ def generative_report(
     >>> report = generative_report(X[:30], 255 - X[30:], features="pixels", random_state=0)
     >>> bool(report.loc["kernel distance", "synthetic"] > report.loc["kernel distance", "real"])
     True
-    >>> report.attrs["caption"]  # doctest: +ELLIPSIS
-    'pixels features (..., d = 29); 30 real, 30 synthetic images; real column: 15 against 15'
+    >>> report.attrs["caption"]
+    'pixels features (29 principal components, d = 29), 15 against 15 of 30 real and 30 synthetic'
     """
-    real, fake = np.asarray(real), np.asarray(fake)
-    if len(real) < 4:
-        raise ValueError(f"real holds {len(real)} images; its halves need two or more each.")
-    extractor = feature_extractor(features, real, image_shape=image_shape)
+    sets = {"real": np.asarray(real), "fake": np.asarray(fake)}
+    if unseen is not None:
+        sets["unseen"] = np.asarray(unseen)
+    for name, X in sets.items():
+        least = 4 if name == "real" and unseen is None else 2
+        if len(X) < least:
+            raise ValueError(f"{name} holds {len(X)} images, and {least} are the fewest.")
+    extractor = feature_extractor(features, sets["real"], image_shape=image_shape)
     rng = check_random_state(random_state)
-    of_real, of_fake = extractor(real), extractor(fake)
-    synthetic = _figures(of_real, of_fake, k, extractor.probabilities(fake))
-    if unseen is None:
-        half = len(real) // 2
-        pairs = [(order[:half], order[half : 2 * half]) for order in _orders(rng, len(real))]
-        floors = [
-            _figures(of_real[a], of_real[b], k, extractor.probabilities(real)) for a, b in pairs
-        ]
-        n_floor = (half, half)
-    else:
-        unseen = np.asarray(unseen)
-        floors = [_figures(of_real, extractor(unseen), k, extractor.probabilities(unseen))]
-        n_floor = (len(real), len(unseen))
-    report = pd.DataFrame({"synthetic": synthetic, "real": pd.DataFrame(floors).mean()})
-    p_value = kernel_distance(of_real, of_fake, random_state=rng).p_value
-    d = of_real.shape[1]
-    report.attrs |= {
+    embedded = {name: extractor(X) for name, X in sets.items()}
+    classified = {name: extractor.probabilities(X) for name, X in sets.items()}
+    draws = list(_draws(rng, {name: len(X) for name, X in sets.items()}))
+    k = min(k, min(len(rows) for rows in draws[0].values()) - 1)
+    columns = {}
+    for column, name in (("synthetic", "fake"), ("real", "other")):
+        source = name if name in sets else ("real" if unseen is None else "unseen")
+        columns[column] = pd.DataFrame(
+            [
+                _figures(
+                    embedded["real"][rows["real"]],
+                    embedded[source][rows[name]],
+                    k,
+                    None if classified[source] is None else classified[source][rows[name]],
+                )
+                for rows in draws
+            ]
+        ).mean()
+    report = pd.DataFrame(columns)
+    of_real, of_fake = embedded["real"], embedded["fake"]
+    context = {
         "extractor": extractor.name,
         "layer": extractor.layer,
-        "d": d,
-        "n_real": len(real),
-        "n_fake": len(fake),
-        "n_floor": n_floor,
-        "p_value": p_value,
-        "caption": (
-            f"{extractor.name} features ({extractor.layer}, d = {d}); {len(real)} real, "
-            f"{len(fake)} synthetic images; real column: {n_floor[0]} against {n_floor[1]}"
-        ),
+        "d": of_real.shape[1],
+        "n_real": len(of_real),
+        "n_fake": len(of_fake),
+        "n_compared": (len(draws[0]["real"]), len(draws[0]["fake"])),
+        "k": k,
+        "p_value": kernel_distance(of_real, of_fake, random_state=rng).p_value,
     }
+    caption = (
+        "{extractor} features ({layer}, d = {d}), {n_compared[0]} against {n_compared[1]} of "
+        "{n_real} real and {n_fake} synthetic"
+    ).format(**context)
+    report.attrs |= context | {"caption": caption}
     return report
 
 
-def _orders(rng, n):
-    return [rng.permutation(n) for _ in range(N_HALVINGS)]
+def _draws(rng, sizes):
+    """Rows of real images, and of the synthetic and the other real ones that these meet."""
+    for _ in range(N_DRAWS):
+        real = rng.permutation(sizes["real"])
+        if "unseen" in sizes:
+            n = min(sizes["fake"], sizes["unseen"])
+            other = rng.permutation(sizes["unseen"])[:n]
+        else:
+            # The fewest images set the size of all.
+            n = min(len(real) // 2, sizes["fake"])
+            real, other = real[:n], real[n : 2 * n]
+        yield {"real": real, "fake": rng.permutation(sizes["fake"])[:n], "other": other}
 
 
 def _figures(real, fake, k, probabilities):
     """Each metric's value, by name."""
-    k = min(k, len(real) - 1, len(fake) - 1)
     figures = {
         "kernel distance": kernel_distance(real, fake, n_permutations=0).value,
         "Frechet distance": frechet_distance(real, fake),

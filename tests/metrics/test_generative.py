@@ -269,9 +269,30 @@ def test_a_collapsed_generator_is_precise_and_covers_nothing():
 
 
 def test_k_must_leave_neighbours():
-    with pytest.raises(ValueError, match="k=5 must be from 1 to 4, below the 5 images"):
+    with pytest.raises(ValueError, match="k=5 must be an int from 1 to 4, below the 5 images"):
         precision_recall_density_coverage(normal(9, 2), normal(5, 2))
 
 
 def test_diversity_is_the_mean_pairwise_distance():
     assert intra_diversity([[0.0, 0], [3, 4], [0, 0]]) == pytest.approx(10 / 3)
+
+
+def test_equal_values_are_ties_to_the_permutation_test():
+    """Three against three rows have ten exchanges: no p-value below a tenth, but for the draws."""
+    p_values = [
+        kernel_distance(normal(3, 2, seed), normal(3, 2, seed + 99), random_state=seed).p_value
+        for seed in range(100)
+    ]
+    assert min(p_values) > 0.06
+    assert kernel_distance(np.ones((20, 2)), np.ones((20, 2)), random_state=0).p_value == 1
+
+
+def test_permutations_are_counted_from_zero():
+    with pytest.raises(ValueError, match="n_permutations=-3 must be 0 or more"):
+        kernel_distance(normal(3, 2), normal(3, 2), n_permutations=-3)
+
+
+def test_coverage_far_from_the_origin():
+    real, fake = normal(60, 3), normal(60, 3, seed=1)
+    near, far = (precision_recall_density_coverage(real + c, fake + c) for c in (0, 1e8))
+    assert far == pytest.approx(near, abs=0.02)

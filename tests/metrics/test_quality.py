@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from skcxr.metrics import (
@@ -19,36 +20,43 @@ def same(X):
     return X
 
 
-def test_the_synthetic_column_is_each_metrics_own():
-    report = generative_report(REAL, FAKE, features=same, k=3, random_state=0)["synthetic"]
-    assert report["kernel distance"] == kernel_distance(REAL, FAKE, n_permutations=0).value
-    assert report["Frechet distance"] == frechet_distance(REAL, FAKE)
-    assert report["diversity"] == intra_diversity(FAKE)
-    figures = precision_recall_density_coverage(REAL, FAKE, 3)
-    assert tuple(report[list(figures._fields)]) == figures
+def test_without_a_choice_the_figures_are_each_metrics_own():
+    """As many synthetic and unseen images as there are: nothing is drawn."""
+    unseen = rng.normal(0, 1, (30, 9))
+    report = generative_report(REAL, FAKE, unseen=unseen, features=same, k=3, random_state=0)
+    for column, X in (("synthetic", FAKE), ("real", unseen)):
+        kernel = kernel_distance(REAL, X, n_permutations=0).value
+        figures = precision_recall_density_coverage(REAL, X, 3)
+        assert report.loc["kernel distance", column] == pytest.approx(kernel)
+        assert report.loc["Frechet distance", column] == pytest.approx(frechet_distance(REAL, X))
+        assert report.loc["diversity", column] == pytest.approx(intra_diversity(X))
+        assert tuple(report.loc[list(figures._fields), column]) == pytest.approx(figures)
 
 
-def test_the_real_column_of_unseen_images_is_theirs():
-    report = generative_report(REAL, FAKE, unseen=UNSEEN, features=same, random_state=0)["real"]
-    assert report["Frechet distance"] == frechet_distance(REAL, UNSEEN)
-    assert report["diversity"] == intra_diversity(UNSEEN)
+def test_both_columns_are_of_equal_numbers():
+    """A perfect generator has the real column's value in every metric, bias and all."""
+    reports = []
+    for seed in range(30):
+        draw = np.random.default_rng(seed).normal(size=(120, 16))
+        reports.append(generative_report(draw[:60], draw[60:], features=same, random_state=0))
+    gaps = pd.concat([report["synthetic"] - report["real"] for report in reports], axis=1)
+    standard_error = gaps.std(axis=1) / np.sqrt(30)
+    assert (gaps.mean(axis=1).abs() < 3.5 * standard_error).all()
+    assert reports[0].attrs["n_compared"] == (30, 30)
 
 
-def test_real_images_are_as_near_as_their_halves():
-    """Over draws, samples of one distribution have the floor's kernel distance: zero."""
-    gaps = []
-    for seed in range(40):
-        draw = np.random.default_rng(seed).normal(size=(60, 4))
-        row = generative_report(draw[:30], draw[30:], features=same, random_state=0).loc[
-            "kernel distance"
-        ]
-        gaps.append(row["synthetic"] - row["real"])
-    assert abs(np.mean(gaps)) < 3 * np.std(gaps) / np.sqrt(len(gaps))
+def test_fewer_synthetic_images_make_all_sets_small():
+    report = generative_report(REAL, FAKE[:7], features=same, random_state=0)
+    assert report.attrs["n_compared"] == (7, 7)
+    assert report.attrs["k"] == 5
+    report = generative_report(REAL[:8], FAKE, features=same, random_state=0)
+    assert report.attrs["n_compared"] == (4, 4)
+    assert report.attrs["k"] == 3
 
 
 def test_what_belongs_beside_the_figures_is_there():
     report = generative_report(REAL, FAKE, features=same, random_state=0)
-    expected = {"extractor": "same", "d": 9, "n_real": 40, "n_fake": 30, "n_floor": (20, 20)}
+    expected = {"extractor": "same", "d": 9, "n_real": 40, "n_fake": 30, "n_compared": (20, 20)}
     assert expected.items() <= report.attrs.items()
     assert report.attrs["p_value"] < 0.01
     for word in ("same", "d = 9", "40 real", "30 synthetic", "20 against 20"):
@@ -60,13 +68,20 @@ def test_a_classifier_gives_inception_scores():
         return np.tile([0.5, 0.5], (len(X), 1)) + 0.4 * np.sign(X[:, :1]) * [1, -1]
 
     extractor = FeatureExtractor("mine", "output", same, classifier=halves)
-    report = generative_report(REAL, FAKE, features=extractor, random_state=0)
-    assert report.loc["inception score", "synthetic"] == inception_score(halves(FAKE))
-    assert report.loc["inception score", "real"] == pytest.approx(inception_score(halves(REAL)))
+    unseen = rng.normal(0, 1, (30, 9))
+    report = generative_report(REAL, FAKE, unseen=unseen, features=extractor, random_state=0)
+    for column, X in (("synthetic", FAKE), ("real", unseen)):
+        assert report.loc["inception score", column] == pytest.approx(inception_score(halves(X)))
 
 
-def test_few_images_take_fewer_neighbours():
-    report = generative_report(REAL[:4], FAKE[:2], features=same, random_state=0)
-    assert np.isfinite(report.to_numpy()).all()
-    with pytest.raises(ValueError, match="real holds 3 images; its halves need two"):
-        generative_report(REAL[:3], FAKE, features=same)
+@pytest.mark.parametrize(
+    ("sets", "message"),
+    [
+        ({"real": REAL[:3]}, "real holds 3 images, and 4 are the fewest"),
+        ({"fake": FAKE[:1]}, "fake holds 1 images, and 2"),
+        ({"unseen": UNSEEN[:1]}, "unseen holds 1 images, and 2"),
+    ],
+)
+def test_too_few_images_are_named(sets, message):
+    with pytest.raises(ValueError, match=message):
+        generative_report(**({"real": REAL, "fake": FAKE} | sets), features=same)
