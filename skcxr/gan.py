@@ -98,6 +98,9 @@ class DCGAN(BaseEstimator):
         monitored also have ``kernel_distance`` and ``frechet_distance`` between as many samples as
         training images (256 at most) and those, and ``inception_score`` where the features have a
         classifier.
+    monitor_ : dict or None
+        What belongs beside the monitored figures: ``extractor``, ``layer``, ``d``, ``n_real``,
+        ``n_fake``, and ``floor``, the distances between random halves of the training images.
     spec_ : ImageSpec
         Layout, dtype and range of the training images.
     n_features_in_ : int
@@ -253,6 +256,7 @@ class DCGAN(BaseEstimator):
         images = images.to(device, memory_format=torch.channels_last)
         # Set together and last: networks and spec belong together, also after a fit that failed.
         self.generator_, self.discriminator_, self.history_ = self._train(images, seed, measure)
+        self.monitor_ = measure.context if measure else None
         self.spec_ = spec
         return self
 
@@ -291,7 +295,7 @@ class DCGAN(BaseEstimator):
                     if measure and (epoch % self.monitor_every == 0 or last):
                         row |= measure(training.G)
                     history.append({"epoch": epoch, **row})
-                    bar.set_postfix_str(in_words(history))
+                    bar.set_postfix_str(in_words(history, measure and measure.context))
                     check_converging(history[-1], training.G)
                     if checkpoint:
                         state = {"training": training.state(), "history": list(history)}

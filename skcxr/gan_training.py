@@ -138,7 +138,7 @@ def _diverged(epoch, what):
     )
 
 
-def in_words(history):
+def in_words(history, monitor):
     """The last epoch's statistics, as the paper prints them, and what was last monitored."""
     words = (
         "Loss_D {loss_d:.3f} Loss_G {loss_g:.3f} D(x) {d_x:.3f} D(G(z)) {d_g_z1:.3f} / {d_g_z2:.3f}"
@@ -146,6 +146,7 @@ def in_words(history):
     monitored = [row for row in history if "kernel_distance" in row]
     if monitored:
         words += " KD {kernel_distance:.3f} FD {frechet_distance:.2f}".format(**monitored[-1])
+        words += " ({extractor}, {n_fake} against {n_real})".format(**monitor)
         if "inception_score" in monitored[-1]:
             words += f" IS {monitored[-1]['inception_score']:.2f}"
     return words

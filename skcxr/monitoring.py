@@ -31,6 +31,14 @@ class SampleMonitor:
     seed : int
         Of the latent vectors, which stay the same over training. They are a generator of their
         own: a monitored training leads to the same weights.
+
+    Attributes
+    ----------
+    context : dict
+        What belongs beside the figures: ``extractor``, ``layer``, ``d``, ``n_real``, ``n_fake``,
+        and ``floor``, the distances between random halves of the real images. The kernel
+        distance's floor is good for any number of images; the Frechet distance's is larger than it
+        would be for all of them.
     """
 
     def __init__(self, features, X, *, to_array, latent_dim, image_shape, seed):
@@ -38,6 +46,14 @@ class SampleMonitor:
         self.real = self.extractor(X)
         self.to_array = to_array
         n_samples = min(len(X), LARGEST_SAMPLE)
+        self.context = {
+            "extractor": self.extractor.name,
+            "layer": self.extractor.layer,
+            "d": self.real.shape[1],
+            "n_real": len(X),
+            "n_fake": n_samples,
+            "floor": _floor(self.real, seed),
+        }
         rng = np.random.RandomState(seed)
         self.z = torch.from_numpy(rng.uniform(-1, 1, (n_samples, latent_dim, 1, 1))).float()
 
@@ -61,3 +77,18 @@ class SampleMonitor:
         if probabilities is not None:
             figures["inception_score"] = inception_score(probabilities)
         return figures
+
+
+def _floor(real, seed):
+    """Distances between halves of the real images' features, the mean of 20 random ones."""
+    if len(real) < 4:
+        return {}
+    rng, half = np.random.RandomState(seed), len(real) // 2
+    orders = [rng.permutation(len(real)) for _ in range(20)]
+    pairs = [(real[order[:half]], real[order[half : 2 * half]]) for order in orders]
+    return {
+        "kernel_distance": float(
+            np.mean([kernel_distance(*pair, n_permutations=0).value for pair in pairs])
+        ),
+        "frechet_distance": float(np.mean([frechet_distance(*pair) for pair in pairs])),
+    }

@@ -79,14 +79,17 @@ class Report:
         )
         # The fitted arms are on disk: holding all of them would fill the memory.
         self.fold_results.append(replace(result, estimator=None))
-        comparison = self._comparison()
-        predictions = comparison.predictions
+        self._keep(self._comparison())
+        self._look_at_samples(result)
+
+    def _keep(self, comparison):
+        """Write what the finished folds gave, image by image and score by score."""
+        predictions = comparison.predictions.copy()
         if self.data.filenames is not None:
             files = np.asarray(self.data.filenames)[predictions["row"]]
             predictions.insert(predictions.columns.get_loc("true"), "file", files)
         self._write("predictions.csv", predictions)
         self._write("results.csv", comparison.results)
-        self._look_at_samples(result)
 
     def _comparison(self):
         """What the finished folds show."""
@@ -128,6 +131,8 @@ class Report:
         if not self.fold_results:
             return "No fold has finished."
         comparison = self._comparison()
+        # Once more: Ctrl-C may have come between a fold and its files.
+        self._keep(comparison)
         text, tables, confusions = [], {}, {}
         for arm in comparison.arms:
             tables[arm] = table = comparison.report(arm)
@@ -164,14 +169,28 @@ class Report:
         """The first fold's synthetic images in a few columns; all are in samples.csv."""
         if self.samples is None:
             return []
-        wanted = ["kernel distance", "p_value", "Frechet distance", "coverage", "copying"]
-        real = [f"{name}, real" for name in wanted]
-        columns = [name for pair in zip(wanted, real, strict=True) for name in pair]
+        columns = [
+            "n_real",
+            "n_fake",
+            "n_compared",
+            "d",
+            "kernel distance",
+            "kernel distance, real",
+        ]
+        columns += ["p_value", "Frechet distance", "Frechet distance, real"]
+        columns += ["coverage", "coverage, real", "copying"]
         table = self.samples[[name for name in columns if name in self.samples]]
+        features = ""
+        if "layer" in self.samples:
+            first = self.samples.iloc[0]
+            features = (
+                f"By {first['features']} features ({first['layer']}); real: real images in the "
+                "synthetic ones' place; c"
+            )
         return [
             "Synthetic images of the first fold against the images that they were trained on",
-            table.to_string(float_format="{:.3f}".format),
-            f"By {self.samples.attrs.get('caption', 'pixels')}; copying by an audit, no guarantee",
+            table.T.map(lambda v: f"{v:.3f}" if isinstance(v, float) else v).to_string(),
+            f"{features or 'C'}opying is an audit's verdict, no guarantee",
             "",
         ]
 
@@ -179,9 +198,12 @@ class Report:
         """Did the synthetic images help? Against classic augmentation, and against duplicates."""
         if len(comparison.arms) < 2:
             return []
-        text = ["Did it help?", comparison.reading]
+        text = ["Did it help? Differences to " + comparison.baseline, comparison.reading, ""]
+        in_short = {"float_format": "{:.3f}".format, "na_rep": ""}
+        text += [comparison.summary.to_string(**in_short), ""]
+        text += ["Differences in sensitivity", comparison.sensitivities.to_string(**in_short), ""]
         if {"duplicates", "dcgan"} <= set(comparison.arms):
             # Duplicates cost as many training steps: only what goes beyond them is the GAN's.
             pair = comparison.only(["duplicates", "dcgan"]).against("duplicates")
-            text.append(pair.reading)
-        return [*text, ""]
+            text += ["Differences to duplicates, the control", pair.reading, ""]
+        return text

@@ -78,10 +78,18 @@ def test_features_by_name(tiny_gan, phantoms, features):
     assert ("inception_score" in row) == (features == "cxr")
 
 
+def test_what_belongs_beside_the_figures_is_kept(tiny_gan, phantoms):
+    gan = tiny_gan.set_params(monitor=brightness).fit(phantoms.data)
+    expected = {"extractor": "brightness", "layer": "output", "d": 2, "n_real": 48, "n_fake": 48}
+    assert expected.items() <= gan.monitor_.items()
+    assert abs(gan.monitor_["floor"]["kernel_distance"]) < gan.history_[-1]["kernel_distance"]
+    assert gan.set_params(monitor=None).fit(phantoms.data).monitor_ is None
+
+
 def test_the_bar_shows_them(tiny_gan, phantoms, capsys):
     tiny_gan.set_params(monitor="cxr", verbose=1).fit(phantoms.data)
     bar = capsys.readouterr().err
-    for word in ("Loss_D", "KD", "FD", "IS"):
+    for word in ("Loss_D", "KD", "FD", "IS", "(cxr, 48 against 48)"):
         assert word in bar
 
 

@@ -2,10 +2,8 @@
 
 import numpy as np
 
+from skcxr.displays.colors import BLUE, ORANGE
 from skcxr.displays.mosaic import draw_rows
-
-# Okabe and Ito's colours, which colour-blind readers tell apart too.
-BLUE, ORANGE = "#0072B2", "#D55E00"
 
 
 class AuditDisplay:

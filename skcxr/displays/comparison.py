@@ -3,8 +3,7 @@
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 
-# Okabe and Ito's colours, which colour-blind readers tell apart too.
-BLUE, ORANGE = "#0072B2", "#D55E00"
+from skcxr.displays.colors import BLUE, ORANGE
 
 
 class ComparisonDisplay:
@@ -204,16 +203,20 @@ class ConfusionMatrixGridDisplay:
 
         n_arms, n_classes = len(self.matrices), len(self.class_names)
         if ax is None:
-            side = 0.5 * n_classes
+            side, n_columns = 0.5 * n_classes, min(n_arms, 3)
+            n_rows = -(-n_arms // n_columns)
             # The first column makes room for the class names of all.
-            _, ax = plt.subplots(
-                1,
-                n_arms,
-                figsize=(side * n_arms + 1.3, side + 1.3),
+            figure, ax = plt.subplots(
+                n_rows,
+                n_columns,
+                figsize=(side * n_columns + 1.3, (side + 1.3) * n_rows),
                 sharey=True,
                 squeeze=False,
                 layout="constrained",
             )
+            for unused in ax.flat[n_arms:]:
+                figure.delaxes(unused)
+            ax = ax.flat[:n_arms]
         axes = np.ravel(ax)
         if len(axes) != n_arms:
             raise ValueError(f"ax must hold {n_arms} axes, one for each arm, got {len(axes)}.")
@@ -227,7 +230,8 @@ class ConfusionMatrixGridDisplay:
                 display.text_[cell].set(text=str(counts[cell]), fontsize=8, color=color)
             ax.set_title(arm, fontsize=9)
             ax.set_xlabel("Predicted", fontsize=8)
-            ax.set_ylabel("True" if ax is axes[0] else "", fontsize=8)
+            spec = ax.get_subplotspec()
+            ax.set_ylabel("True" if spec is None or spec.is_first_col() else "", fontsize=8)
             ax.tick_params(labelsize=8)
             ax.set_xticks(range(n_classes), self.class_names, rotation=45, ha="right")
         self.axes_, self.figure_ = axes, axes[0].figure

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-# Okabe and Ito's colours, which colour-blind readers tell apart too.
-BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+from skcxr.displays.colors import BLUE, GREEN, ORANGE
+
 PANELS = {
     "Loss": {"loss_d": ("Loss_D", BLUE, "-"), "loss_g": ("Loss_G", ORANGE, "--")},
     "Discriminator's output": {
@@ -26,11 +26,14 @@ class TrainingHistoryDisplay:
     ----------
     history : list of dict
         A row an epoch, as ``DCGAN.history_``.
+    monitor : dict or None, default=None
+        What belongs beside monitored figures, as ``DCGAN.monitor_``.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes
-        One a panel: losses, outputs, and one for each monitored figure.
+        One a panel: losses, outputs, and one for each monitored figure, with a dashed line at the
+        distance between halves of the real images.
     figure_ : matplotlib Figure
         The figure that holds the axes.
 
@@ -47,8 +50,9 @@ class TrainingHistoryDisplay:
     ['Loss', "Discriminator's output"]
     """
 
-    def __init__(self, *, history):
+    def __init__(self, *, history, monitor=None):
         self.history = history
+        self.monitor = monitor
 
     @classmethod
     def from_estimator(cls, gan, *, ax=None):
@@ -75,7 +79,7 @@ class TrainingHistoryDisplay:
                 f"gan={gan!r} has no history_. Pass a fitted DCGAN; of a DCGANOversampler, one "
                 "of the values of estimators_."
             )
-        return cls(history=gan.history_).plot(ax)
+        return cls(history=gan.history_, monitor=getattr(gan, "monitor_", None)).plot(ax)
 
     def plot(self, ax=None):
         """Draw the panels.
@@ -118,6 +122,10 @@ class TrainingHistoryDisplay:
                     linewidth=1.2,
                     markersize=3,
                 )
+            for name in lines:
+                floor = (self.monitor or {}).get("floor", {}).get(name)
+                if floor is not None:
+                    ax.axhline(floor, color="0.4", linewidth=0.8, linestyle="--")
             ax.set_ylabel(title, fontsize=8)
             ax.tick_params(labelsize=8)
             ax.spines[["top", "right"]].set_visible(False)
@@ -126,5 +134,9 @@ class TrainingHistoryDisplay:
             if title == "Discriminator's output":
                 ax.set_ylim(0, 1)
         axes[-1].set_xlabel("Epoch", fontsize=8)
+        if self.monitor:
+            beside = "{extractor} features, d = {d}, {n_real} real, {n_fake} synthetic"
+            floor = "; dashed: halves of the real" if self.monitor["floor"] else ""
+            axes[-1].set_xlabel(f"Epoch\n{beside.format(**self.monitor)}{floor}", fontsize=7)
         self.axes_, self.figure_ = axes, axes[0].figure
         return self

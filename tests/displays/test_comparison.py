@@ -47,6 +47,14 @@ def test_confusion_matrices_hold_counts(comparison):
     assert labels == ["a", "b", "c"]
 
 
+def test_many_arms_take_several_rows(comparison):
+    matrices = {str(i): comparison.confusion("strong").to_numpy() for i in range(5)}
+    display = ConfusionMatrixGridDisplay(matrices=matrices, class_names=list("abc")).plot()
+    assert len(display.axes_) == len(display.figure_.axes) == 5
+    tops = {round(ax.get_position().y0, 3) for ax in display.axes_}
+    assert len(tops) == 2
+
+
 def test_they_draw_on_axes_given(comparison):
     figure = Figure()
     one, *three = figure.subplots(1, 4)

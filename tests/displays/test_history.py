@@ -28,8 +28,16 @@ def test_what_was_monitored_is_drawn_where_it_was(tiny_gan, phantoms):
     gan = tiny_gan.set_params(max_epochs=5, monitor="pixels", monitor_every=2).fit(phantoms.data)
     display = TrainingHistoryDisplay.from_estimator(gan)
     assert titles(display) == PANELS + MONITORED
-    (line,) = display.axes_[2].get_lines()
+    line, _ = display.axes_[2].get_lines()
     np.testing.assert_array_equal(line.get_xdata(), [2, 4, 5])
+
+
+def test_monitored_figures_have_their_context(tiny_gan, phantoms):
+    gan = tiny_gan.set_params(max_epochs=2, monitor="pixels").fit(phantoms.data)
+    display = TrainingHistoryDisplay.from_estimator(gan)
+    for ax, name in zip(display.axes_[2:], ["kernel_distance", "frechet_distance"], strict=True):
+        assert list(ax.get_lines()[1].get_ydata()) == [gan.monitor_["floor"][name]] * 2
+    assert "pixels features, d = 32, 48 real, 48 synthetic" in display.axes_[-1].get_xlabel()
 
 
 def test_it_draws_on_axes_given(tiny_gan, phantoms):
