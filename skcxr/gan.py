@@ -1,6 +1,7 @@
 """DCGAN: a generative estimator of images, with scikit-learn's interface."""
 
 import time
+from contextlib import nullcontext
 from functools import partial
 from numbers import Integral, Real
 from os import PathLike
@@ -284,10 +285,8 @@ class DCGAN(BaseEstimator):
             history = saved["history"]
             self._check_length(len(history))
             training.restore(saved["training"])
-        n_steps = self.max_epochs * self.steps_per_epoch
-        done = len(history) * self.steps_per_epoch
         try:
-            with tqdm(total=n_steps, initial=done, unit="step", disable=not self.verbose) as bar:
+            with self._bar(n_epochs_done=len(history)) as bar:
                 for epoch in range(len(history) + 1, self.max_epochs + 1):
                     start, last = time.perf_counter(), epoch == self.max_epochs
                     row = training.epoch(self.steps_per_epoch, partial(_show, bar, epoch))
@@ -295,7 +294,8 @@ class DCGAN(BaseEstimator):
                     if measure and (epoch % self.monitor_every == 0 or last):
                         row |= measure(training.G)
                     history.append({"epoch": epoch, **row})
-                    bar.set_postfix_str(in_words(history, measure and measure.context))
+                    if bar is not None:
+                        bar.set_postfix_str(in_words(history, measure and measure.context))
                     check_converging(history[-1], training.G)
                     if checkpoint:
                         state = {"training": training.state(), "history": list(history)}
@@ -305,6 +305,17 @@ class DCGAN(BaseEstimator):
                 checkpoint.write_kept()
             raise
         return *training.networks(), history
+
+    def _bar(self, n_epochs_done):
+        """A progress bar over steps, or None.
+
+        A disabled one would still take tqdm's lock, which is shared by forked processes: one that
+        was killed while it held the lock would stop all others for ever.
+        """
+        if not self.verbose:
+            return nullcontext()
+        n_steps = self.max_epochs * self.steps_per_epoch
+        return tqdm(total=n_steps, initial=n_epochs_done * self.steps_per_epoch, unit="step")
 
     def _checkpoint(self, images, seed):
         """The file of this training, if there is to be one, by all that its result hangs on."""
@@ -381,9 +392,10 @@ class DCGAN(BaseEstimator):
 
 
 def _show(bar, epoch, step, n_steps):
-    """Tell the progress bar of a step."""
-    bar.set_description(f"Epoch {epoch} {step}/{n_steps}", refresh=False)
-    bar.update()
+    """Tell the progress bar, if there is one, of a step."""
+    if bar is not None:
+        bar.set_description(f"Epoch {epoch} {step}/{n_steps}", refresh=False)
+        bar.update()
 
 
 def _as_rows(spec, images):
