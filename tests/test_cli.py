@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 import skcxr
-from skcxr.cli import _default_n_jobs, main
+from skcxr.cli import main
+from skcxr.cli.evaluate import _default_n_jobs
 from skcxr.metrics import per_class_report
 
 QUICK = ["--image-size", "16", "--epochs", "1", "--gan-epochs", "1", "--gan-width", "2"]

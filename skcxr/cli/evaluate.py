@@ -1,35 +1,17 @@
-"""The command line: parses, calls, prints. Work is done by the modules that it imports."""
+"""skcxr evaluate: do synthetic images help?"""
 
-import argparse
 import sys
+from functools import partial
 
-from skcxr import __version__
+from skcxr.cli.options import EXIT_DIVERGED, add_data, add_gan, gan_of, part_of, whole
 
-EXIT_DIVERGED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_INTERRUPTED = 130
 N_PHANTOMS = 120
 
 
-def _whole(least):
-    """An argparse type: whole numbers from `least` on."""
-
-    def parse(text):
-        number = int(text)
-        if number < least:
-            raise argparse.ArgumentTypeError(f"must be {least} or more, got {text}")
-        return number
-
-    parse.__name__ = "whole number"
-    return parse
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="skcxr",
-        description="Per-class DCGANs inside cross-validation for small chest X-ray sets.",
-    )
-    parser.add_argument("--version", action="version", version=f"skcxr {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True)
-    evaluate = commands.add_parser(
+def add_parser(commands):
+    """Declare the command."""
+    parser = commands.add_parser(
         "evaluate",
         help="do synthetic images help? cross-validate with and without them",
         description="Cross-validate a classifier on the same folds with classic augmentation "
@@ -38,48 +20,29 @@ def _parser():
         "--gan-batch 32.",
         epilog="example: skcxr evaluate --data images --groups patients.csv --gan-epochs 100",
     )
-    add = evaluate.add_argument
-    add("--data", metavar="DIR", help="folder with a sub-folder of images a class, or with train/ "
-        "and test/ of that form, whose train/ is used; default: procedural phantoms")  # fmt: skip
-    add("--groups", metavar="CSV", help="table of file and patient_id: a patient's images stay in "
-        "one fold")  # fmt: skip
-    add("--image-size", type=int, default=64, choices=(16, 32, 64, 128, 256),
-        help="side that images are resized to (64)")  # fmt: skip
-    add("--cv", type=_whole(2), default=4, metavar="K", help="folds (4)")
-    add("--epochs", type=_whole(1), metavar="N", help="the classifier's epochs")
-    add("--gan-epochs", type=_whole(1), default=10, metavar="N",
-        help="epochs, of 34 steps, of each GAN (10)")  # fmt: skip
-    add("--gan-width", type=_whole(1), default=12, metavar="N",
-        help="channels of the GAN's outermost layers (12)")  # fmt: skip
-    add("--gan-batch", type=_whole(2), default=16, metavar="N",
-        help="images in a step of the GAN (16)")  # fmt: skip
+    add = parser.add_argument
+    add_data(add, default="procedural phantoms")
+    add("--cv", type=whole(2), default=4, metavar="K", help="folds (4)")
+    add("--epochs", type=whole(1), metavar="N", help="the classifier's epochs")
+    add_gan(add, epochs=10, width=12, batch=16)
     add("--grow", type=float, default=2.0, metavar="F",
         help="each class grows to F times its size (2)")  # fmt: skip
-    add("--n-jobs", type=_whole(1), metavar="N",
+    add("--n-jobs", type=whole(1), metavar="N",
         help="fits at once (the cores; 1 where there is a GPU)")  # fmt: skip
-    add("--seed", type=_whole(0), default=0, metavar="N", help="seed of all randomness (0)")
+    add("--seed", type=whole(0), default=0, metavar="N", help="seed of all randomness (0)")
     add("--out", metavar="DIR", help="new or empty folder for the results; default: one named by "
         "the time, in skcxr-results/")  # fmt: skip
-    return parser
 
 
-def main(argv=None):
-    """Run the command line; returns the exit code.
-
-    0; 1 where training diverged; 2 for bad input; 130 when interrupted.
-    """
-    args = _parser().parse_args(argv)
+def prepare(args):
+    """Look at all input; returns what is to be called then, and returns the exit code."""
     # Imported here: `skcxr --help` should not wait for PyTorch.
     from skcxr.report import Report, new_folder
 
-    try:
-        data = _load(args)
-        cv, arms = _folds(args, data), _arms(args)
-        report = Report(new_folder(args.out), data, arms, settings=vars(args))
-    except (ValueError, OSError) as error:
-        print(f"skcxr {args.command}: error: {' '.join(str(error).split())}", file=sys.stderr)
-        return EXIT_BAD_INPUT
-    return _evaluate(args, data, arms, cv, report)
+    data = _load(args)
+    cv, arms = _folds(args, data), _arms(args)
+    report = Report(new_folder(args.out), data, arms, settings=vars(args))
+    return partial(_evaluate, args, data, arms, cv, report)
 
 
 def _load(args):
@@ -95,9 +58,7 @@ def _load(args):
         train = data.split == "train"
         if not train.any():
             raise ValueError(f"--data {args.data} is split, but has no images in train/.")
-        for name in ("images", "data", "target", "filenames", "groups"):
-            if data[name] is not None:
-                data[name] = data[name][train]
+        data = part_of(data, train)
     return data
 
 
@@ -137,22 +98,16 @@ def _arms(args):
     """
     from imblearn.pipeline import Pipeline
 
-    from skcxr import DCGAN, CXRClassifier, DCGANOversampler
+    from skcxr import CXRClassifier, DCGANOversampler
     from skcxr.evaluation import duplicates_of
     from skcxr.over_sampling import grow
 
     clf = CXRClassifier(random_state=args.seed)
     if args.epochs is not None:
         clf.set_params(max_epochs=args.epochs)
-    gan = DCGAN(
-        image_size=args.image_size,
-        base_width=args.gan_width,
-        max_epochs=args.gan_epochs,
-        batch_size=args.gan_batch,
-        # The paper's rate at its width; narrower networks learn faster at a higher one.
-        lr=2e-4 * 64 / args.gan_width,
+    sampler = DCGANOversampler(
+        gan_of(args), sampling_strategy=grow(args.grow), random_state=args.seed
     )
-    sampler = DCGANOversampler(gan, sampling_strategy=grow(args.grow), random_state=args.seed)
     dcgan = Pipeline([("gan", sampler), ("clf", clf)])
     return {"classic": clf, "duplicates": duplicates_of(dcgan), "dcgan": dcgan}
 

@@ -1,0 +1,63 @@
+"""Options that several commands have, and what they mean."""
+
+import argparse
+
+EXIT_DIVERGED = 1
+
+
+def whole(least):
+    """An argparse type: whole numbers from `least` on."""
+
+    def parse(text):
+        number = int(text)
+        if number < least:
+            raise argparse.ArgumentTypeError(f"must be {least} or more, got {text}")
+        return number
+
+    parse.__name__ = "whole number"
+    return parse
+
+
+def add_data(add, *, default):
+    """--data, --groups and --image-size; `default` says what goes without --data."""
+    add("--data", metavar="DIR", required=default is None, help="folder with a sub-folder of "
+        "images a class, or with train/ and test/ of that form, whose train/ is used"
+        + (f"; default: {default}" if default else ""))  # fmt: skip
+    add("--groups", metavar="CSV", help="table of file and patient_id, or PatientID for that of "
+        "DICOM files: a patient's images stay together")  # fmt: skip
+    add("--image-size", type=int, default=64, choices=(16, 32, 64, 128, 256),
+        help="side that images are resized to (64)")  # fmt: skip
+
+
+def add_gan(add, *, epochs, width, batch):
+    """The GANs' options, with these defaults."""
+    add("--gan-epochs", type=whole(1), default=epochs, metavar="N",
+        help=f"epochs, of 34 steps, of each GAN ({epochs})")  # fmt: skip
+    add("--gan-width", type=whole(1), default=width, metavar="N",
+        help=f"channels of the GAN's outermost layers ({width})")  # fmt: skip
+    add("--gan-batch", type=whole(2), default=batch, metavar="N",
+        help=f"images in a step of the GAN ({batch})")  # fmt: skip
+
+
+def gan_of(args, **params):
+    """The DCGAN that the options ask for."""
+    from skcxr import DCGAN
+
+    return DCGAN(
+        image_size=args.image_size,
+        base_width=args.gan_width,
+        max_epochs=args.gan_epochs,
+        batch_size=args.gan_batch,
+        # The paper's rate at its width; narrower networks learn faster at a higher one.
+        lr=2e-4 * 64 / args.gan_width,
+        **params,
+    )
+
+
+def part_of(data, rows):
+    """The Bunch `data` with some rows alone."""
+    part = data.copy()
+    for name in ("images", "data", "target", "filenames", "groups", "split"):
+        if data.get(name) is not None:
+            part[name] = data[name][rows]
+    return type(data)(**part)

@@ -1,0 +1,277 @@
+import json
+import os
+import re
+
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+from PIL import Image
+
+import skcxr
+from skcxr.cli import main
+from skcxr.datasets import load_image_folder, make_chest_phantoms
+from skcxr.synthesis import PROVENANCE, training_fingerprint, write_images
+
+QUICK = ["--image-size", "16", "--gan-epochs", "1", "--gan-width", "2", "-n", "3"]
+
+
+@pytest.fixture(scope="module")
+def phantom_folder(tmp_path_factory):
+    """Class folders of 48 phantoms of 16x16 in two classes."""
+    folder = tmp_path_factory.mktemp("images")
+    phantoms = make_chest_phantoms(48, classes=("covid", "normal"), image_size=16, random_state=0)
+    for i, (image, k) in enumerate(zip(phantoms.images, phantoms.target, strict=True)):
+        file = folder / phantoms.target_names[k] / f"{i}.png"
+        file.parent.mkdir(exist_ok=True)
+        Image.fromarray(image).save(file)
+    return folder
+
+
+def synthesize(*args):
+    return main(["synthesize", *QUICK, *map(str, args)])
+
+
+@pytest.fixture
+def images():
+    rng = np.random.default_rng(0)
+    return {k: rng.integers(0, 255, (2, 16, 16), dtype=np.uint8) for k in ("covid", "normal")}
+
+
+def test_synthesize_writes_marked_images_and_where_they_come_from(phantom_folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert synthesize("--data", phantom_folder, "--out", out) == 0
+    printed = capsys.readouterr().out
+    assert f"6 synthetic images are in {out}" in printed
+    assert re.search(r"^covid: .* \(an audit, no guarantee\)$", printed, re.M)
+
+    manifest = pd.read_csv(out / "manifest.csv")
+    assert manifest["class"].tolist() == ["covid"] * 3 + ["normal"] * 3
+    assert manifest["synthetic"].all()
+    for file in manifest["file"]:
+        with Image.open(out / file) as image:
+            assert image.size == (16, 16)
+            assert image.text["Synthetic"] == "true"
+            assert "shows no patient" in image.text["Description"]
+
+    provenance = json.loads((out / PROVENANCE).read_text())
+    assert provenance["versions"]["skcxr"] == skcxr.__version__
+    assert provenance["seed"] == 0
+    assert provenance["parameters"]["base_width"] == "2"
+    assert sorted(provenance["audit"]) == ["covid", "normal"]
+    assert provenance["audit"]["covid"]["verdict"] == provenance["quality"]["covid"]["copying"]
+    assert sum(provenance["training_set"]["n_by_class"].values()) < 48
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_result_loads_as_a_folder_of_images(phantom_folder, tmp_path):
+    synthesize("--data", phantom_folder, "--out", tmp_path / "out")
+    assert len(load_image_folder(tmp_path / "out", image_size=16).images) == 6
+
+
+def test_one_seed_one_result(phantom_folder, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        synthesize("--data", phantom_folder, "--out", tmp_path / name, "--seed", seed)
+    a, b, c = (pd.read_csv(tmp_path / name / "manifest.csv")["sha256"] for name in "abc")
+    assert a.equals(b)
+    assert not set(a) & set(c)
+
+
+def test_dicom_files_say_that_they_are_synthetic(phantom_folder, tmp_path):
+    out = tmp_path / "out"
+    assert synthesize("--data", phantom_folder, "--out", out, "--format", "dicom") == 0
+    files = sorted(out.glob("*/*.dcm"))
+    assert len(files) == 6
+    dataset = pydicom.dcmread(files[0])
+    assert dataset.ConversionType == "SYN"
+    assert list(dataset.ImageType) == ["DERIVED", "SECONDARY", "SYNTHETIC"]
+    assert str(dataset.PatientName) == "SYNTHETIC^NO PATIENT"
+    assert dataset.PatientID == "SYNTHETIC-covid-00001"
+    assert len({pydicom.dcmread(file).SOPInstanceUID for file in files}) == 6
+    loaded = load_image_folder(out, image_size=None)
+    np.testing.assert_array_equal(loaded.images[0], dataset.pixel_array)
+
+
+def test_groups_stay_together_in_the_holdout(phantom_folder, tmp_path, monkeypatch):
+    files = sorted(file.relative_to(phantom_folder).as_posix() for file in
+                   phantom_folder.glob("*/*.png"))  # fmt: skip
+    patients = pd.DataFrame(
+        {"file": files, "patient_id": [f"p{i // 3}" for i in range(len(files))]}
+    )
+    patients.to_csv(tmp_path / "patients.csv", index=False)
+    seen = []
+    monkeypatch.setattr(
+        "skcxr.cli.synthesize._synthesize", lambda args, *parts: seen.extend(parts) or 0
+    )
+    groups = "--groups", tmp_path / "patients.csv"
+    assert synthesize("--data", phantom_folder, "--out", tmp_path / "out", *groups) == 0
+    train, holdout = seen
+    assert not set(train.groups) & set(holdout.groups)
+    assert len(train.groups) + len(holdout.groups) == 48
+    assert 5 <= len(holdout.groups) <= 15
+
+
+def test_without_a_holdout_there_is_no_audit(phantom_folder, tmp_path):
+    out = tmp_path / "out"
+    assert synthesize("--data", phantom_folder, "--out", out, "--holdout", 0) == 0
+    provenance = json.loads((out / PROVENANCE).read_text())
+    assert provenance["audit"] is None
+    assert provenance["training_set"]["n_images"] == 48
+
+
+def test_a_killed_run_goes_on(phantom_folder, tmp_path):
+    state = "--checkpoint", tmp_path / "state"
+    synthesize("--data", phantom_folder, "--out", tmp_path / "a", *state)
+    times = {file: file.stat().st_mtime_ns for file in (tmp_path / "state").iterdir()}
+    assert len(times) == 2
+    synthesize("--data", phantom_folder, "--out", tmp_path / "b", *state)
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "state").iterdir()} == times
+    a, b = (pd.read_csv(tmp_path / name / "manifest.csv") for name in "ab")
+    pd.testing.assert_frame_equal(a, b)
+
+
+def test_nothing_is_overwritten_but_an_earlier_result_when_told(images, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(FileExistsError, match=r"is there already|is no earlier result"):
+            write_images(mine, images, provenance={}, overwrite=overwrite)
+    assert (mine / "thesis.txt").read_text() == "years of work"
+
+    out = tmp_path / "out"
+    write_images(out, images, provenance={"n": 1})
+    with pytest.raises(FileExistsError, match="Pass a new folder, or --overwrite"):
+        write_images(out, images, provenance={"n": 2})
+    write_images(out, {"covid": images["covid"]}, provenance={"n": 3}, overwrite=True)
+    assert json.loads((out / PROVENANCE).read_text())["n"] == 3
+    assert not (out / "normal").exists()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["mine", "out"]
+
+
+def test_a_full_disk_leaves_the_earlier_result(images, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    write_images(out, images, provenance={"n": 1})
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_images(out, images, provenance={"n": 2}, overwrite=True)
+    assert json.loads((out / PROVENANCE).read_text())["n"] == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_failed_rename_puts_the_earlier_result_back(images, tmp_path, monkeypatch):
+    out, rename = tmp_path / "out", type(tmp_path).rename
+    write_images(out, images, provenance={"n": 1})
+
+    def failing(self, target):
+        if self.name.startswith(".") and not self.name.endswith(".old"):
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(type(tmp_path), "rename", failing)
+    with pytest.raises(OSError, match="Input/output error"):
+        write_images(out, images, provenance={"n": 2}, overwrite=True)
+    assert json.loads((out / PROVENANCE).read_text())["n"] == 1
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_fingerprints_tell_training_sets_apart():
+    X, y = np.arange(12).reshape(4, 3), np.array(["a", "a", "b", "b"])
+    first = training_fingerprint(X, y)
+    assert first == training_fingerprint(X.copy(order="F"), y)
+    assert first["n_by_class"] == {"a": 2, "b": 2}
+    for other in ((X[::-1], y), (X, y[::-1]), (X.astype(float), y), (X.reshape(4, 3, 1), y)):
+        assert training_fingerprint(*other)["sha256"] != first["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--out", "{folder}"], "is there already"),
+        (["--holdout", "1"], "--holdout 1 must be at least 0 and below 1"),
+        (["--data", "nowhere"], "path 'nowhere' does not exist"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(phantom_folder, tmp_path, capsys, args, message):
+    given = {"--data": str(phantom_folder), "--out": str(tmp_path / "out")}
+    given |= {args[0]: args[1].format(folder=phantom_folder)}
+    assert synthesize(*(word for pair in given.items() for word in pair)) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert re.match(rf"skcxr synthesize: error: .*{message}", captured.err)
+    assert not (tmp_path / "out").exists()
+
+
+def split_folder(source, target, rows):
+    """A copy of some of the images of each class; class folders as in `source`."""
+    for folder in sorted(source.iterdir()):
+        (target / folder.name).mkdir(parents=True)
+        for file in sorted(folder.iterdir())[rows]:
+            (target / folder.name / file.name).write_bytes(file.read_bytes())
+    return target
+
+
+@pytest.fixture
+def audited(phantom_folder, tmp_path):
+    """Arguments of an audit of eight images a class, two of them copies."""
+    train = split_folder(phantom_folder, tmp_path / "train", slice(0, 10))
+    holdout = split_folder(phantom_folder, tmp_path / "holdout", slice(10, 18))
+    synthetic = split_folder(phantom_folder, tmp_path / "synthetic", slice(18, 24))
+    for name in ("covid", "normal"):
+        for file in sorted((train / name).iterdir())[:2]:
+            (synthetic / name / file.name).write_bytes(file.read_bytes())
+    folders = {"--synthetic": synthetic, "--train": train, "--holdout": holdout}
+    return ["audit", "--image-size", "16", *(str(w) for pair in folders.items() for w in pair)]
+
+
+def test_audit_prints_and_keeps_what_it_found(audited, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([*audited, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("Copies found: 8 synthetic images") == 2
+    table = pd.read_csv(out / "audit.csv")
+    assert set(table["class"]) == {"covid", "normal"}
+    found = json.loads((out / "audit.json").read_text())
+    assert found["normal"]["verdict"] == "copies found"
+    with Image.open(out / "audit-covid.png") as picture:
+        assert min(picture.size) > 300
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "message"),
+    [
+        (["--max-copies", "8"], 0, None),
+        (["--max-copies", "1"], 1, "Exceeded: copied images of covid in pixels is 2, above 1"),
+        (["--max-share", "0.01"], 1, "Exceeded: share nearer to train of normal in cxr features"),
+    ],
+)
+def test_thresholds_decide_the_exit_code(audited, capsys, limit, code, message):
+    assert main([*audited, *limit]) == code
+    printed = capsys.readouterr().out
+    assert message in printed if message else "Exceeded" not in printed
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--features", "vgg"], "features='vgg' must be"),
+        (["--train", "nowhere"], "path 'nowhere' does not exist"),
+        (["--out", "."], "is not an empty folder"),
+    ],
+)
+def test_bad_audits_are_one_line_and_exit_code_2(audited, capsys, args, message):
+    assert main([*audited, *args]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
+
+
+def test_a_class_that_a_folder_lacks_is_named(audited, tmp_path, capsys):
+    (tmp_path / "holdout" / "covid").rename(tmp_path / "holdout" / "viral")
+    assert main(audited) == 2
+    assert "--holdout has no images of ['covid'], which --synthetic has" in capsys.readouterr().err
