@@ -11,21 +11,40 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
-from skorch import NeuralNetClassifier
 from skorch.callbacks import LRScheduler
-from torch import nn
 from torch.utils.data import TensorDataset
 
 from skcxr.augment import resolve_augment
-from skcxr.backbones import TorchvisionNet
 from skcxr.images import ImageSpec
+from skcxr.labels import check_labels
 from skcxr.networks import CXRNet, forward_in_batches, resolve_device
-from skcxr.training import AugmentedBatches, at_rest, check_finite, epoch_of, n_batches, seeded
+from skcxr.persistence import (
+    Persistent,
+    adopt,
+    arrays,
+    broken,
+    check_same,
+    part,
+    read_weights,
+    spec_of,
+    write_weights,
+)
+from skcxr.training import (
+    architecture,
+    at_rest,
+    build_net,
+    check_finite,
+    epoch_of,
+    n_batches,
+    net_state,
+    restored,
+    seeded,
+)
 
 PREDICT_BATCH = 64
 
 
-class CXRClassifier(ClassifierMixin, BaseEstimator):
+class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
     """Convolutional classifier for small sets of chest radiographs.
 
     How it works:
@@ -218,6 +237,8 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
                 "Multilabel and multioutput targets are not supported. y should be a 1d array, "
                 f"got an array of shape {y_shape} instead."
             )
+        if y is not None:
+            check_labels(y, "y")
         X, y = validate_data(self, X, y, allow_nd=True, ensure_min_samples=2)
         check_classification_targets(y)
         classes, targets = np.unique(y, return_inverse=True)
@@ -241,13 +262,8 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
 
     def _build_net(self, classes, y, n_channels, device, seed):
         """An unfitted skorch net of this estimator's parameters."""
-        if isinstance(self.module, str) and self.module == "cxrnet":
-            module, options = CXRNet, {}
-        elif isinstance(self.module, str):
-            module, options = TorchvisionNet, {"name": self.module, "weights": self.weights}
-        else:
-            module, options = self.module, {}
-        if self.weights is not None and module is not TorchvisionNet:
+        of_torchvision = isinstance(self.module, str) and self.module != "cxrnet"
+        if self.weights is not None and not of_torchvision:
             raise ValueError(
                 f"weights={self.weights!r} needs a torchvision network as module, got "
                 f"{self.module!r}. Pass module='resnet18', say, or weights=None."
@@ -257,33 +273,35 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
         if self.lr_schedule == "onecycle":
             policy = LRScheduler(
                 torch.optim.lr_scheduler.OneCycleLR,
-                max_lr=self.lr,
+                max_lr=float(self.lr),
                 total_steps=int(self.max_epochs * n_batches(len(y), self.batch_size)),
                 step_every="batch",
             )
             callbacks.append(("one_cycle", policy))
-        return NeuralNetClassifier(
-            module,
+        return build_net(
+            self.module,
+            self.weights,
+            **self._net_params(),
             module__n_classes=len(classes),
             module__n_channels=n_channels,
-            **{f"module__{key}": value for key, value in options.items()},
-            criterion=nn.CrossEntropyLoss,
             criterion__weight=torch.as_tensor(class_weight, dtype=torch.float32),
-            optimizer=torch.optim.SGD,
-            optimizer__momentum=self.momentum,
-            optimizer__nesterov=self.nesterov and self.momentum > 0,
-            optimizer__weight_decay=self.weight_decay,
-            lr=self.lr,
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            iterator_train=AugmentedBatches,
-            iterator_train__augment=resolve_augment(self.augment),
             iterator_train__seed=seed,
-            train_split=None,
             callbacks=callbacks,
-            verbose=self.verbose,
             device=device,
         )
+
+    def _net_params(self):
+        """skorch's parameters that hang on no data."""
+        return {
+            "optimizer__momentum": float(self.momentum),
+            "optimizer__nesterov": self.nesterov and self.momentum > 0,
+            "optimizer__weight_decay": float(self.weight_decay),
+            "lr": float(self.lr),
+            "max_epochs": self.max_epochs,
+            "batch_size": self.batch_size,
+            "iterator_train__augment": resolve_augment(self.augment),
+            "verbose": self.verbose,
+        }
 
     def predict_proba(self, X):
         """Probability of each class.
@@ -323,7 +341,119 @@ class CXRClassifier(ClassifierMixin, BaseEstimator):
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
 
+    def save_weights(self, path):
+        """Write the fitted network to a safetensors file, which can hold no code.
+
+        Parameters
+        ----------
+        path : str or path
+            The file; one that is there is replaced, whole or not at all.
+
+        Raises
+        ------
+        ValueError
+            If the class labels are neither strings nor numbers.
+        OSError
+            If the file can not be written.
+        """
+        check_is_fitted(self)
+        facts = architecture(self.net_)
+        header = {
+            "architecture": facts | {"module": _name_of(facts["module"])},
+            "classes": {"dtype": _label_dtype(self.classes_), "values": self.classes_.tolist()},
+        }
+        write_weights(path, self, header, {"module": arrays(self.net_.module_)})
+
+    def load_weights(self, path):
+        """Become fitted with the weights that :meth:`save_weights` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            The file. `module` must be that it was saved with; for a class of your own, one of the
+            same qualified name. No code is taken from the file.
+
+        Returns
+        -------
+        self : CXRClassifier
+            With an empty `history_`, which is not in the file.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is no such file, or it is broken, of another format, or of another module. The
+            estimator is left as it was.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from skcxr import CXRClassifier
+        >>> from skcxr.datasets import make_chest_phantoms
+        >>> phantoms = make_chest_phantoms(40, image_size=32, random_state=0)
+        >>> X = phantoms.data
+        >>> clf = CXRClassifier(max_epochs=2, random_state=0).fit(X, phantoms.target)
+        >>> with TemporaryDirectory() as folder:
+        ...     clf.save_weights(Path(folder) / "clf.safetensors")
+        ...     same = CXRClassifier().load_weights(Path(folder) / "clf.safetensors")
+        >>> bool((same.predict_proba(X) == clf.predict_proba(X)).all())
+        True
+        """
+        self._validate_params()
+        header, tensors = read_weights(path, type(self).__name__)
+        with broken(f"path={str(path)!r} is broken; write it again with save_weights."):
+            facts, spec = header["architecture"], spec_of(header)
+            saved = {"module": facts["module"]}
+        check_same(path, saved, {"module": _name_of(self.module)}, type(self).__name__)
+        with broken(f"path={str(path)!r} is broken; write it again with save_weights."):
+            classes = np.array(header["classes"]["values"], dtype=header["classes"]["dtype"])
+            net = restored(
+                facts | {"module": self.module},
+                part(tensors, "module"),
+                **self._net_params(),
+                module__n_classes=len(classes),
+                module__n_channels=spec.shape[0],
+                criterion__weight=torch.ones(len(classes)),
+                iterator_train__seed=0,
+            )
+            return adopt(self, header, net_=net, classes_=classes, spec_=spec, history_=[])
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        return state | {"net_": net_state(self.net_)} if "net_" in state else state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "net_" not in vars(self):
+            return
+        with broken("The saved state of this CXRClassifier is broken; fit it again."):
+            saved = self.net_
+            self.net_ = restored(
+                saved["architecture"],
+                saved["tensors"],
+                history=saved["history"],
+                **self._net_params() | saved["params"],
+                criterion__weight=torch.as_tensor(saved["class_weight"]),
+            )
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _name_of(module):
+    """The parameter `module` as text that is the same in another process."""
+    if isinstance(module, str):
+        return module
+    return "cxrnet" if module is CXRNet else f"{module.__module__}.{module.__qualname__}"
+
+
+def _label_dtype(classes):
+    """dtype of class labels that JSON can hold, by name."""
+    if classes.dtype.kind in "Ubiuf" or all(isinstance(label, str) for label in classes):
+        return classes.dtype.str
+    raise ValueError(
+        f"classes_={classes.tolist()} can not be written: a file of weights holds labels that are "
+        "strings or numbers. Fit on such labels."
+    )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
-import pandas as pd
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.over_sampling.base import BaseOverSampler
 from sklearn.base import BaseEstimator, clone
@@ -19,6 +18,7 @@ from sklearn.utils.validation import check_memory
 from tqdm.auto import tqdm
 
 from skcxr.comparison import Comparison
+from skcxr.labels import check_labels
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,9 @@ def compare(
     """
     scoring = _named(scoring)
     _check_arms(arms, baseline, scoring)
-    _check_known(y=y, groups=groups)
+    check_labels(y, "y")
+    if groups is not None:
+        check_labels(groups, "groups")
     if _lacks_control(arms):
         warnings.warn(
             "An arm adds images and none adds duplicates: what more training steps alone would "
@@ -169,17 +171,6 @@ def _check_arms(arms, baseline, scoring):
                 "sklearn.calibration.CalibratedClassifierCV."
             )
         check_scoring(estimator, scoring=scoring)
-
-
-def _check_known(**columns):
-    """Refuse classes or groups that are not known: they would count as one of their own."""
-    for name, values in columns.items():
-        unknown = np.flatnonzero(pd.isna(np.asarray(values, dtype=object)))
-        if values is not None and len(unknown):
-            raise ValueError(
-                f"{name} is missing for {len(unknown)} images, the first in row {unknown[0]}. "
-                "Fill it in, or leave these images out."
-            )
 
 
 def _lacks_control(arms):

@@ -18,14 +18,31 @@ from skcxr.checkpoint import Checkpoint, fingerprint
 from skcxr.gan_training import GANTraining, check_converging, in_words
 from skcxr.images import ImageSpec, crop_from_square, pad_to_square
 from skcxr.networks import IMAGE_SIZES, Discriminator, forward_in_batches, resolve_device
+from skcxr.persistence import (
+    Persistent,
+    adopt,
+    broken,
+    check_same,
+    network_of,
+    network_state,
+    part,
+    read_weights,
+    spec_of,
+    write_weights,
+)
 
 INFERENCE_BATCH = 64
 # What a training's result hangs on, beside images, seed and device; not on how long it goes on.
 TRAINING_PARAMETERS = ("latent_dim", "image_size", "base_width", "steps_per_epoch", "batch_size")
 TRAINING_PARAMETERS += ("lr", "betas", "dropout", "augment")
+SHAPING_PARAMETERS = ("latent_dim", "image_size", "base_width")
+NO_DISCRIMINATOR = (
+    "This %(name)s has no discriminator: the file that load_weights read holds none. Write one "
+    "with save_weights(path, discriminator=True)."
+)
 
 
-class DCGAN(BaseEstimator):
+class DCGAN(Persistent, BaseEstimator):
     """Deep convolutional GAN for a small set of images of one class.
 
     How it works:
@@ -268,14 +285,17 @@ class DCGAN(BaseEstimator):
         # Imported here: most fits have no monitor, and need no features.
         from skcxr.monitoring import SampleMonitor
 
-        return SampleMonitor(
-            self.monitor,
-            X,
-            to_array=partial(_as_rows, spec),
-            latent_dim=self.latent_dim,
-            image_shape=self.image_shape,
-            seed=seed,
-        )
+        try:
+            return SampleMonitor(
+                self.monitor,
+                X,
+                to_array=partial(_as_rows, spec),
+                latent_dim=self.latent_dim,
+                image_shape=self.image_shape,
+                seed=seed,
+            )
+        except (ValueError, FileNotFoundError) as error:
+            raise type(error)(f"monitor={self.monitor!r}: {error}") from error
 
     def _train(self, images, seed, measure):
         """Train on the images' device; returns G, D and the history."""
@@ -375,6 +395,7 @@ class DCGAN(BaseEstimator):
             Unbounded; 0 is a probability of one half.
         """
         check_is_fitted(self)
+        check_is_fitted(self, "discriminator_", msg=NO_DISCRIMINATOR)
         X = validate_data(self, X, allow_nd=True, reset=False)
         logits = forward_in_batches(
             self.discriminator_,
@@ -384,6 +405,83 @@ class DCGAN(BaseEstimator):
             forward=Discriminator.logits,
         )
         return logits.flatten().double().numpy()
+
+    def save_weights(self, path, *, discriminator=False):
+        """Write the fitted generator to a safetensors file, which can hold no code.
+
+        Parameters
+        ----------
+        path : str or path
+            The file; one that is there is replaced, whole or not at all.
+        discriminator : bool, default=False
+            Whether the discriminator goes into it too. It tells training images from others: do
+            not give it to those who may not know whose images you had.
+
+        Raises
+        ------
+        OSError
+            If the file can not be written.
+        """
+        check_is_fitted(self)
+        states = {"generator": network_state(self.generator_)}
+        if discriminator:
+            check_is_fitted(self, "discriminator_", msg=NO_DISCRIMINATOR)
+            states["discriminator"] = network_state(self.discriminator_)
+        params = {name: state["params"] for name, state in states.items()}
+        tensors = {name: state["tensors"] for name, state in states.items()}
+        write_weights(path, self, {"networks": params}, tensors)
+
+    def load_weights(self, path):
+        """Become fitted with the weights that :meth:`save_weights` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            The file. `latent_dim`, `image_size` and `base_width` must be those it was saved with.
+
+        Returns
+        -------
+        self : DCGAN
+            With an empty `history_`, which is not in the file, and with a `discriminator_` if one
+            is.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is no such file, or it is broken, of another format, or of other parameters:
+            then it says what differs. The estimator is left as it was.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from skcxr import DCGAN
+        >>> from skcxr.datasets import make_chest_phantoms
+        >>> X = make_chest_phantoms(20, image_size=16, random_state=0).images
+        >>> gan = DCGAN(image_size=16, base_width=8, max_epochs=2, random_state=0).fit(X)
+        >>> with TemporaryDirectory() as folder:
+        ...     gan.save_weights(Path(folder) / "gan.safetensors")
+        ...     same = DCGAN(image_size=16, base_width=8).load_weights(
+        ...         Path(folder) / "gan.safetensors"
+        ...     )
+        >>> bool((same.sample(3, random_state=0) == gan.sample(3, random_state=0)).all())
+        True
+        """
+        self._validate_params()
+        header, tensors = read_weights(path, type(self).__name__)
+        with broken(f"path={str(path)!r} is broken; write it again with save_weights."):
+            params, spec = header["networks"], spec_of(header)
+            shaping = {name: params["generator"][name] for name in SHAPING_PARAMETERS}
+        own = {name: getattr(self, name) for name in SHAPING_PARAMETERS}
+        check_same(path, shaping, own, type(self).__name__)
+        with broken(f"path={str(path)!r} is broken; write it again with save_weights."):
+            if params["generator"]["n_channels"] != spec.shape[0]:
+                raise ValueError(f"channels of {spec}")
+            fitted = {
+                f"{name}_": network_of(name.capitalize(), params[name], part(tensors, name))
+                for name in params
+            }
+            return adopt(self, header, **fitted, spec_=spec, history_=[], monitor_=None)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -114,6 +114,13 @@ class ImageSpec:
         shape = _shape_of(X, image_shape)
         return cls(X.shape[1:], shape, X.dtype, float(X.min()), float(X.max()))
 
+    def __getstate__(self):
+        # By name: to skops, numpy.dtype is one more type for its user to judge.
+        return vars(self) | {"dtype": self.dtype.str}
+
+    def __setstate__(self, state):
+        vars(self).update(state, dtype=np.dtype(state["dtype"]))
+
     def to_tensor(self, X):
         """float32 NCHW tensor of `X`; the training set's own values fill [-1, 1]."""
         if X.shape[1:] != self.row_shape:

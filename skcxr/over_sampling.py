@@ -15,6 +15,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
 
 from skcxr.gan import DCGAN
+from skcxr.labels import check_labels
+from skcxr.persistence import Persistent
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ class grow:
         return dict(zip(classes.tolist(), sizes.tolist(), strict=True))
 
 
-class DCGANOversampler(BaseOverSampler):
+class DCGANOversampler(Persistent, BaseOverSampler):
     """Over-sample images with one generative model a class.
 
     How it works:
@@ -137,6 +139,36 @@ class DCGANOversampler(BaseOverSampler):
         self.estimator = estimator
         self.n_jobs = n_jobs
         self.random_state = random_state
+
+    def fit_resample(self, X, y, **params):
+        """Train a generative model for each class that is to grow, and add its images.
+
+        Parameters
+        ----------
+        X : array-like or sparse matrix of shape (n, h*w), (n, h, w) or (n, c, h, w)
+            Images.
+        y : array-like of shape (n,)
+            Their classes, of any one type.
+        **params : dict
+            None are taken; here for imbalanced-learn's conventions.
+
+        Returns
+        -------
+        X_resampled : {array-like, sparse matrix} of shape (n_new, ...)
+            The images in X's container, dtype and layout, and the synthetic ones behind them.
+        y_resampled : array-like of shape (n_new,)
+            Their classes.
+
+        Raises
+        ------
+        ValueError
+            If X, y, a parameter or a class is out of its domain. Nothing was trained then.
+        FloatingPointError
+            If a class' training diverged.
+        """
+        # Before imbalanced-learn's own look, which fails on mixed types without naming them.
+        check_labels(y, "y")
+        return super().fit_resample(X, y, **params)
 
     def _check_X_y(self, X, y, accept_sparse=("csr", "csc")):
         y, one_hot = check_target_type(y, indicate_one_vs_all=True)

@@ -2,13 +2,25 @@
 
 import math
 import threading
+import warnings
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+from skorch import NeuralNetClassifier
 from skorch.callbacks import LRScheduler
+from skorch.history import History
+from torch import nn
+
+from skcxr.backbones import TorchvisionNet
+from skcxr.networks import CXRNet
+from skcxr.persistence import arrays, fill
 
 _SEEDED = threading.RLock()
+# What a net at rest keeps of its parameters; all others are the same for every CXRClassifier.
+KEPT = ("module__n_classes", "module__n_channels", "lr", "max_epochs", "batch_size", "verbose")
+KEPT += ("optimizer__momentum", "optimizer__nesterov", "optimizer__weight_decay")
+KEPT += ("iterator_train__seed",)
 
 
 def n_batches(n_samples, batch_size):
@@ -63,6 +75,31 @@ def seeded(seed, device):
         yield
 
 
+def build_net(module, weights=None, **params):
+    """An unfitted skorch net.
+
+    Parameters
+    ----------
+    module, weights
+        As CXRClassifier takes them.
+    **params
+        skorch's.
+    """
+    if isinstance(module, str) and module == "cxrnet":
+        module = CXRNet
+    elif isinstance(module, str):
+        params |= {"module__name": module, "module__weights": weights}
+        module = TorchvisionNet
+    return NeuralNetClassifier(
+        module,
+        criterion=nn.CrossEntropyLoss,
+        optimizer=torch.optim.SGD,
+        iterator_train=AugmentedBatches,
+        train_split=None,
+        **params,
+    )
+
+
 def check_finite(net):
     """Refuse a net that has diverged: its predictions would all be the first class."""
     losses = net.history[:, "train_loss"]
@@ -85,6 +122,65 @@ def at_rest(net):
     net.callbacks = None
     net.callbacks_ = [(name, c) for name, c in net.callbacks_ if not isinstance(c, LRScheduler)]
     return net
+
+
+def architecture(net):
+    """What :func:`restored` needs to build the module of a net at rest, beside its classes."""
+    facts = {"module": net.module, "weights": None}
+    if net.module is CXRNet:
+        facts["module"] = "cxrnet"
+    elif net.module is TorchvisionNet:
+        # Pretrained weights decide on these, and are not downloaded again to learn them.
+        inner = net.module_.net
+        facts |= {"module": net.module__name, "weights": net.module__weights}
+        facts |= {"input_size": net.module_.input_size}
+        facts |= {"transform_input": getattr(inner, "transform_input", False)}
+    return facts
+
+
+def net_state(net):
+    """A net :func:`at_rest` as arrays and plain values."""
+    return {
+        "architecture": architecture(net),
+        "params": {name: getattr(net, name) for name in KEPT},
+        "class_weight": net.criterion__weight.cpu().numpy(),
+        "history": list(net.history),
+        "tensors": arrays(net.module_),
+    }
+
+
+def restored(facts, tensors, *, history=(), **params):
+    """A net at rest, as :func:`at_rest` left it but for callbacks.
+
+    Parameters
+    ----------
+    facts : dict
+        From :func:`architecture`.
+    tensors : dict of str to ndarray or tensor
+        The module's weights and buffers.
+    history : list of dict
+        skorch's.
+    **params
+        skorch's.
+    """
+    net = build_net(facts["module"], **params, device="cpu")
+    with seeded(0, torch.device("cpu")), warnings.catch_warnings():
+        # googlenet and inception_v3 announce another initialisation; these weights are replaced.
+        warnings.simplefilter("ignore", FutureWarning)
+        net.initialize()
+    if net.module is TorchvisionNet:
+        net.module__weights = facts["weights"]
+        net.module_.input_size = facts["input_size"]
+        inner = net.module_.net
+        if hasattr(inner, "transform_input"):
+            inner.transform_input = facts["transform_input"]
+        for head in ("aux1", "aux2"):
+            # googlenet has no auxiliary heads where it was pretrained.
+            if hasattr(inner, head) and not any(n.startswith(f"net.{head}.") for n in tensors):
+                setattr(inner, head, None)
+    fill(net.module_, tensors)
+    net.history = History(history)
+    return at_rest(net)
 
 
 def epoch_of(row):

@@ -101,7 +101,7 @@ def test_rows_that_are_no_square_images(tiny_gan, phantoms):
 
 def test_bad_features_are_refused_before_training(tiny_gan, phantoms, monkeypatch):
     monkeypatch.setattr(DCGAN, "_train", lambda *args: pytest.fail("training began"))
-    with pytest.raises(ValueError, match=r"features='vgg'"):
+    with pytest.raises(ValueError, match=r"monitor='vgg': features='vgg' must be"):
         tiny_gan.set_params(monitor="vgg").fit(phantoms.data)
 
 

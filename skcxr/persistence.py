@@ -1,0 +1,267 @@
+"""Fitted estimators on disk: nothing in a file is run, and each file says what wrote it.
+
+- ``joblib.dump`` and ``skops.io.dump`` see arrays and plain values in place of PyTorch's and
+  skorch's objects (:class:`Persistent`). skops, given ``trusted=TRUSTED_TYPES``, then runs nothing
+  that a file brings. Unpickling, and so joblib, always may: unpickle only what you trust.
+  Modules, callbacks and callables of your own are yours to trust; a module is rebuilt by calling
+  its class, and has of its fit what its state dict holds.
+- ``save_weights`` and ``load_weights`` use safetensors, which can hold no code at all.
+"""
+
+import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from skcxr import __version__
+from skcxr.images import ImageSpec
+from skcxr.networks import Discriminator, Dropout, Generator
+
+FORMAT = 1
+# For skops' `trusted`. Named one by one: "all that begins with skcxr." would also be functions
+# that write files, and whatever else skcxr's modules import.
+TRUSTED_TYPES = (
+    "skcxr.augment.Affine",
+    "skcxr.classification.CXRClassifier",
+    "skcxr.gan.DCGAN",
+    "skcxr.images.ImageSpec",
+    "skcxr.networks.CXRNet",
+    "skcxr.over_sampling.DCGANOversampler",
+    "skcxr.over_sampling.grow",
+)
+NETWORKS = {"Generator": Generator, "Discriminator": Discriminator}
+KIND = "_skcxr_kind"
+
+
+class Persistent:
+    """Mixin of estimators whose state is arrays, plain values and other such estimators.
+
+    Goes before BaseEstimator. A torch.device and a path come back as the str that means the same.
+
+    Raises
+    ------
+    ValueError
+        If an estimator of another format is loaded; both versions are named.
+    """
+
+    def __getstate__(self):
+        state = {name: _packed(value) for name, value in super().__getstate__().items()}
+        return state | {"_skcxr_version": __version__, "_skcxr_format": FORMAT}
+
+    def __setstate__(self, state):
+        state, name = dict(state), type(self).__name__
+        version = state.pop("_skcxr_version", "of an unknown version")
+        check_format(f"This {name}", version, state.pop("_skcxr_format", None))
+        with broken(f"The saved state of this {name} is broken; fit it again."):
+            state = {key: _unpacked(value) for key, value in state.items()}
+        super().__setstate__(state)
+
+
+def check_format(what, version, number):
+    """Refuse a file of another format, and say which version could read it."""
+    if number != FORMAT:
+        raise ValueError(
+            f"{what} was saved by skcxr {version} in format {number}, and skcxr {__version__} "
+            f"reads format {FORMAT}. Load it with the version that saved it, or fit again."
+        )
+
+
+@contextmanager
+def broken(message):
+    """What odd values raise, as a ValueError with `message`."""
+    try:
+        yield
+    except (RuntimeError, LookupError, TypeError, AttributeError, ValueError, MemoryError) as error:
+        raise ValueError(f"{message} {type(error).__name__}: {error}") from error
+
+
+def _packed(value):
+    if isinstance(value, Generator | Discriminator):
+        return {KIND: "network", **network_state(value)}
+    if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
+        # skops writes keys as JSON and reads them by their type: bool("false") is True.
+        return {KIND: "dict", "items": [list(item) for item in value.items()]}
+    if isinstance(value, torch.device):
+        return str(value)
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _unpacked(value):
+    kind = value.get(KIND) if isinstance(value, dict) else None
+    if kind == "network":
+        return network_of(value["class"], value["params"], value["tensors"])
+    return dict(value["items"]) if kind == "dict" else value
+
+
+def arrays(network):
+    """The weights and buffers of `network` by name, as arrays on the CPU."""
+    return {
+        name: tensor.detach().cpu().contiguous().numpy()
+        for name, tensor in network.state_dict().items()
+    }
+
+
+def fill(network, tensors):
+    """Put what :func:`arrays` returned into a network of the same shape."""
+    network.load_state_dict({name: torch.as_tensor(value) for name, value in tensors.items()})
+    return network
+
+
+def network_state(network):
+    """Class, parameters and arrays of a GAN's network."""
+    kernels = [layer for layer in network.layers if hasattr(layer, "kernel_size")]
+    first, last = kernels[0], kernels[-1]
+    params = {"image_size": 4 * 2 ** (len(kernels) - 1)}
+    if isinstance(network, Generator):
+        params |= {"latent_dim": int(first.in_channels), "base_width": int(last.in_channels)}
+        params |= {"n_channels": int(last.out_channels)}
+    else:
+        params |= {"base_width": int(first.out_channels), "n_channels": int(first.in_channels)}
+        params |= {"dropout": float(next(m.p for m in network.layers if isinstance(m, Dropout)))}
+    return {"class": type(network).__name__, "params": params, "tensors": arrays(network)}
+
+
+def network_of(name, params, tensors):
+    """The network that :func:`network_state` describes, in evaluation mode."""
+    # A generator of its own: the weights drawn here are replaced, and nobody's numbers used up.
+    network = NETWORKS[name](**params, generator=torch.Generator())
+    # As it was trained; the layout decides how a convolution rounds.
+    network = network.to(memory_format=torch.channels_last)
+    return fill(network, tensors).eval().requires_grad_(False)
+
+
+def write_weights(path, estimator, header, tensors):
+    """Write a safetensors file in one go, or leave what was there.
+
+    Parameters
+    ----------
+    path : str or path
+        Its folder must exist.
+    estimator : DCGAN or CXRClassifier
+        Fitted; its class and what it expects of X go into the header.
+    header : dict
+        Plain values that the estimator needs beside.
+    tensors : dict of str to dict of str to ndarray
+        Each network's arrays.
+
+    Raises
+    ------
+    OSError
+        If the file can not be written.
+    """
+    spec = estimator.spec_
+    header = {
+        "class": type(estimator).__name__,
+        "format": FORMAT,
+        "skcxr": __version__,
+        "spec": vars(spec) | {"dtype": spec.dtype.str},
+        "n_features_in": int(estimator.n_features_in_),
+        "feature_names_in": getattr(estimator, "feature_names_in_", np.array([])).tolist(),
+        **header,
+    }
+    flat = {
+        f"{network}.{name}": torch.from_numpy(array)
+        for network, state in tensors.items()
+        for name, array in state.items()
+    }
+    content = save(flat, metadata={"skcxr": json.dumps(header)})
+    path = Path(path)
+    # Beside the file, since a rename is at once within one file system alone.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OSError(
+            f"path={str(path)!r} can not be written: {error.strerror}. Pass a file in a folder "
+            "that exists and that you may write to."
+        ) from error
+
+
+def read_weights(path, name):
+    """Header and tensors of a file that :func:`write_weights` wrote for the class `name`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is broken, of another format or of another class.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(
+            f"path={str(path)!r} does not exist. Pass a file that save_weights wrote."
+        )
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            header = json.loads(file.metadata()["skcxr"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        saved_as, version, number = header["class"], header["skcxr"], header["format"]
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"path={str(path)!r} is broken or no file of skcxr's weights. Pass one that "
+            f"{name}.save_weights wrote."
+        ) from error
+    check_format(f"path={str(path)!r}", version, number)
+    if saved_as != name:
+        raise ValueError(
+            f"path={str(path)!r} holds weights of {saved_as}, not of {name}. Pass it to "
+            f"{saved_as}().load_weights."
+        )
+    return header, tensors
+
+
+def part(tensors, network):
+    """Those of a file's tensors that are of one network."""
+    start = f"{network}."
+    return {
+        name.removeprefix(start): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(start)
+    }
+
+
+def check_same(path, saved, own, name):
+    """Refuse weights saved with other parameters than an estimator's own, and say which."""
+    differing = [
+        f"{key} was {value!r} and is {own[key]!r}"
+        for key, value in saved.items()
+        if value != own[key]
+    ]
+    if differing:
+        call = ", ".join(f"{key}={value!r}" for key, value in saved.items())
+        raise ValueError(
+            f"path={str(path)!r} does not fit this {name}: {'; '.join(differing)}. Load it into "
+            f"{name}({call})."
+        )
+
+
+def adopt(estimator, header, **fitted):
+    """Make `estimator` a fitted one with the attributes `fitted` and what the header says of X."""
+    names = header["feature_names_in"]
+    fitted["n_features_in_"] = int(header["n_features_in"])
+    if names:
+        fitted["feature_names_in_"] = np.array(names, dtype=object)
+    for name in [name for name in vars(estimator) if name.endswith("_")]:
+        delattr(estimator, name)
+    vars(estimator).update(fitted)
+    return estimator
+
+
+def spec_of(header):
+    """The ImageSpec in the header of a file of weights."""
+    spec = header["spec"]
+    row_shape, shape = (tuple(int(side) for side in spec[name]) for name in ("row_shape", "shape"))
+    dtype = np.dtype(spec["dtype"])
+    if len(shape) != 3 or min(row_shape + shape) < 1 or dtype.kind not in "biuf":
+        raise ValueError(f"spec={spec!r}")
+    return ImageSpec(row_shape, shape, dtype, float(spec["low"]), float(spec["high"]))
