@@ -348,7 +348,7 @@ def _store(data: bytes, root: Path, file: str, recorded: dict[str, str], origin:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(BytesIO(data)) as image:
+            with Image.open(BytesIO(data), formats=("PNG", "JPEG")) as image:
                 image.load()
     except Exception as error:  # a decoder may raise anything on a broken file
         raise OSError(

@@ -13,6 +13,9 @@ from tqdm.auto import tqdm
 
 from skcxr.datasets.dicom import is_dicom, read_dicom
 
+# Pillow knows more, and opens EPS by starting Ghostscript: no image of ours is worth that.
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
+
 _FITS = {"squash": Image.Image.resize, "pad": ImageOps.pad, "crop": ImageOps.fit}
 
 
@@ -149,7 +152,7 @@ def _read_with_pillow(file: Path) -> tuple[np.ndarray, tuple[float, float]]:
     """Gray pixels, and which of their values are black and white."""
     # Opened by path, Pillow 13.0 maps an uncompressed TIFF and scrambles it if its orientation tag
     # swaps height and width. A handle keeps it from mapping.
-    with file.open("rb") as stream, Image.open(stream) as image:
+    with file.open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
         if (n_frames := getattr(image, "n_frames", 1)) > 1:
             raise ValueError(f"it has {n_frames} frames")
         upright = ImageOps.exif_transpose(image)

@@ -149,3 +149,10 @@ def test_progress_bar_counts_the_files(tmp_path, capsys):
 def test_no_progress_bar_by_default(tmp_path, capsys):
     read_images([save(tmp_path, RAMP)])
     assert capsys.readouterr() == ("", "")
+
+
+def test_postscript_is_not_opened(tmp_path):
+    """Pillow would start Ghostscript for it."""
+    Image.fromarray(RAMP).save(tmp_path / "a.png", format="EPS")
+    with pytest.raises(Image.UnidentifiedImageError):
+        read_image(tmp_path / "a.png", image_size=16)
