@@ -77,6 +77,8 @@ DESIGNS = {
     "CXRNet, one-cycle 0.1, batches of 32": {"batch_size": 32},
     "CXRNet, no dropout": {"module": variant(dropout=0.0)},
     "CXRClassifier()": CXRClassifier().get_params(),
+    "CXRClassifier(batch_size=32, lr=0.05)": CXRClassifier(batch_size=32, lr=0.05).get_params(),
+    "CXRClassifier(batch_size=16, lr=0.03)": CXRClassifier(batch_size=16, lr=0.03).get_params(),
 }
 
 
@@ -124,6 +126,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--pairs", type=int, help="only time reference against default")
     parser.add_argument("--only", default="", help="designs whose name holds this")
@@ -139,7 +142,7 @@ def main():
         return time_pairs(args.pairs, data)
     args.out.parent.mkdir(exist_ok=True, parents=True)
     done = [json.loads(line) for line in args.out.open()] if args.out.exists() else []
-    for seed in range(args.seeds):
+    for seed in range(args.first_seed, args.first_seed + args.seeds):
         for name in DESIGNS:
             if args.only in name and not any(
                 (d["design"], d["seed"]) == (name, seed) for d in done

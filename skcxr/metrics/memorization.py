@@ -249,6 +249,8 @@ def _check_images(synthetic, train, holdout):
             raise ValueError(
                 f"{name} must hold {least} or more images, got an array of shape {X.shape}."
             )
+        if X.dtype.kind not in "biuf":
+            raise ValueError(f"{name} has dtype {X.dtype}. Pass images of real numbers.")
         if not np.isfinite(X).all():
             raise ValueError(f"{name} holds NaN or infinity. Remove or repair these images.")
     if len({X.shape[1:] for X in sets.values()}) > 1:

@@ -470,3 +470,10 @@ def test_a_hold_out_that_the_generator_saw(honest):
 def test_a_discriminator_of_the_wrong_shape(honest):
     with pytest.raises(ValueError, match=r"shape \(60, 2\) for 60 images"):
         audit(*honest, features=None, discriminator=lambda X: np.ones((len(X), 2)))
+
+
+@pytest.mark.parametrize("dtype", [complex, object, str])
+def test_images_that_are_no_numbers_are_named(dtype):
+    X = np.ones((4, 8, 8))
+    with pytest.raises(ValueError, match=r"holdout has dtype .*Pass images of real numbers"):
+        audit(X, X, X.astype(dtype), features=None)
