@@ -24,7 +24,7 @@ def add_parser(commands):
     add_data(add, default="procedural phantoms")
     add("--cv", type=whole(2), default=4, metavar="K", help="folds (4)")
     add("--epochs", type=whole(1), metavar="N", help="the classifier's epochs")
-    add_gan(add, epochs=10, width=12, batch=16)
+    add_gan(add, epochs=8, width=12, batch=16)
     add("--grow", type=float, default=2.0, metavar="F",
         help="each class grows to F times its size (2)")  # fmt: skip
     add("--n-jobs", type=whole(1), metavar="N",
