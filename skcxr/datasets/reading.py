@@ -16,7 +16,17 @@ from skcxr.datasets.dicom import is_dicom, read_dicom
 # Pillow knows more, and opens EPS by starting Ghostscript: no image of ours is worth that.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
 
-_FITS = {"squash": Image.Image.resize, "pad": ImageOps.pad, "crop": ImageOps.fit}
+
+def _pad(image: Image.Image, size: tuple[int, int], method: Image.Resampling) -> Image.Image:
+    """The whole image, black beside it. ImageOps.pad fails, before Pillow 13, on very long ones."""
+    scale = min(size[0] / image.width, size[1] / image.height)
+    inner = image.resize(tuple(max(1, round(side * scale)) for side in image.size), method)
+    padded = Image.new(image.mode, size)
+    padded.paste(inner, tuple((new - old) // 2 for new, old in zip(size, inner.size, strict=True)))
+    return padded
+
+
+_FITS = {"squash": Image.Image.resize, "pad": _pad, "crop": ImageOps.fit}
 
 
 def read_images(
