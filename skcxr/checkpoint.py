@@ -1,7 +1,6 @@
 """A training's state on disk: written whole or not at all, and resumed only where it fits."""
 
 import hashlib
-import os
 import pickle
 import warnings
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import torch
 
 from skcxr import __version__
+from skcxr.files import replacing, temporary_for
 
 FORMAT = 1
 
@@ -65,12 +65,11 @@ class Checkpoint:
         self.path = path
         self.fingerprint = fingerprint
         self.kept = None
-        # Beside the file, since a rename is at once within one file system alone.
-        self.temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.temporary.touch()
-            self.temporary.unlink()
+            probe = temporary_for(path)
+            probe.touch()
+            probe.unlink()
         except OSError as error:
             raise OSError(
                 f"checkpoint={str(path)!r} can not be written: {error.strerror}. Pass a file in a "
@@ -168,14 +167,10 @@ class Checkpoint:
             "state": self.kept,
         }
         try:
-            with self.temporary.open("wb") as file:
+            with replacing(self.path) as file:
                 torch.save(saved, file)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(self.temporary, self.path)
             self.kept = None
         except (OSError, RuntimeError) as error:
-            self.temporary.unlink(missing_ok=True)
             warnings.warn(
                 f"checkpoint={str(self.path)!r} could not be written: {error}. Training goes on; "
                 f"{'the last one is kept' if self.path.exists() else 'there is none yet'}.",

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from scipy import sparse
 
 from skcxr.metrics import audit, generative_report
-from skcxr.over_sampling import sample_like
+from skcxr.over_sampling import dense, sample_like
 
 TOO_FEW = "too few hold-out images"
 
@@ -56,7 +55,7 @@ def inspect_samples(sampler, X, y, X_holdout, y_holdout, *, features="cxr", rand
     ([0], [0])
     """
     (X, y), (X_holdout, y_holdout) = (
-        (_dense(X), np.asarray(y)) for X, y in ((X, y), (X_holdout, y_holdout))
+        (np.asarray(dense(X)), np.asarray(y)) for X, y in ((X, y), (X_holdout, y_holdout))
     )
     known = {image.tobytes() for image in X}
     shared = np.array([image.tobytes() in known for image in X_holdout], dtype=bool)
@@ -86,7 +85,3 @@ def inspect_samples(sampler, X, y, X_holdout, y_holdout, *, features="cxr", rand
             audits[k] = audit(fake, real, unseen, discriminator=discriminator, **options)
             row["copying"] = audits[k].verdict
     return pd.DataFrame.from_dict(rows, orient="index"), audits
-
-
-def _dense(X):
-    return X.toarray() if sparse.issparse(X) else np.asarray(X)

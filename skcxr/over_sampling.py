@@ -194,7 +194,7 @@ class DCGANOversampler(Persistent, BaseOverSampler):
         results = Parallel(n_jobs=self.n_jobs)(
             # safe=False copies an object that is no scikit-learn estimator.
             delayed(_fit_sample)(
-                clone(estimator, safe=False), _dense(X[y == k]), k, n_new, int(seed)
+                clone(estimator, safe=False), dense(X[y == k]), k, n_new, int(seed)
             )
             for k, n_new, seed in growing
         )
@@ -259,7 +259,8 @@ def sample_like(estimator, X, n_samples, random_state):
     return images.astype(X.dtype).reshape(n_samples, *X.shape[1:])
 
 
-def _dense(X):
+def dense(X):
+    """`X` as an array where it is sparse, else as it is."""
     return X.toarray() if sparse.issparse(X) else X
 
 

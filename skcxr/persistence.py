@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from skcxr import __version__
+from skcxr.files import replacing
 from skcxr.images import ImageSpec
 from skcxr.networks import Discriminator, Dropout, Generator
 
@@ -170,17 +171,10 @@ def write_weights(path, estimator, header, tensors):
         for name, array in state.items()
     }
     content = save(flat, metadata={"skcxr": json.dumps(header)})
-    path = Path(path)
-    # Beside the file, since a rename is at once within one file system alone.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("wb") as file:
+        with replacing(Path(path)) as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise OSError(
             f"path={str(path)!r} can not be written: {error.strerror}. Pass a file in a folder "
             "that exists and that you may write to."

@@ -1,7 +1,6 @@
 """The folder in which `skcxr evaluate` keeps what it found, fold by fold."""
 
 import json
-import os
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
@@ -19,6 +18,7 @@ from skcxr.displays import (
     SyntheticSamplesDisplay,
     TrainingHistoryDisplay,
 )
+from skcxr.files import check_empty, replacing
 from skcxr.inspection import inspect_samples
 
 
@@ -34,8 +34,7 @@ def new_folder(out):
         folder = Path("skcxr-results") / datetime.now().strftime("%Y-%m-%d-%H%M%S")
     else:
         folder = Path(out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise FileExistsError(f"--out {folder} is not an empty folder. Pass a new one.")
+    check_empty(folder)
     (folder / "pipelines").mkdir(parents=True)
     return folder
 
@@ -98,9 +97,8 @@ class Report:
 
     def _write(self, name, table, index=False):
         """Replace the file at once: a run that is killed leaves the old one or the new one."""
-        temporary = self.folder / f".{name}"
-        table.to_csv(temporary, index=index)
-        os.replace(temporary, self.folder / name)
+        with replacing(self.folder / name) as file:
+            table.to_csv(file, index=index)
 
     def _look_at_samples(self, result):
         """Draw, measure and audit the synthetic images of the first fold, where there are any."""

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -12,6 +11,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+
+from skcxr.files import temporary_for
 
 PROVENANCE = "provenance.json"
 NOTICE = (
@@ -99,8 +100,7 @@ def write_images(out, images, *, provenance, file_format="png", overwrite=False)
     out = Path(out)
     check_target(out, overwrite=overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, since a rename is at once within one file system alone.
-    temporary = out.with_name(f".{out.name}.{os.getpid()}")
+    temporary = temporary_for(out)
     shutil.rmtree(temporary, ignore_errors=True)
     write = {"png": _write_png, "dicom": _write_dicom}[file_format]
     suffix = {"png": "png", "dicom": "dcm"}[file_format]

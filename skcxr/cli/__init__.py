@@ -5,9 +5,8 @@ import sys
 
 from skcxr import __version__
 from skcxr.cli import audit, evaluate, synthesize
-from skcxr.cli.options import EXIT_DIVERGED
+from skcxr.cli.options import EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_INTERRUPTED
 
-EXIT_BAD_INPUT, EXIT_INTERRUPTED = 2, 130
 COMMANDS = {"evaluate": evaluate, "synthesize": synthesize, "audit": audit}
 
 

@@ -43,11 +43,12 @@ def prepare(args):
     from pathlib import Path
 
     from skcxr.datasets import load_image_folder
+    from skcxr.files import check_empty
     from skcxr.metrics.features import feature_extractor
 
     out = None if args.out is None else Path(args.out)
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f"--out {out} is not an empty folder. Pass a new one.")
+    if out is not None:
+        check_empty(out)
     sets = {
         name: load_image_folder(getattr(args, name), image_size=args.image_size)
         for name in ("synthetic", "train", "holdout")

@@ -3,9 +3,17 @@
 import sys
 from functools import partial
 
-from skcxr.cli.options import EXIT_DIVERGED, add_data, add_gan, gan_of, part_of, whole
+from skcxr.cli.options import (
+    EXIT_DIVERGED,
+    EXIT_INTERRUPTED,
+    add_data,
+    add_gan,
+    gan_of,
+    part_of,
+    train_of,
+    whole,
+)
 
-EXIT_INTERRUPTED = 130
 N_PHANTOMS = 120
 
 
@@ -55,10 +63,7 @@ def _load(args):
         return make_chest_phantoms(N_PHANTOMS, image_size=args.image_size, random_state=args.seed)
     data = load_image_folder(args.data, image_size=args.image_size, groups=args.groups)
     if data.split is not None:
-        train = data.split == "train"
-        if not train.any():
-            raise ValueError(f"--data {args.data} is split, but has no images in train/.")
-        data = part_of(data, train)
+        data = part_of(data, train_of(args, data))
     return data
 
 

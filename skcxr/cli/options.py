@@ -2,7 +2,7 @@
 
 import argparse
 
-EXIT_DIVERGED = 1
+EXIT_DIVERGED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def whole(least):
@@ -52,6 +52,14 @@ def gan_of(args, **params):
         lr=2e-4 * 64 / args.gan_width,
         **params,
     )
+
+
+def train_of(args, data):
+    """Which rows of a split Bunch are to be trained on."""
+    train = data.split == "train"
+    if not train.any():
+        raise ValueError(f"--data {args.data} is split, but has no images in train/.")
+    return train
 
 
 def part_of(data, rows):

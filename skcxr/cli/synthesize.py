@@ -3,7 +3,7 @@
 import json
 from functools import partial
 
-from skcxr.cli.options import add_data, add_gan, gan_of, part_of, whole
+from skcxr.cli.options import add_data, add_gan, gan_of, part_of, train_of, whole
 
 
 def add_parser(commands):
@@ -59,9 +59,7 @@ def _split(args, data):
     from sklearn.model_selection import StratifiedGroupKFold
 
     if data.split is not None:
-        train, test = data.split == "train", data.split == "test"
-        if not train.any():
-            raise ValueError(f"--data {args.data} is split, but has no images in train/.")
+        train, test = train_of(args, data), data.split == "test"
         return part_of(data, train), (part_of(data, test) if test.any() and args.holdout else None)
     if not args.holdout:
         return data, None

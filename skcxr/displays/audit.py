@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from skcxr.displays.axes import as_axes
 from skcxr.displays.colors import BLUE, ORANGE
 from skcxr.displays.mosaic import draw_rows
 
@@ -89,9 +90,7 @@ class AuditDisplay:
                 squeeze=False,
                 layout="constrained",
             )
-        axes = np.ravel(ax)
-        if len(axes) != n_panels:
-            raise ValueError(f"ax must hold {n_panels} axes, one a panel, got {len(axes)}.")
+        axes = as_axes(ax, n_panels, "one a panel")
         _draw_chances(axes[0], chances)
         axes[0].set_title(self.result.verdict.capitalize(), fontsize=9)
         if pairs:

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 
+from skcxr.displays.axes import as_axes
 from skcxr.displays.colors import BLUE, ORANGE
 
 
@@ -217,9 +218,7 @@ class ConfusionMatrixGridDisplay:
             for unused in ax.flat[n_arms:]:
                 figure.delaxes(unused)
             ax = ax.flat[:n_arms]
-        axes = np.ravel(ax)
-        if len(axes) != n_arms:
-            raise ValueError(f"ax must hold {n_arms} axes, one for each arm, got {len(axes)}.")
+        axes = as_axes(ax, n_arms, "one for each arm")
         for ax, (arm, counts) in zip(axes, self.matrices.items(), strict=True):
             shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
             display = ConfusionMatrixDisplay(shares, display_labels=self.class_names).plot(

@@ -1,7 +1,6 @@
 """How a GAN's training went."""
 
-import numpy as np
-
+from skcxr.displays.axes import as_axes
 from skcxr.displays.colors import BLUE, GREEN, ORANGE
 
 PANELS = {
@@ -105,11 +104,7 @@ class TrainingHistoryDisplay:
                 squeeze=False,
                 layout="constrained",
             )
-        axes = np.ravel(ax)
-        if len(axes) != len(panels):
-            raise ValueError(
-                f"ax must hold {len(panels)} axes, one for each panel, got {len(axes)}."
-            )
+        axes = as_axes(ax, len(panels), "one for each panel")
         for ax, (title, lines) in zip(axes, panels.items(), strict=True):
             for name, (label, color, style) in lines.items():
                 rows = [row for row in self.history if name in row]
