@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from skcxr.convolutions import convolve
+
 LEAK = 0.2
 IMAGE_SIZES = (16, 32, 64, 128, 256)
 
@@ -26,9 +28,9 @@ def n_blocks(image_size):
 class Dropout(nn.Module):
     """Dropout whose masks cost little on a CPU.
 
-    ``bernoulli_`` draws one mt19937 word for each element on one thread, which was 36 % of a GAN
-    step. Here one 64-bit word serves eight elements, a byte each, so the rate is rounded to
-    1/256 (0.5 is exact). Elements stay independent.
+    ``bernoulli_`` draws one word for each element on one thread, which was 36 % of a GAN step. Here
+    one 64-bit word serves 64 elements at rate 0.5; other rates are rounded to 1/256 and take up to
+    eight words. Elements stay independent.
 
     Parameters
     ----------
@@ -42,17 +44,33 @@ class Dropout(nn.Module):
 
     def forward(self, x, generator=None):
         """Zero elements of `x` at rate `p` and scale the rest by 1 / (1 - p), in training only."""
-        if not self.training or self.p == 0:
+        keep = 256 - min(round(256 * self.p), 255)
+        if not self.training or keep == 256:
             return x
-        threshold = min(round(256 * self.p), 255)
-        words = torch.empty((x.numel() + 7) // 8, dtype=torch.int64, device=x.device)
-        # The two-sided range makes all 64 bits random; random_() alone leaves the sign bit 0.
-        words.random_(-(2**63), None, generator=generator)
-        keep = (words.view(torch.uint8)[: x.numel()] >= threshold).view(x.shape)
-        return x * keep.to(x.dtype).mul_(256 / (256 - threshold))
+        bits = _random_bits(-(-x.numel() // 64), keep, generator, x.device)
+        # Each of the 256 bytes stands for the factors of eight elements.
+        byte, bit = (torch.arange(n, dtype=torch.uint8, device=x.device) for n in (256, 8))
+        factors = (byte[:, None] >> bit & 1).to(x.dtype) * (256 / keep)
+        mask = factors.index_select(0, bits.view(torch.uint8).int()).flatten()[: x.numel()]
+        if x.ndim == 4:  # channels_last, as x is: another layout would cost more than all of this
+            n, c, h, w = x.shape
+            return x * mask.view(n, h, w, c).permute(0, 3, 1, 2)
+        return x * mask.view(x.shape)
 
     def extra_repr(self):
         return f"p={self.p}"
+
+
+def _random_bits(n_words, numerator, generator, device):
+    """int64 words, each of whose bits is 1 with probability ``numerator / 256``."""
+    bits = 0
+    # From the last binary digit of the probability to the first: half of it, and half if it is 1.
+    for digit in range((numerator & -numerator).bit_length() - 1, 8):
+        words = torch.empty(n_words, dtype=torch.int64, device=device)
+        # The two-sided range makes all 64 bits random; random_() alone leaves the sign bit 0.
+        words.random_(-(2**63), None, generator=generator)
+        bits = words | bits if numerator >> digit & 1 else words & bits
+    return bits
 
 
 def _initialize(module, generator):
@@ -76,6 +94,12 @@ def _with_weights(layers, generator):
     network = network.to_empty(device="cpu")
     _initialize(network, generator)
     return network
+
+
+def _apply(layer, x, generator=None):
+    if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+        return convolve(layer, x)
+    return layer(x, generator) if isinstance(layer, Dropout) else layer(x)
 
 
 class Generator(nn.Module):
@@ -130,7 +154,9 @@ class Generator(nn.Module):
 
     def forward(self, z):
         """Images (n, n_channels, image_size, image_size) in [-1, 1] of z (n, latent_dim, 1, 1)."""
-        return self.layers(z)
+        for layer in self.layers:
+            z = _apply(layer, z)
+        return z
 
 
 class Discriminator(nn.Module):
@@ -198,7 +224,7 @@ class Discriminator(nn.Module):
     def logits(self, x, generator=None):
         """What the sigmoid is applied to, (n, 1, 1, 1); dropout draws from `generator`."""
         for layer in self.layers[:-1]:
-            x = layer(x, generator) if isinstance(layer, Dropout) else layer(x)
+            x = _apply(layer, x, generator)
         return x
 
 

@@ -1,0 +1,124 @@
+"""The GAN's convolutions as PyTorch computes them, or as matrix products where those are faster.
+
+On a CPU, oneDNN's transposed convolutions to few channels take eight times as long as a matrix
+product does, those from and to one pixel several times, and in bfloat16 its gradients of deep
+kernels twice as long (``docs/performance.md``). In channels_last layout the patches that such a
+product needs are one strided copy.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+def convolve(layer, x):
+    """``layer(x)``, by the faster way.
+
+    Parameters
+    ----------
+    layer : nn.Conv2d or nn.ConvTranspose2d
+        4x4 without bias, of stride 2 and padding 1, or of one pixel to or from a kernel's size.
+    x : tensor of shape (n, c, h, w)
+        On the layer's device. Under ``torch.autocast`` the result has its dtype, but for a result
+        of one pixel, which has the layer's.
+    """
+    if x.device.type != "cpu":
+        return layer(x)
+    transposed = isinstance(layer, nn.ConvTranspose2d)
+    if layer.stride == (1, 1):
+        return (_from_pixel if transposed else _to_pixel)(x, layer.weight)
+    autocast = torch.is_autocast_enabled("cpu")
+    dtype = torch.get_autocast_dtype("cpu") if autocast else layer.weight.dtype
+    return (_Up if transposed else _Down).apply(x, layer.weight, dtype)
+
+
+def _from_pixel(z, weight):
+    """(n, c, 1, 1) to (n, out, 4, 4)."""
+    return _images(z.flatten(1) @ _nhwc(weight).flatten(1), 4, 4)
+
+
+def _to_pixel(x, weight):
+    """(n, c, 4, 4) to (n, 1, 1, 1): the discriminator's logits."""
+    with torch.autocast("cpu", enabled=False):
+        logits = _nhwc(x.to(weight.dtype)).flatten(1) @ _nhwc(weight).flatten()
+    return logits.view(-1, 1, 1, 1)
+
+
+class _Down(torch.autograd.Function):
+    """4x4 convolution of stride 2 and padding 1, in `dtype`; its backward can be differentiated."""
+
+    @staticmethod
+    def forward(ctx, x, weight, dtype):
+        ctx.save_for_backward(x, weight)
+        ctx.dtype = dtype
+        return _down(x.to(dtype), weight.to(dtype))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        x, weight = ctx.saved_tensors
+        of_x = of_weight = None
+        if ctx.needs_input_grad[0]:
+            of_x = _up(gradient, weight.to(ctx.dtype)).to(x.dtype)
+        if ctx.needs_input_grad[1]:
+            of_weight = _kernel_gradient(gradient, x.to(ctx.dtype)).to(weight.dtype)
+        return of_x, of_weight, None
+
+
+class _Up(torch.autograd.Function):
+    """4x4 transposed convolution of stride 2 and padding 1: the same, its two sides exchanged."""
+
+    @staticmethod
+    def forward(ctx, x, weight, dtype):
+        ctx.save_for_backward(x, weight)
+        ctx.dtype = dtype
+        return _up(x.to(dtype), weight.to(dtype))
+
+    @staticmethod
+    def backward(ctx, gradient):
+        x, weight = ctx.saved_tensors
+        of_x = of_weight = None
+        if ctx.needs_input_grad[0]:
+            of_x = _down(gradient, weight.to(ctx.dtype)).to(x.dtype)
+        if ctx.needs_input_grad[1]:
+            of_weight = _kernel_gradient(x.to(ctx.dtype), gradient).to(weight.dtype)
+        return of_x, of_weight, None
+
+
+def _down(large, weight):
+    return F.conv2d(large, weight, stride=2, padding=1)
+
+
+def _up(small, weight):
+    if weight.shape[1] > 3:
+        return F.conv_transpose2d(small, weight, stride=2, padding=1)
+    # Each pixel of `small` makes a patch of 4x4, and neighbours' patches overlap by one half. Few
+    # channels stand first, so that what is added has long rows.
+    n, _, h, w = small.shape
+    patches = _nhwc(weight).flatten(1).T @ _nhwc(small).flatten(0, 2).T
+    patches = patches.view(2, 2, 2, 2, -1, n, h, w)
+    padded = small.new_zeros(2, 2, patches.shape[4], n, h + 1, w + 1)
+    for i in (0, 1):
+        for j in (0, 1):
+            padded[..., i : i + h, j : j + w] += patches[i, :, j]
+    padded = padded.permute(3, 4, 0, 5, 1, 2).reshape(n, 2 * h + 2, 2 * w + 2, -1)
+    return padded[:, 1:-1, 1:-1].permute(0, 3, 1, 2)
+
+
+def _kernel_gradient(small, large):
+    """Gradient of the kernel between `small` (n, c, h, w) and `large` (n, k, 2h, 2w)."""
+    if small.dtype != torch.bfloat16:
+        shape = (small.shape[1], large.shape[1], 4, 4)
+        return torch.nn.grad.conv2d_weight(large, shape, small, stride=2, padding=1)
+    # The 4x4 patches of `large` that each pixel of `small` sees: (n * h * w, 4 * 4 * k).
+    patches = F.pad(_nhwc(large), (0, 0, 1, 1, 1, 1)).unfold(1, 4, 2).unfold(2, 4, 2)
+    patches = patches.permute(0, 1, 2, 4, 5, 3).reshape(-1, 16 * large.shape[1])
+    return _images(_nhwc(small).flatten(0, 2).T @ patches, 4, 4)
+
+
+def _nhwc(x):
+    return x.permute(0, 2, 3, 1)
+
+
+def _images(rows, height, width):
+    """The values of `rows` (n, ...) as (n, c, height, width) in channels_last layout."""
+    return rows.view(len(rows), height, width, -1).permute(0, 3, 1, 2)
