@@ -12,10 +12,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.callbacks import LRScheduler
-from torch.utils.data import TensorDataset
 
 from skcxr.augment import resolve_augment
-from skcxr.images import ImageSpec
+from skcxr.images import ImageSpec, TrainingImages
 from skcxr.labels import check_labels
 from skcxr.networks import CXRNet, forward_in_batches, resolve_device
 from skcxr.persistence import (
@@ -30,6 +29,7 @@ from skcxr.persistence import (
     write_weights,
 )
 from skcxr.training import (
+    LabelledImages,
     architecture,
     at_rest,
     build_net,
@@ -250,10 +250,10 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
         device = resolve_device(self.device)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         net = self._build_net(classes, y, spec.shape[0], device, seed)
-        images = spec.to_tensor(X).to(device)
+        images = TrainingImages(X, spec, None, device)
         labels = torch.as_tensor(targets, dtype=torch.int64, device=device)
         with seeded(seed, device):
-            net.fit(TensorDataset(images, labels), y=None)
+            net.fit(LabelledImages(images, labels), y=None)
         check_finite(net)
         # Set together and last: net, classes and spec belong together, also after a failed fit.
         self.net_, self.classes_, self.spec_ = at_rest(net), classes, spec
@@ -318,12 +318,16 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, allow_nd=True, reset=False)
-        images = self.spec_.to_tensor(X)
-        device = resolve_device(self.device)
-        logits = forward_in_batches(
-            self.net_.module_, images, batch_size=PREDICT_BATCH, device=device
-        )
-        return logits.double().softmax(dim=1).numpy()
+        proba = np.empty((len(X), len(self.classes_)))
+        for rows, logits in forward_in_batches(
+            self.net_.module_,
+            lambda rows: self.spec_.to_tensor(X[rows]),
+            len(X),
+            batch_size=PREDICT_BATCH,
+            device=resolve_device(self.device),
+        ):
+            proba[rows] = logits.double().softmax(dim=1)
+        return proba
 
     def predict(self, X):
         """Most probable class of each image.

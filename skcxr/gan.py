@@ -16,7 +16,7 @@ from tqdm.auto import tqdm
 
 from skcxr.checkpoint import Checkpoint, fingerprint
 from skcxr.gan_training import GANTraining, check_converging, in_words
-from skcxr.images import ImageSpec, crop_from_square, pad_to_square
+from skcxr.images import ImageSpec, TrainingImages, crop_from_square, pad_to_square
 from skcxr.networks import IMAGE_SIZES, Discriminator, forward_in_batches, resolve_device
 from skcxr.persistence import (
     Persistent,
@@ -270,8 +270,7 @@ class DCGAN(Persistent, BaseEstimator):
         device = resolve_device(self.device)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         measure = self._sample_monitor(X, spec, seed)
-        images = pad_to_square(spec.to_tensor(X), self.image_size)
-        images = images.to(device, memory_format=torch.channels_last)
+        images = TrainingImages(X, spec, self.image_size, device)
         # Set together and last: networks and spec belong together, also after a fit that failed.
         self.generator_, self.discriminator_, self.history_ = self._train(images, seed, measure)
         self.monitor_ = measure.context if measure else None
@@ -344,8 +343,8 @@ class DCGAN(Persistent, BaseEstimator):
         params = {name: getattr(self, name) for name in TRAINING_PARAMETERS}
         # Without a seed of its own, a training takes that of the file.
         params["seed"] = None if self.random_state is None else seed
-        params["device"] = images.device.type
-        return Checkpoint.at(self.checkpoint, fingerprint(images, params))
+        params |= {"device": images.device.type, "image_shape": images.spec.shape}
+        return Checkpoint.at(self.checkpoint, fingerprint(images.X, params))
 
     def _check_length(self, n_epochs):
         if n_epochs > self.max_epochs:
@@ -372,14 +371,22 @@ class DCGAN(Persistent, BaseEstimator):
         check_is_fitted(self)
         if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
             raise ValueError(f"n_samples must be an int >= 1, got {n_samples!r}.")
-        z = check_random_state(random_state).uniform(-1, 1, (n_samples, self.latent_dim, 1, 1))
-        images = forward_in_batches(
+        rng = check_random_state(random_state)
+
+        def latent(rows):
+            z = rng.uniform(-1, 1, (rows.stop - rows.start, self.latent_dim, 1, 1))
+            return torch.from_numpy(z.astype(np.float32))
+
+        X = np.empty((n_samples, *self.spec_.row_shape), self.spec_.dtype)
+        for rows, images in forward_in_batches(
             self.generator_,
-            torch.from_numpy(z.astype(np.float32)),
+            latent,
+            n_samples,
             batch_size=INFERENCE_BATCH,
             device=resolve_device(self.device),
-        )
-        return _as_rows(self.spec_, images)
+        ):
+            X[rows] = _as_rows(self.spec_, images)
+        return X
 
     def decision_function(self, X):
         """The discriminator's logits: the larger, the more real it holds an image for.
@@ -397,14 +404,17 @@ class DCGAN(Persistent, BaseEstimator):
         check_is_fitted(self)
         check_is_fitted(self, "discriminator_", msg=NO_DISCRIMINATOR)
         X = validate_data(self, X, allow_nd=True, reset=False)
-        logits = forward_in_batches(
+        logits = np.empty(len(X))
+        for rows, outputs in forward_in_batches(
             self.discriminator_,
-            pad_to_square(self.spec_.to_tensor(X), self.image_size),
+            lambda rows: pad_to_square(self.spec_.to_tensor(X[rows]), self.image_size),
+            len(X),
             batch_size=INFERENCE_BATCH,
             device=resolve_device(self.device),
             forward=Discriminator.logits,
-        )
-        return logits.flatten().double().numpy()
+        ):
+            logits[rows] = outputs.flatten()
+        return logits
 
     def save_weights(self, path, *, discriminator=False):
         """Write the fitted generator to a safetensors file, which can hold no code.

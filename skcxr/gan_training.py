@@ -21,24 +21,24 @@ class GANTraining:
     ----------
     gan : DCGAN
         Its parameters are read.
-    images : tensor of shape (n, n_channels, image_size, image_size)
-        Real images in [-1, 1], on the device to train on.
+    images : TrainingImages
+        Real images, on the device to train on.
     seed : int
         Of weights, batches, latent vectors, dropout and augmentation.
     """
 
     def __init__(self, gan, images, seed):
         self.images = images
-        self.batch_size = gan.batch_size
         self.augment = resolve_augment(gan.augment)
         self.latent_shape = (gan.batch_size, gan.latent_dim, 1, 1)
-        device, n_channels = images.device, images.shape[1]
+        device, n_channels = images.device, images.n_channels
         self.rng = torch.Generator().manual_seed(seed)
         G = Generator(gan.latent_dim, gan.image_size, gan.base_width, n_channels, self.rng)
         D = Discriminator(gan.image_size, gan.base_width, n_channels, gan.dropout, self.rng)
         self.G, self.D = (net.to(device, memory_format=torch.channels_last) for net in (G, D))
         if device.type != "cpu":
             self.rng = torch.Generator(device).manual_seed(seed)
+        self.rows = ShuffledRows(len(images), gan.batch_size, self.rng)
         betas = tuple(float(beta) for beta in gan.betas)
         self.adam_g, self.adam_d = (
             torch.optim.Adam(net.parameters(), lr=float(gan.lr), betas=betas, fused=True)
@@ -48,7 +48,7 @@ class GANTraining:
     def step(self):
         """Update D, then G; returns the step's STATISTICS as a tensor on the device."""
         G, D, rng, device = self.G, self.D, self.rng, self.images.device
-        real = self.augment(self.images[_draw(len(self.images), self.batch_size, rng)], rng)
+        real = self.augment(self.images.batch(self.rows.draw()), rng)
         z = torch.rand(self.latent_shape, generator=rng, device=device) * 2 - 1
         fake = G(z)
 
@@ -89,11 +89,11 @@ class GANTraining:
     def state(self):
         """A copy of all that training changes, on the CPU."""
         parts = {name: getattr(self, name).state_dict() for name in ("G", "D", "adam_g", "adam_d")}
-        return _copied(parts | {"rng": self.rng.get_state()})
+        return _copied(parts | {"rows": self.rows.state_dict(), "rng": self.rng.get_state()})
 
     def restore(self, state):
         """Go back to what :meth:`state` returned."""
-        for name in ("G", "D", "adam_g", "adam_d"):
+        for name in ("G", "D", "adam_g", "adam_d", "rows"):
             getattr(self, name).load_state_dict(state[name])
         self.rng.set_state(state["rng"])
 
@@ -102,6 +102,47 @@ class GANTraining:
         for net in (self.G, self.D):
             net.cpu().eval().requires_grad_(False).zero_grad()
         return self.G, self.D
+
+
+class ShuffledRows:
+    """Rows of batches, without replacement where there are enough, in time independent of `n`.
+
+    Batches are cut from a shuffled order, and it is drawn anew once less than a batch is left.
+
+    Parameters
+    ----------
+    n : int
+        Rows to draw from.
+    size : int
+        Rows of a batch.
+    rng : torch.Generator
+        On the device that rows are wanted on.
+    """
+
+    def __init__(self, n, size, rng):
+        self.n, self.size, self.rng = n, size, rng
+        self.order = torch.empty(0, dtype=torch.int64, device=rng.device)
+        self.position = 0
+
+    def draw(self):
+        """The next batch's rows, a tensor of shape (size,)."""
+        if self.position + self.size > len(self.order):
+            options = {"generator": self.rng, "device": self.rng.device}
+            if self.n < self.size:
+                self.order = torch.randint(self.n, (self.size,), **options)
+            else:
+                self.order = torch.randperm(self.n, **options)
+            self.position = 0
+        rows = self.order[self.position : self.position + self.size]
+        self.position += self.size
+        return rows
+
+    def state_dict(self):
+        return {"order": self.order, "position": self.position}
+
+    def load_state_dict(self, state):
+        self.order = state["order"].to(self.rng.device)
+        self.position = state["position"]
 
 
 def _copied(value):
@@ -113,13 +154,6 @@ def _copied(value):
     if isinstance(value, list):
         return [_copied(item) for item in value]
     return value
-
-
-def _draw(n, size, rng):
-    """Rows of a batch: without replacement where there are enough."""
-    if n < size:
-        return torch.randint(n, (size,), generator=rng, device=rng.device)
-    return torch.randperm(n, generator=rng, device=rng.device)[:size]
 
 
 def check_converging(row, generator):

@@ -6,7 +6,12 @@ from numbers import Integral
 
 import numpy as np
 import torch
+from sklearn.utils import gen_batches
 from torch.nn import functional as F
+
+UPLOAD_ROWS = 1024
+# What a GPU holds as it is: PyTorch indexes these there, and none is larger than float32.
+HELD_DTYPES = ("bool", "uint8", "int8", "int16", "int32", "float16", "float32")
 
 
 def _check_image_shape(image_shape):
@@ -127,15 +132,26 @@ class ImageSpec:
             raise ValueError(
                 f"X has rows of shape {X.shape[1:]}, but the model was fitted on {self.row_shape}."
             )
-        span = self.high - self.low
-        scale = 2 / span if span > 0 else 1.0
         # float64 keeps integers and large offsets exact until they are centred.
-        x = ((X.astype(np.float64) - self.low) * scale - 1).astype(np.float32)
+        x = ((X.astype(np.float64) - self.low) * self._scale - 1).astype(np.float32)
+        return self._as_images(torch.from_numpy(np.ascontiguousarray(x)))
+
+    def raw_to_tensor(self, X):
+        """:meth:`to_tensor` of a tensor of raw rows, on its device and to the same bits."""
+        return self._as_images(((X.double() - self.low) * self._scale - 1).float())
+
+    @property
+    def _scale(self):
+        span = self.high - self.low
+        return 2 / span if span > 0 else 1.0
+
+    def _as_images(self, x):
+        """The scaled rows `x` as NCHW; flat ones that are no square are filled up with black."""
         flat = x.reshape(len(x), -1)
         missing = math.prod(self.shape) - flat.shape[1]
         if missing:
-            flat = np.pad(flat, ((0, 0), (0, missing)), constant_values=-1.0)
-        return torch.from_numpy(np.ascontiguousarray(flat)).reshape(-1, *self.shape)
+            flat = F.pad(flat, (0, missing), value=-1.0)
+        return flat.reshape(-1, *self.shape)
 
     def to_array(self, x):
         """Array in the caller's layout, dtype and range of the tensor `x` in [-1, 1]."""
@@ -158,3 +174,88 @@ def crop_from_square(x, height, width):
     """Undo :func:`pad_to_square`: the central `height` by `width` of the images `x`."""
     top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
     return x[:, :, top : top + height, left : left + width]
+
+
+class TrainingImages:
+    """Training images that become tensors batch by batch, so that X is never a float copy.
+
+    On the CPU a batch is gathered from X itself, which may be a memory map. A GPU holds X's rows in
+    their own dtype, and a batch there waits for nothing, so that it can be captured in a graph.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, ...)
+        Images, laid out as `spec` says.
+    spec : ImageSpec
+        Of X.
+    image_size : int or None
+        Side of the squares that images are centred on; None leaves them their own shape.
+    device : torch.device
+        Where batches are to be.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import torch
+    >>> from skcxr.images import ImageSpec, TrainingImages
+    >>> X = np.arange(100, dtype=np.uint8).reshape(4, 5, 5)
+    >>> images = TrainingImages(X, ImageSpec.of(X), 16, torch.device("cpu"))
+    >>> images.batch(torch.tensor([3, 0])).shape
+    torch.Size([2, 1, 16, 16])
+    """
+
+    def __init__(self, X, spec, image_size, device):
+        self.X = X
+        self.spec = spec
+        self.image_size = image_size
+        self.device = device
+        # float64, in which raw rows are scaled, is not on every kind of device.
+        self._raw = device.type == "cuda" and X.dtype.isnative and X.dtype.name in HELD_DTYPES
+        self._held = None if device.type == "cpu" else self._upload()
+
+    def __len__(self):
+        return len(self.X)
+
+    @property
+    def n_channels(self):
+        return self.spec.shape[0]
+
+    def batch(self, rows):
+        """float32 images (b, n_channels, h, w) in [-1, 1] of the rows `rows`.
+
+        Parameters
+        ----------
+        rows : tensor of shape (b,), int64
+            On `device`.
+
+        Returns
+        -------
+        x : tensor
+            On `device`; squares are in channels_last, as the GAN's networks are.
+        """
+        if self._held is None:
+            x = self.spec.to_tensor(self.X[rows.numpy()])
+        else:
+            x = self._held.index_select(0, rows)
+            if self._raw:
+                x = self.spec.raw_to_tensor(x)
+        if self.image_size is None:
+            return x
+        return pad_to_square(x, self.image_size).contiguous(memory_format=torch.channels_last)
+
+    def _upload(self):
+        """X on the device, piece by piece: raw, or as float32 where it can not be that."""
+        held = None
+        for rows in gen_batches(len(self.X), UPLOAD_ROWS):
+            # A copy, since PyTorch warns of arrays that can not be written to.
+            part = (
+                torch.from_numpy(self.X[rows].copy())
+                if self._raw
+                else self.spec.to_tensor(self.X[rows])
+            )
+            if held is None:
+                held = torch.empty(
+                    (len(self.X), *part.shape[1:]), dtype=part.dtype, device=self.device
+                )
+            held[rows] = part.to(self.device)
+        return held

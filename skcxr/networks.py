@@ -3,6 +3,7 @@
 import copy
 
 import torch
+from sklearn.utils import gen_batches
 from torch import nn
 from torch.nn import functional as F
 
@@ -297,30 +298,39 @@ def resolve_device(device):
 
 
 @torch.inference_mode()
-def forward_in_batches(network, x, *, batch_size, device, forward=None):
-    """Outputs of `network` for all rows of `x`, in batches of one fixed size, on the CPU.
+def forward_in_batches(network, batch_of, n, *, batch_size, device, forward=None):
+    """Outputs of `network` for `n` rows, in batches of one fixed size, on the CPU.
 
-    The last batch is padded to `batch_size`, since float32 convolutions of another batch size
-    round differently: a row's result must not depend on the rows beside it.
+    One batch is in memory at a time, whatever `n` is. The last batch is padded to `batch_size`,
+    since float32 convolutions of another batch size round differently: a row's result must not
+    depend on the rows beside it.
 
     Parameters
     ----------
     network : nn.Module
         In evaluation mode and on the CPU; for another `device` a copy goes there.
-    x : tensor of shape (n, ...)
-        Input, on the CPU.
+    batch_of : callable
+        From a slice of rows to their input, a tensor on the CPU. Called in the rows' order.
+    n : int
+        Rows in all.
     batch_size : int
-        Rows that are in memory at once.
+        Rows of a batch.
     device : torch.device
         Where to compute.
     forward : callable or None, default=None
         ``forward(network, batch)``; None calls the network.
+
+    Yields
+    ------
+    rows : slice
+        The batch's rows.
+    outputs : tensor
+        What the network makes of them.
     """
     if device.type != "cpu":
         network = copy.deepcopy(network).to(device)
     forward = forward or (lambda network, batch: network(batch))
-    results = []
-    for batch in x.split(batch_size):
-        padding = (0, 0) * (x.ndim - 1) + (0, batch_size - len(batch))
-        results.append(forward(network, F.pad(batch, padding).to(device))[: len(batch)].cpu())
-    return torch.cat(results)
+    for rows in gen_batches(n, batch_size):
+        batch = batch_of(rows)
+        padding = (0, 0) * (batch.ndim - 1) + (0, batch_size - len(batch))
+        yield rows, forward(network, F.pad(batch, padding).to(device))[: len(batch)].cpu()

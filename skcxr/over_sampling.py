@@ -9,7 +9,7 @@ from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import check_random_state, gen_batches, get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
@@ -191,20 +191,26 @@ class DCGANOversampler(Persistent, BaseOverSampler):
         )
         growing = [(k, n, seed) for (k, n), seed in zip(wanted.items(), seeds, strict=True) if n]
         estimator = DCGAN() if self.estimator is None else self.estimator
-        results = Parallel(n_jobs=self.n_jobs)(
-            # safe=False copies an object that is no scikit-learn estimator.
+        results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
+            # X whole, and each worker takes its rows: joblib passes a memory map by its file's
+            # name. safe=False copies an object that is no scikit-learn estimator.
             delayed(_fit_sample)(
-                clone(estimator, safe=False), dense(X[y == k]), k, n_new, int(seed)
+                clone(estimator, safe=False), X, np.flatnonzero(y == k), k, n_new, int(seed)
             )
             for k, n_new, seed in growing
         )
-        self.estimators_ = {
-            k: fitted for (k, *_), (fitted, _) in zip(growing, results, strict=True)
-        }
-        synthetic = [images for _, images in results]
-        labels = [np.full(n_new, k, dtype=y.dtype) for k, n_new, _ in growing]
-        self.synthetic_mask_ = np.arange(len(y) + sum(map(len, labels))) >= len(y)
-        return _stack(X, synthetic), np.concatenate([y, *labels])
+        fitted = {}
+
+        def synthetic():
+            for (k, *_), (estimator, images) in zip(growing, results, strict=True):
+                fitted[k] = estimator
+                yield images
+
+        labels = np.concatenate([y, *(np.full(n, k, dtype=y.dtype) for k, n, _ in growing)])
+        X_new = _stack(X, synthetic(), len(labels))
+        self.estimators_ = fitted
+        self.synthetic_mask_ = np.arange(len(labels)) >= len(y)
+        return X_new, labels
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -212,8 +218,9 @@ class DCGANOversampler(Persistent, BaseOverSampler):
         return tags
 
 
-def _fit_sample(estimator, X, k, n_new, seed):
-    """Fit `estimator` on the images X of class `k`; return it and `n_new` of its samples."""
+def _fit_sample(estimator, X, rows, k, n_new, seed):
+    """Fit `estimator` on the `rows` of X, class `k`; return it and `n_new` of its samples."""
+    X = dense(X[rows])
     if hasattr(estimator, "get_params") and "random_state" in estimator.get_params(deep=False):
         estimator.set_params(random_state=seed)
     flat = X.ndim > 2 and not _takes_images(estimator)
@@ -253,10 +260,13 @@ def sample_like(estimator, X, n_samples, random_state):
     images = estimator.sample(n_samples, **({"random_state": random_state} if seeded else {}))
     if isinstance(images, tuple):  # scikit-learn's mixtures return (X, component)
         images = images[0]
-    images = np.clip(images, X.min(), X.max())
-    if X.dtype.kind in "biu":
-        images = np.rint(images)
-    return images.astype(X.dtype).reshape(n_samples, *X.shape[1:])
+    images = np.asarray(images).reshape(n_samples, *X.shape[1:])
+    samples, low, high = np.empty(images.shape, X.dtype), X.min(), X.max()
+    # In pieces: rounding goes through floats of up to eight times the size.
+    for rows in gen_batches(n_samples, 1024):
+        part = np.clip(images[rows], low, high)
+        samples[rows] = np.rint(part) if X.dtype.kind in "biu" else part
+    return samples
 
 
 def dense(X):
@@ -264,8 +274,14 @@ def dense(X):
     return X.toarray() if sparse.issparse(X) else X
 
 
-def _stack(X, synthetic):
-    """`X` with the synthetic images behind it, in X's own container."""
-    if not sparse.issparse(X):
-        return np.concatenate([X, *synthetic])
-    return sparse.vstack([X, *(type(X)(images) for images in synthetic)], format=X.format)
+def _stack(X, synthetic, n_rows):
+    """`X` with the synthetic images behind it, `n_rows` in all, in X's own container."""
+    if sparse.issparse(X):
+        return sparse.vstack([X, *(type(X)(images) for images in synthetic)], format=X.format)
+    stacked = np.empty((n_rows, *X.shape[1:]), X.dtype)
+    stacked[: len(X)], end = X, len(X)
+    # Class by class, as they come: what is in its place need not be kept beside it.
+    for images in synthetic:
+        stacked[end : end + len(images)] = images
+        end += len(images)
+    return stacked

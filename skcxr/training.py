@@ -11,6 +11,7 @@ from skorch import NeuralNetClassifier
 from skorch.callbacks import LRScheduler
 from skorch.history import History
 from torch import nn
+from torch.utils.data import Dataset
 
 from skcxr.backbones import TorchvisionNet
 from skcxr.networks import CXRNet
@@ -28,16 +29,35 @@ def n_batches(n_samples, batch_size):
     return max(1, min(math.ceil(n_samples / batch_size), n_samples // 2))
 
 
+class LabelledImages(Dataset):
+    """TrainingImages and their labels, as the dataset that skorch wants.
+
+    Parameters
+    ----------
+    images : TrainingImages
+        Images.
+    labels : tensor of shape (n,)
+        On the images' device.
+    """
+
+    def __init__(self, images, labels):
+        self.images = images
+        self.labels = labels
+
+    def __len__(self):
+        return len(self.labels)
+
+
 class AugmentedBatches:
-    """Shuffled training batches of a TensorDataset, augmented as whole tensors.
+    """Shuffled training batches of LabelledImages, augmented as whole tensors.
 
     The batches are of nearly equal size, and none is a single row, which batch normalisation could
     not use.
 
     Parameters
     ----------
-    dataset : TensorDataset
-        Images (n, c, h, w) and labels (n,), on the training device.
+    dataset : LabelledImages
+        On the training device.
     batch_size : int
         About how many rows a batch has: at most so many, but where that would leave a single one.
     augment : callable
@@ -47,7 +67,7 @@ class AugmentedBatches:
     """
 
     def __init__(self, dataset, batch_size, augment, seed):
-        self.images, self.labels = dataset.tensors
+        self.images, self.labels = dataset.images, dataset.labels
         self.batch_size = batch_size
         self.augment = augment
         self.generator = torch.Generator(self.labels.device).manual_seed(seed)
@@ -56,7 +76,7 @@ class AugmentedBatches:
         device, n_rows = self.labels.device, len(self.labels)
         order = torch.randperm(n_rows, generator=self.generator, device=device)
         for rows in order.tensor_split(n_batches(n_rows, self.batch_size)):
-            yield self.augment(self.images[rows], self.generator), self.labels[rows]
+            yield self.augment(self.images.batch(rows), self.generator), self.labels[rows]
 
 
 @contextmanager

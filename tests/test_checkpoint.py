@@ -161,19 +161,32 @@ def test_monitoring_and_verbosity_may_change(gan, phantoms, uninterrupted, capsy
 
 def test_fingerprints_are_the_same_in_another_process():
     """Not by address: functions and objects without a repr go by their names."""
-    images = torch.zeros(2, 1, 4, 4)
+    X = np.zeros((2, 16))
 
     class Silent:
         pass
 
     params = [{"augment": value} for value in (Silent(), np.flip)]
-    prints = [fingerprint(images, p)["augment"] for p in params]
+    prints = [fingerprint(X, p)["augment"] for p in params]
     assert not any("0x" in words for words in prints)
-    assert fingerprint(images, params[0]) == fingerprint(images, {"augment": Silent()})
-    assert fingerprint(images, {})["images"] != fingerprint(images + 1, {})["images"]
-    assert (
-        fingerprint(images, {})["images"] != fingerprint(images.reshape(1, 2, 4, 4), {})["images"]
-    )
+    assert fingerprint(X, params[0]) == fingerprint(X, {"augment": Silent()})
+
+
+def test_fingerprints_tell_images_apart():
+    X = np.arange(3000 * 16, dtype=np.int16).reshape(3000, 16)
+    known = fingerprint(X, {})
+    last = X.copy()
+    last[-1, -1] += 1
+    assert fingerprint(X.copy(order="F"), {}) == known
+    others = (last, X[:-1], X.reshape(-1, 32), X.view(np.uint16), X.astype(float))
+    assert all(fingerprint(other, {}) != known for other in others)
+
+
+def test_another_shape_of_the_same_values_is_refused(gan, phantoms):
+    gan.fit(phantoms.data)
+    assert len(clone(gan).fit(phantoms.images).history_) == 6
+    with pytest.raises(ValueError, match=r"image_shape was \(1, 16, 16\) and is \(1, 8, 32\)"):
+        clone(gan).set_params(image_size=32, image_shape=(8, 32)).fit(phantoms.data)
 
 
 def broken(kind, file):

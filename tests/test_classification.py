@@ -17,8 +17,9 @@ from torch import nn
 
 from skcxr import CXRClassifier
 from skcxr.augment import resolve_augment
+from skcxr.images import ImageSpec, TrainingImages
 from skcxr.networks import CXRNet
-from skcxr.training import AugmentedBatches, n_batches
+from skcxr.training import AugmentedBatches, LabelledImages, n_batches
 
 rng = np.random.default_rng(0)
 
@@ -189,12 +190,17 @@ def test_augment_sees_training_batches_alone(phantoms):
 
 @pytest.mark.parametrize(("n", "size"), [(2, 2), (3, 2), (5, 4), (65, 64), (270, 256), (7, 100)])
 def test_batches_hold_each_row_once_and_none_is_single(n, size):
-    dataset = torch.utils.data.TensorDataset(torch.arange(n).float(), torch.arange(n))
+    X = np.arange(n * 4).reshape(n, 4)
+    images = TrainingImages(X, ImageSpec.of(X), None, torch.device("cpu"))
+    dataset = LabelledImages(images, torch.arange(n))
     keep = resolve_augment(None)
-    batches = [labels for _, labels in AugmentedBatches(dataset, size, keep, seed=0)]
-    assert len(batches) == n_batches(n, size)
-    assert min(map(len, batches)) > 1
-    assert torch.equal(torch.cat(batches).sort().values, torch.arange(n))
+    batches = list(AugmentedBatches(dataset, size, keep, seed=0))
+    labels = [labels for _, labels in batches]
+    assert len(labels) == n_batches(n, size)
+    assert min(map(len, labels)) > 1
+    assert torch.equal(torch.cat(labels).sort().values, torch.arange(n))
+    for batch, rows in batches:
+        assert torch.equal(batch, images.spec.to_tensor(X[rows]))
 
 
 def test_user_modules_are_called_with_classes_and_channels(phantoms):

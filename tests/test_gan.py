@@ -5,7 +5,7 @@ import torch
 from sklearn.base import clone
 
 from skcxr import DCGAN
-from skcxr.gan_training import GANTraining
+from skcxr.gan_training import GANTraining, ShuffledRows
 from skcxr.networks import Discriminator, Generator
 
 rng = np.random.default_rng(0)
@@ -127,6 +127,42 @@ def test_samples_come_in_the_layout_and_range_given(tiny_gan, shape, dtype):
 @pytest.mark.parametrize("n", [2, 3, 8, 9])
 def test_any_number_of_images_from_two_on(tiny_gan, n):
     assert np.isfinite(tiny_gan.fit(rng.random((n, 256))).sample(2)).all()
+
+
+@pytest.mark.parametrize(("n", "size"), [(5, 5), (12, 4), (14, 4)])
+def test_batches_are_cut_from_one_shuffled_order_until_it_is_used_up(n, size):
+    rows = ShuffledRows(n, size, torch.Generator().manual_seed(0))
+    for _ in range(3):
+        order = torch.cat([rows.draw() for _ in range(n // size)])
+        assert len(order) == n // size * size
+        assert len(order.unique()) == len(order)
+        assert set(order.tolist()) <= set(range(n))
+
+
+def test_every_image_gets_its_turn():
+    rows = ShuffledRows(14, 4, torch.Generator().manual_seed(0))
+    counts = torch.cat([rows.draw() for _ in range(1200)]).bincount(minlength=14)
+    # 342.9 each; the standard deviation of a row that is left out of 1 in 7 orders is 7.
+    assert (counts - 4800 / 14).abs().max() < 30
+
+
+def test_too_few_images_are_drawn_with_replacement():
+    rows = ShuffledRows(3, 8, torch.Generator().manual_seed(0))
+    batches = [rows.draw() for _ in range(20)]
+    assert {len(batch) for batch in batches} == {8}
+    assert torch.cat(batches).unique().tolist() == [0, 1, 2]
+    assert not torch.equal(batches[0], batches[1])
+
+
+def test_a_shuffled_order_goes_on_from_its_state():
+    rows = ShuffledRows(14, 4, torch.Generator().manual_seed(0))
+    rows.draw()
+    state, rng = rows.state_dict(), rows.rng.get_state()
+    expected = [rows.draw().tolist() for _ in range(9)]
+    resumed = ShuffledRows(14, 4, torch.Generator())
+    resumed.rng.set_state(rng)
+    resumed.load_state_dict(state)
+    assert [resumed.draw().tolist() for _ in range(9)] == expected
 
 
 def test_one_seed_one_result(tiny_gan, phantoms):

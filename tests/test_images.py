@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from skcxr.images import ImageSpec, crop_from_square, pad_to_square
+from skcxr.images import ImageSpec, TrainingImages, crop_from_square, pad_to_square
 
 rng = np.random.default_rng(0)
 
@@ -89,3 +89,51 @@ def test_rows_of_another_shape_are_refused():
     spec = ImageSpec.of(np.zeros((2, 4, 4)))
     with pytest.raises(ValueError, match=r"rows of shape \(5, 5\).*fitted on \(4, 4\)"):
         spec.to_tensor(np.zeros((2, 5, 5)))
+
+
+CPU = torch.device("cpu")
+EVERY_DTYPE = [bool, np.uint8, np.int16, np.uint16, np.int64, np.float16, np.float64, ">i2", ">f4"]
+
+
+def squares(X, spec, size):
+    return pad_to_square(spec.to_tensor(X), size)
+
+
+@pytest.mark.parametrize("row_shape", [(20,), (64,), (4, 6), (3, 4, 7)])
+@pytest.mark.parametrize("dtype", EVERY_DTYPE)
+def test_batches_are_the_rows_of_the_whole(row_shape, dtype):
+    X = rng.integers(0, 255, (9, *row_shape)).astype(dtype)
+    spec, rows = ImageSpec.of(X), torch.tensor([8, 0, 3, 3])
+    x = TrainingImages(X, spec, 16, CPU).batch(rows)
+    assert torch.equal(x, squares(X, spec, 16)[rows])
+    assert x.is_contiguous(memory_format=torch.channels_last)
+    assert torch.equal(TrainingImages(X, spec, None, CPU).batch(rows), spec.to_tensor(X)[rows])
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int16, np.float16, np.float32])
+def test_raw_tensors_are_scaled_to_the_same_bits(dtype):
+    X = rng.integers(0, 255, (50, 3, 5, 7)).astype(dtype)
+    spec = ImageSpec.of(X)
+    assert torch.equal(spec.raw_to_tensor(torch.from_numpy(X)), spec.to_tensor(X))
+    flat = X.reshape(50, -1)[:, :20]
+    spec = ImageSpec.of(flat)
+    assert torch.equal(spec.raw_to_tensor(torch.from_numpy(flat)), spec.to_tensor(flat))
+
+
+def test_a_memory_map_is_read_batch_by_batch(tmp_path):
+    X = np.memmap(tmp_path / "X", np.uint8, "w+", shape=(5, 16, 16))
+    X[:] = rng.integers(0, 255, X.shape)
+    X = np.memmap(tmp_path / "X", np.uint8, "r", shape=X.shape)
+    images = TrainingImages(X, ImageSpec.of(X), 16, CPU)
+    assert images.X is X
+    assert torch.equal(images.batch(torch.tensor([4])), images.spec.to_tensor(X[4:]))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("dtype", EVERY_DTYPE)
+def test_a_gpus_batches_are_the_same_bits(dtype):
+    X = rng.integers(0, 255, (3000, 30)).astype(dtype)
+    spec, rows = ImageSpec.of(X), torch.tensor([2999, 0, 1500])
+    X.flags.writeable = False
+    x = TrainingImages(X, spec, 16, torch.device("cuda")).batch(rows.cuda())
+    assert torch.equal(x.cpu(), squares(X, spec, 16)[rows])

@@ -165,9 +165,28 @@ def test_a_rows_result_does_not_depend_on_the_rows_beside_it():
     network = CXRNet(3).eval()
     x = torch.randn(37, 1, 32, 32)
     options = {"batch_size": 16, "device": torch.device("cpu")}
-    whole = forward_in_batches(network, x, **options)
-    single = torch.cat([forward_in_batches(network, row[None], **options) for row in x])
-    assert torch.equal(whole, single)
+
+    def outputs(x):
+        return torch.cat(
+            [out for _, out in forward_in_batches(network, x.__getitem__, len(x), **options)]
+        )
+
+    assert torch.equal(outputs(x), torch.cat([outputs(row[None]) for row in x]))
+
+
+def test_rows_are_asked_for_in_turn_a_batch_at_a_time():
+    asked = []
+
+    def batch_of(rows):
+        asked.append((rows.start, rows.stop))
+        return torch.zeros(rows.stop - rows.start, 3)
+
+    outputs = forward_in_batches(
+        torch.nn.Identity(), batch_of, 10, batch_size=4, device=torch.device("cpu")
+    )
+    next(outputs)
+    assert asked == [(0, 4)]
+    assert [(rows.start, rows.stop, len(out)) for rows, out in outputs] == [(4, 8, 4), (8, 10, 2)]
 
 
 def test_unknown_devices_are_refused():
