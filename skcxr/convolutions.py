@@ -22,11 +22,11 @@ def convolve(layer, x):
         On the layer's device. Under ``torch.autocast`` the result has its dtype, but for a result
         of one pixel, which has the layer's.
     """
-    if x.device.type != "cpu":
-        return layer(x)
     transposed = isinstance(layer, nn.ConvTranspose2d)
     if layer.stride == (1, 1):
         return (_from_pixel if transposed else _to_pixel)(x, layer.weight)
+    if x.device.type != "cpu":
+        return layer(x)
     autocast = torch.is_autocast_enabled("cpu")
     dtype = torch.get_autocast_dtype("cpu") if autocast else layer.weight.dtype
     return (_Up if transposed else _Down).apply(x, layer.weight, dtype)
@@ -39,7 +39,7 @@ def _from_pixel(z, weight):
 
 def _to_pixel(x, weight):
     """(n, c, 4, 4) to (n, 1, 1, 1): the discriminator's logits."""
-    with torch.autocast("cpu", enabled=False):
+    with torch.autocast(x.device.type, enabled=False):
         logits = _nhwc(x.to(weight.dtype)).flatten(1) @ _nhwc(weight).flatten()
     return logits.view(-1, 1, 1, 1)
 

@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.auto import tqdm
 
 from skcxr.checkpoint import Checkpoint, fingerprint
+from skcxr.cuda_graphs import own_stream
 from skcxr.gan_training import GANTraining, check_converging, in_words
 from skcxr.images import ImageSpec, TrainingImages, crop_from_square, pad_to_square
 from skcxr.networks import IMAGE_SIZES, Discriminator, forward_in_batches, resolve_device
@@ -30,6 +31,7 @@ from skcxr.persistence import (
     spec_of,
     write_weights,
 )
+from skcxr.precision import PRECISIONS, resolve_precision
 
 INFERENCE_BATCH = 64
 # What a training's result hangs on, beside images, seed and device; not on how long it goes on.
@@ -81,6 +83,10 @@ class DCGAN(Persistent, BaseEstimator):
     image_shape : tuple of int or None, default=None
         (height, width) or (channels, height, width) that the rows of a flat X have; None takes
         square ones of one channel.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Arithmetic of the networks in training. bfloat16 takes half of the time where the processor
+        has it; "auto" takes it where a short check finds it faster and right. Weights, losses and
+        the optimizers are float32, and so are `sample` and `decision_function`.
     device : str, default="auto"
         PyTorch device; "auto" is CUDA where there is one.
     random_state : int, RandomState instance or None, default=None
@@ -119,6 +125,8 @@ class DCGAN(Persistent, BaseEstimator):
     monitor_ : dict or None
         What belongs beside the monitored figures: ``extractor``, ``layer``, ``d``, ``n_real``,
         ``n_fake``, and ``floor``, the distances between random halves of the training images.
+    precision_ : {"float32", "bfloat16"}
+        What `precision` was taken for; None after :meth:`load_weights`.
     spec_ : ImageSpec
         Layout, dtype and range of the training images.
     n_features_in_ : int
@@ -162,6 +170,7 @@ class DCGAN(Persistent, BaseEstimator):
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "augment": [StrOptions({"classic"}), callable, None],
         "image_shape": [tuple, list, None],
+        "precision": [StrOptions(set(PRECISIONS))],
         "device": [str, torch.device],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -185,6 +194,7 @@ class DCGAN(Persistent, BaseEstimator):
         dropout=0.5,
         augment="classic",
         image_shape=None,
+        precision="auto",
         device="auto",
         random_state=None,
         verbose=0,
@@ -204,6 +214,7 @@ class DCGAN(Persistent, BaseEstimator):
         self.dropout = dropout
         self.augment = augment
         self.image_shape = image_shape
+        self.precision = precision
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -271,8 +282,12 @@ class DCGAN(Persistent, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         measure = self._sample_monitor(X, spec, seed)
         images = TrainingImages(X, spec, self.image_size, device)
+        precision = resolve_precision(self.precision, device)
+        with own_stream(device):
+            fitted = self._train(images, seed, precision, measure)
         # Set together and last: networks and spec belong together, also after a fit that failed.
-        self.generator_, self.discriminator_, self.history_ = self._train(images, seed, measure)
+        self.generator_, self.discriminator_, self.history_ = fitted
+        self.precision_ = precision
         self.monitor_ = measure.context if measure else None
         self.spec_ = spec
         return self
@@ -296,10 +311,10 @@ class DCGAN(Persistent, BaseEstimator):
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"monitor={self.monitor!r}: {error}") from error
 
-    def _train(self, images, seed, measure):
+    def _train(self, images, seed, precision, measure):
         """Train on the images' device; returns G, D and the history."""
-        training, history = GANTraining(self, images, seed), []
-        checkpoint = self._checkpoint(images, seed)
+        training, history = GANTraining(self, images, seed, precision), []
+        checkpoint = self._checkpoint(images, seed, precision)
         if checkpoint and (saved := checkpoint.load()):
             history = saved["history"]
             self._check_length(len(history))
@@ -336,14 +351,15 @@ class DCGAN(Persistent, BaseEstimator):
         n_steps = self.max_epochs * self.steps_per_epoch
         return tqdm(total=n_steps, initial=n_epochs_done * self.steps_per_epoch, unit="step")
 
-    def _checkpoint(self, images, seed):
+    def _checkpoint(self, images, seed, precision):
         """The file of this training, if there is to be one, by all that its result hangs on."""
         if self.checkpoint is None:
             return None
         params = {name: getattr(self, name) for name in TRAINING_PARAMETERS}
         # Without a seed of its own, a training takes that of the file.
         params["seed"] = None if self.random_state is None else seed
-        params |= {"device": images.device.type, "image_shape": images.spec.shape}
+        params |= {"device": images.device.type, "precision": precision}
+        params["image_shape"] = images.spec.shape
         return Checkpoint.at(self.checkpoint, fingerprint(images.X, params))
 
     def _check_length(self, n_epochs):
@@ -491,7 +507,9 @@ class DCGAN(Persistent, BaseEstimator):
                 f"{name}_": network_of(name.capitalize(), params[name], part(tensors, name))
                 for name in params
             }
-            return adopt(self, header, **fitted, spec_=spec, history_=[], monitor_=None)
+            return adopt(
+                self, header, **fitted, spec_=spec, history_=[], monitor_=None, precision_=None
+            )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,9 +1,12 @@
 """The adversarial training of DCGAN: one step, and what it changes."""
 
+from functools import partial
+
 import torch
 from torch.nn.functional import softplus
 
 from skcxr.augment import resolve_augment
+from skcxr.cuda_graphs import GraphedStep
 from skcxr.networks import Discriminator, Generator
 
 # A mean loss beyond this is no game between two networks any more, and NaN comes next.
@@ -25,9 +28,11 @@ class GANTraining:
         Real images, on the device to train on.
     seed : int
         Of weights, batches, latent vectors, dropout and augmentation.
+    precision : {"float32", "bfloat16"}
+        Of the networks' arithmetic. Weights, logits, losses and optimizers are float32.
     """
 
-    def __init__(self, gan, images, seed):
+    def __init__(self, gan, images, seed, precision):
         self.images = images
         self.augment = resolve_augment(gan.augment)
         self.latent_shape = (gan.batch_size, gan.latent_dim, 1, 1)
@@ -39,22 +44,37 @@ class GANTraining:
         if device.type != "cpu":
             self.rng = torch.Generator(device).manual_seed(seed)
         self.rows = ShuffledRows(len(images), gan.batch_size, self.rng)
-        betas = tuple(float(beta) for beta in gan.betas)
+        betas, on_cuda = tuple(float(beta) for beta in gan.betas), device.type == "cuda"
+        options = {"fused": True, "capturable": on_cuda}
         self.adam_g, self.adam_d = (
-            torch.optim.Adam(net.parameters(), lr=float(gan.lr), betas=betas, fused=True)
+            torch.optim.Adam(net.parameters(), lr=float(gan.lr), betas=betas, **options)
             for net in (self.G, self.D)
         )
+        # The cache would keep the weights of before D's update.
+        self.autocast = partial(
+            torch.autocast,
+            device.type,
+            torch.bfloat16,
+            enabled=precision == "bfloat16",
+            cache_enabled=False,
+        )
+        self.run_step = GraphedStep(self.step, self.rng) if on_cuda else self.step
 
-    def step(self):
-        """Update D, then G; returns the step's STATISTICS as a tensor on the device."""
+    def step(self, rows):
+        """Update D, then G, with the real images `rows`.
+
+        Returns the step's STATISTICS as a tensor on the device. Nothing in it waits for the device,
+        so that all of it can be one CUDA graph.
+        """
         G, D, rng, device = self.G, self.D, self.rng, self.images.device
-        real = self.augment(self.images.batch(self.rows.draw()), rng)
+        real = self.augment(self.images.batch(rows), rng)
         z = torch.rand(self.latent_shape, generator=rng, device=device) * 2 - 1
-        fake = G(z)
+        with self.autocast():
+            fake = G(z)
+            real_logits, fake_logits = D.logits(real, rng), D.logits(fake.detach(), rng)
 
         # D's step. On logits l, binary cross-entropy is softplus(-l) for real images and
         # softplus(l) for synthetic ones.
-        real_logits, fake_logits = D.logits(real, rng), D.logits(fake.detach(), rng)
         loss_d = softplus(-real_logits).mean() + softplus(fake_logits).mean()
         self.adam_d.zero_grad()
         loss_d.backward()
@@ -62,7 +82,8 @@ class GANTraining:
 
         # G's step, against the updated D, whose own gradients are not needed.
         D.requires_grad_(False)
-        updated_logits = D.logits(fake, rng)
+        with self.autocast():
+            updated_logits = D.logits(fake, rng)
         loss_g = softplus(-updated_logits).mean()
         self.adam_g.zero_grad()
         loss_g.backward()
@@ -70,7 +91,7 @@ class GANTraining:
         D.requires_grad_(True)
 
         with torch.no_grad():
-            outputs = torch.stack([real_logits, fake_logits, updated_logits]).float()
+            outputs = torch.stack([real_logits, fake_logits, updated_logits])
             means = outputs.sigmoid().flatten(1).mean(1)
             return torch.cat([torch.stack([loss_d, loss_g]), means])
 
@@ -82,7 +103,7 @@ class GANTraining:
         # Summed on the device: reading a loss in each step would wait for it.
         sums = torch.zeros(len(STATISTICS), device=self.images.device)
         for step in range(1, n_steps + 1):
-            sums += self.step()
+            sums += self.run_step(self.rows.draw())
             after_step(step, n_steps)
         return dict(zip(STATISTICS, (sums / n_steps).tolist(), strict=True))
 
@@ -161,7 +182,8 @@ def check_converging(row, generator):
     for name in ("loss_d", "loss_g"):
         if not row[name] <= LARGEST_LOSS:
             _diverged(row["epoch"], f"{name}={row[name]:.3g}")
-    if not all(weight.isfinite().all() for weight in generator.state_dict().values()):
+    finite = [weight.isfinite().all() for weight in generator.state_dict().values()]
+    if not torch.stack(finite).all():
         _diverged(row["epoch"], "the generator's weights are not finite")
 
 

@@ -1,0 +1,199 @@
+"""What does a step of the paper's GAN cost: the common way, and skcxr's, beside the matrix peak?
+
+    python benchmarks/gan_step.py --rounds 10
+    python benchmarks/gan_step.py --device cuda --steps 200 --classes 4
+
+All ways take their turn in each round, so that a noisy machine meets them alike; ratios are medians
+over rounds. The matrix peak is that of a 2048-cubed product of the same dtype, measured between
+them. The common way is written here as a tutorial would write it.
+"""
+
+import argparse
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import nn
+
+from skcxr import DCGAN
+from skcxr.cuda_graphs import own_stream
+from skcxr.datasets import make_chest_phantoms
+from skcxr.gan_training import GANTraining
+from skcxr.images import ImageSpec, TrainingImages
+
+BATCH = 32
+
+
+def common_generator():
+    return nn.Sequential(
+        *(nn.ConvTranspose2d(100, 512, 4, 1, 0, bias=False), nn.BatchNorm2d(512), nn.ReLU(True)),
+        *(nn.ConvTranspose2d(512, 256, 4, 2, 1, bias=False), nn.BatchNorm2d(256), nn.ReLU(True)),
+        *(nn.ConvTranspose2d(256, 128, 4, 2, 1, bias=False), nn.BatchNorm2d(128), nn.ReLU(True)),
+        *(nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(True)),
+        *(nn.ConvTranspose2d(64, 1, 4, 2, 1, bias=False), nn.Tanh()),
+    )
+
+
+def common_discriminator():
+    leak = {"negative_slope": 0.2, "inplace": True}
+    return nn.Sequential(
+        *(nn.Conv2d(1, 64, 4, 2, 1, bias=False), nn.LeakyReLU(**leak), nn.Dropout(0.5)),
+        *(nn.Conv2d(64, 128, 4, 2, 1, bias=False), nn.BatchNorm2d(128), nn.LeakyReLU(**leak)),
+        *(nn.Conv2d(128, 256, 4, 2, 1, bias=False), nn.BatchNorm2d(256), nn.LeakyReLU(**leak)),
+        nn.Dropout(0.5),
+        *(nn.Conv2d(256, 512, 4, 2, 1, bias=False), nn.BatchNorm2d(512), nn.Dropout(0.5)),
+        nn.LeakyReLU(**leak),
+        *(nn.Conv2d(512, 1, 4, 1, 0, bias=False), nn.Sigmoid()),
+    )
+
+
+class CommonWay:
+    """Tables 1 and 2 as tutorials train them: NCHW, float32, and a look at each loss."""
+
+    def __init__(self, X, device):
+        self.images = torch.from_numpy(X).float().view(-1, 1, 64, 64).to(device) / 127.5 - 1
+        self.G, self.D = common_generator().to(device), common_discriminator().to(device)
+        for layer in [*self.G, *self.D]:
+            if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                nn.init.normal_(layer.weight, 0.0, 0.02)
+        options = {"lr": 2e-4, "betas": (0.5, 0.999)}
+        self.adam_g = torch.optim.Adam(self.G.parameters(), **options)
+        self.adam_d = torch.optim.Adam(self.D.parameters(), **options)
+        self.loss = nn.BCELoss()
+
+    def step(self):
+        device = self.images.device
+        real = self.images[torch.randperm(len(self.images))[:BATCH]]
+        ones, zeros = torch.ones(BATCH, device=device), torch.zeros(BATCH, device=device)
+        self.D.zero_grad()
+        loss_real = self.loss(self.D(real).view(-1), ones)
+        loss_real.backward()
+        fake = self.G(torch.rand(BATCH, 100, 1, 1, device=device) * 2 - 1)
+        loss_fake = self.loss(self.D(fake.detach()).view(-1), zeros)
+        loss_fake.backward()
+        self.adam_d.step()
+        self.G.zero_grad()
+        output = self.D(fake).view(-1)
+        loss_g = self.loss(output, ones)
+        loss_g.backward()
+        self.adam_g.step()
+        return (loss_real + loss_fake).item(), loss_g.item(), output.mean().item()
+
+
+def skcxrs_way(X, device, precision, graph=True):
+    """A function that does one step."""
+    images = TrainingImages(X, ImageSpec.of(X), 64, device)
+    training = GANTraining(DCGAN.paper(augment=None), images, 0, precision)
+    run = training.run_step if graph else training.step
+    return lambda: run(training.rows.draw())
+
+
+def seconds_a_step(step, n_steps, device):
+    wait(device)
+    start = time.perf_counter()
+    for _ in range(n_steps):
+        step()
+    wait(device)
+    return (time.perf_counter() - start) / n_steps
+
+
+def wait(device):
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def together(steps, n_steps, device):
+    """Seconds of a step of each of several trainings at once, a thread and a stream each."""
+
+    def train(step):
+        with own_stream(device):
+            for _ in range(n_steps):
+                step()
+
+    wait(device)
+    start = time.perf_counter()
+    with ThreadPoolExecutor(len(steps)) as pool:
+        list(pool.map(train, steps))
+    wait(device)
+    return (time.perf_counter() - start) / n_steps
+
+
+def flop_of_a_step():
+    """Multiplications and additions of one image's passes through both networks, times the batch.
+
+    Forward: G once, D three times. Backward: two products a layer for G, and for D on its two
+    batches, but one for D in G's step, whose weights are frozen, and for the first layers' input.
+    """
+    g, d, first_g, first_d = 0, 0, 100 * 512 * 16, 64 * 16 * 32 * 32
+    for narrow, wide, side in ((1, 64, 32), (64, 128, 16), (128, 256, 8), (256, 512, 4)):
+        g += narrow * wide * 16 * side**2
+        d += narrow * wide * 16 * side**2
+    g, d = g + first_g, d + 512 * 16
+    passes = g + 2 * g - first_g + 3 * d + 2 * (2 * d - first_d) + d
+    return 2 * BATCH * passes
+
+
+def peak(dtype, device, n=2048):
+    """FLOP/s of a matrix product."""
+    a = torch.randn(n, n, device=device).to(dtype)
+    return 2 * n**3 / min(seconds_a_step(lambda: a @ a, 2, device) for _ in range(3))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--steps", type=int, default=2, help="in a round")
+    parser.add_argument("--classes", type=int, default=0, help="CUDA: trainings side by side")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    device = torch.device(args.device)
+    X = make_chest_phantoms(70, random_state=0).images
+    ways = {
+        "the common way": (CommonWay(X, device).step, torch.float32),
+        "skcxr, float32": (skcxrs_way(X, device, "float32"), torch.float32),
+        "skcxr, bfloat16": (skcxrs_way(X, device, "bfloat16"), torch.bfloat16),
+    }
+    if device.type == "cuda":
+        one_by_one = skcxrs_way(X, device, "bfloat16", graph=False)
+        ways["skcxr, bfloat16, no graph"] = one_by_one, torch.bfloat16
+    for step, _ in ways.values():
+        with own_stream(device):
+            seconds_a_step(step, 6, device)
+    rows = {name: [] for name in ways}
+    for _ in range(args.rounds):
+        peaks = {dtype: peak(dtype, device) for dtype in (torch.float32, torch.bfloat16)}
+        for name, (step, dtype) in ways.items():
+            with own_stream(device):
+                seconds = seconds_a_step(step, args.steps, device)
+            rows[name].append((seconds, flop_of_a_step() / seconds / peaks[dtype], peaks[dtype]))
+    common = np.array(rows["the common way"])[:, 0]
+    where = (
+        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{args.threads} threads"
+    )
+    print(f"PyTorch {torch.__version__}, {where}; {flop_of_a_step() / 1e9:.1f} GFLOP a step")
+    table = {
+        name: {
+            "ms, least": 1e3 * min(seconds),
+            "ms, median": 1e3 * np.median(seconds),
+            "times faster": np.median(common / seconds),
+            "share of the peak": np.median(share),
+            "peak, GFLOP/s": np.median(top) / 1e9,
+        }
+        for name, (seconds, share, top) in ((k, np.array(v).T) for k, v in rows.items())
+    }
+    print(pd.DataFrame.from_dict(table, orient="index").round(2).to_markdown())
+    if args.classes:
+        steps = [skcxrs_way(X, device, "bfloat16") for _ in range(args.classes)]
+        together(steps, 6, device)
+        seconds = [together(steps, args.steps, device) for _ in range(args.rounds)]
+        best = np.median(seconds)
+        print(f"{args.classes} classes side by side: {1e3 * best:.2f} ms for a step of each")
+        print(f"the paper's 6,800 steps of each: {6800 * best:.1f} s")
+
+
+if __name__ == "__main__":
+    main()

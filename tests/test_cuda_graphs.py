@@ -1,0 +1,125 @@
+from contextlib import contextmanager
+
+import pytest
+import torch
+
+from skcxr import DCGAN, cuda_graphs
+from skcxr.cuda_graphs import WARM_UP, GraphedStep, own_stream
+
+
+class Graph:
+    """A CUDA graph on the CPU: it runs what was captured."""
+
+    def register_generator_state(self, generator):
+        self.generator = generator
+
+    def replay(self):
+        self.run()
+
+
+@pytest.fixture
+def capture(monkeypatch):
+    """Stands in for CUDA's capture, which records the work in its context and does none of it."""
+
+    @contextmanager
+    def recording(graph, capture_error_mode):
+        assert capture_error_mode == "thread_local"
+        recording.is_on, recording.graph = True, graph
+        try:
+            yield
+        finally:
+            recording.is_on = False
+
+    recording.is_on = False
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", recording)
+    return recording
+
+
+def steps_of(capture, error=None):
+    """A step that adds its rows to a total, in place, as kernels do."""
+    total, result = torch.zeros(()), torch.zeros(())
+    generator = torch.Generator().manual_seed(0)
+
+    def step(rows):
+        def work():
+            total.add_(rows.sum())
+            result.copy_(total + torch.rand((), generator=generator))
+
+        if capture.is_on:
+            torch.rand(3, generator=generator)  # as a capture that fails half-way may have drawn
+            if error:
+                raise error
+            generator.manual_seed(0)
+            capture.graph.run = work
+        else:
+            work()
+        return result
+
+    return GraphedStep(step, generator), total
+
+
+def test_each_call_is_one_step_before_and_after_the_capture(capture):
+    step, total = steps_of(capture)
+    for k in range(1, 3 * WARM_UP):
+        step(torch.tensor([k, k]))
+        assert total == k * (k + 1)
+    assert step.graph is not None
+
+
+def test_without_a_capture_all_steps_run_as_they_are(capture):
+    step, total = steps_of(
+        capture, RuntimeError("operation not permitted when stream is capturing")
+    )
+    plain, _ = steps_of(capture)
+    plain.graph, plain.n_calls = None, WARM_UP + 1  # never captures
+    results = []
+    for k in range(1, 3 * WARM_UP):
+        rows = torch.tensor([k, k])
+        if k == WARM_UP + 1:
+            with pytest.warns(UserWarning, match="can not be one CUDA graph.*not permitted"):
+                results.append(step(rows).clone())
+        else:
+            results.append(step(rows).clone())
+        # The capture that failed has drawn no random numbers.
+        assert results[-1] == plain(rows)
+        assert total == k * (k + 1)
+
+
+def test_cpu_work_needs_no_stream():
+    with own_stream(torch.device("cpu")):
+        pass
+
+
+def test_a_capture_fails_with_its_own_errors(capture):
+    step, _ = steps_of(capture, ValueError("a bug in augment"))
+    for k in range(WARM_UP):
+        step(torch.tensor([k]))
+    with pytest.raises(ValueError, match="a bug in augment"):
+        step(torch.tensor([1]))
+
+
+cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU with CUDA")
+
+
+@cuda
+def test_a_graph_trains_to_the_weights_of_single_steps(phantoms, monkeypatch):
+    params = {"image_size": 16, "base_width": 8, "precision": "float32", "random_state": 0}
+    gan = DCGAN(**params, max_epochs=1, steps_per_epoch=12, batch_size=8, device="cuda")
+    graphed = gan.fit(phantoms.data).history_
+    monkeypatch.setattr(cuda_graphs, "WARM_UP", 10**9)
+    plain = gan.fit(phantoms.data).history_
+    for name in ("loss_d", "loss_g", "d_x", "d_g_z1", "d_g_z2"):
+        assert graphed[0][name] == pytest.approx(plain[0][name], rel=1e-3)
+
+
+@cuda
+def test_an_augmentation_that_waits_for_the_device_is_still_trained_with(phantoms):
+    def waiting(x, generator):
+        return x * float(x.mean() > -2)
+
+    params = {"image_size": 16, "base_width": 8, "random_state": 0, "augment": waiting}
+    gan = DCGAN(**params, max_epochs=1, steps_per_epoch=12, batch_size=8, device="cuda")
+    with pytest.warns(UserWarning, match="can not be one CUDA graph"):
+        gan.fit(phantoms.data)
+    assert len(gan.history_) == 1
