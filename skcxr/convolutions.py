@@ -10,6 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+# Up to this side, oneDNN's bfloat16 gradients of kernels leave half of the peak unused.
+DEEP_SIDE = 16
+
 
 def convolve(layer, x):
     """``layer(x)``, by the faster way.
@@ -45,22 +48,27 @@ def _to_pixel(x, weight):
 
 
 class _Down(torch.autograd.Function):
-    """4x4 convolution of stride 2 and padding 1, in `dtype`; its backward can be differentiated."""
+    """4x4 convolution of stride 2 and padding 1, in `dtype`.
+
+    Its backward can be differentiated, but then casts the kernel again, since what forward has cast
+    leads back to nothing.
+    """
 
     @staticmethod
     def forward(ctx, x, weight, dtype):
         ctx.save_for_backward(x, weight)
-        ctx.dtype = dtype
-        return _down(x.to(dtype), weight.to(dtype))
+        ctx.cast = weight.to(dtype)
+        return _down(x.to(dtype), ctx.cast)
 
     @staticmethod
     def backward(ctx, gradient):
         x, weight = ctx.saved_tensors
+        cast = weight.to(ctx.cast.dtype) if torch.is_grad_enabled() else ctx.cast
         of_x = of_weight = None
         if ctx.needs_input_grad[0]:
-            of_x = _up(gradient, weight.to(ctx.dtype)).to(x.dtype)
+            of_x = _up(gradient, cast).to(x.dtype)
         if ctx.needs_input_grad[1]:
-            of_weight = _kernel_gradient(gradient, x.to(ctx.dtype)).to(weight.dtype)
+            of_weight = _kernel_gradient(gradient, x.to(cast.dtype)).to(weight.dtype)
         return of_x, of_weight, None
 
 
@@ -70,17 +78,18 @@ class _Up(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x, weight, dtype):
         ctx.save_for_backward(x, weight)
-        ctx.dtype = dtype
-        return _up(x.to(dtype), weight.to(dtype))
+        ctx.cast = weight.to(dtype)
+        return _up(x.to(dtype), ctx.cast)
 
     @staticmethod
     def backward(ctx, gradient):
         x, weight = ctx.saved_tensors
+        cast = weight.to(ctx.cast.dtype) if torch.is_grad_enabled() else ctx.cast
         of_x = of_weight = None
         if ctx.needs_input_grad[0]:
-            of_x = _down(gradient, weight.to(ctx.dtype)).to(x.dtype)
+            of_x = _down(gradient, cast).to(x.dtype)
         if ctx.needs_input_grad[1]:
-            of_weight = _kernel_gradient(x.to(ctx.dtype), gradient).to(weight.dtype)
+            of_weight = _kernel_gradient(x.to(cast.dtype), gradient).to(weight.dtype)
         return of_x, of_weight, None
 
 
@@ -106,10 +115,10 @@ def _up(small, weight):
 
 def _kernel_gradient(small, large):
     """Gradient of the kernel between `small` (n, c, h, w) and `large` (n, k, 2h, 2w)."""
-    if small.dtype != torch.bfloat16:
+    if small.dtype != torch.bfloat16 or large.shape[3] > DEEP_SIDE:
         shape = (small.shape[1], large.shape[1], 4, 4)
         return torch.nn.grad.conv2d_weight(large, shape, small, stride=2, padding=1)
-    # The 4x4 patches of `large` that each pixel of `small` sees: (n * h * w, 4 * 4 * k).
+    # The 4x4 patches that the kernel is laid on, a row each: (n * h * w, 4 * 4 * k).
     patches = F.pad(_nhwc(large), (0, 0, 1, 1, 1, 1)).unfold(1, 4, 2).unfold(2, 4, 2)
     patches = patches.permute(0, 1, 2, 4, 5, 3).reshape(-1, 16 * large.shape[1])
     return _images(_nhwc(small).flatten(0, 2).T @ patches, 4, 4)
