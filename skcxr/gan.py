@@ -18,6 +18,7 @@ from skcxr.checkpoint import Checkpoint, fingerprint
 from skcxr.gan_training import GANTraining, check_converging, in_words
 from skcxr.images import ImageSpec, TrainingImages, crop_from_square, pad_to_square
 from skcxr.networks import IMAGE_SIZES, Discriminator, forward_in_batches, resolve_device
+from skcxr.parallel import one_fit
 from skcxr.persistence import (
     Persistent,
     adopt,
@@ -271,8 +272,10 @@ class DCGAN(Persistent, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         measure = self._sample_monitor(X, spec, seed)
         images = TrainingImages(X, spec, self.image_size, device)
+        with one_fit():
+            fitted = self._train(images, seed, measure)
         # Set together and last: networks and spec belong together, also after a fit that failed.
-        self.generator_, self.discriminator_, self.history_ = self._train(images, seed, measure)
+        self.generator_, self.discriminator_, self.history_ = fitted
         self.monitor_ = measure.context if measure else None
         self.spec_ = spec
         return self

@@ -7,6 +7,8 @@ from sklearn.utils import gen_batches
 from torch import nn
 from torch.nn import functional as F
 
+from skcxr.parallel import worker_number
+
 LEAK = 0.2
 IMAGE_SIZES = (16, 32, 64, 128, 256)
 
@@ -255,13 +257,17 @@ class CXRNet(nn.Sequential):
 def resolve_device(device):
     """The torch.device that a parameter ``device`` stands for: "auto" is CUDA where there is one.
 
+    Where there are several GPUs, the workers of joblib or dask each take one, in turn.
+
     Raises
     ------
     ValueError
         If PyTorch does not know the device, or can not reach it here.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        return torch.device("cuda", worker_number() % torch.cuda.device_count())
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError, TypeError) as error:
