@@ -17,6 +17,7 @@ from skcxr.augment import resolve_augment
 from skcxr.images import ImageSpec, TrainingImages
 from skcxr.labels import check_labels
 from skcxr.networks import CXRNet, forward_in_batches, resolve_device
+from skcxr.parallel import one_fit
 from skcxr.persistence import (
     Persistent,
     adopt,
@@ -252,7 +253,7 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
         net = self._build_net(classes, y, spec.shape[0], device, seed)
         images = TrainingImages(X, spec, None, device)
         labels = torch.as_tensor(targets, dtype=torch.int64, device=device)
-        with seeded(seed, device):
+        with one_fit(), seeded(seed, device):
             net.fit(LabelledImages(images, labels), y=None)
         check_finite(net)
         # Set together and last: net, classes and spec belong together, also after a failed fit.

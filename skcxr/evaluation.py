@@ -19,6 +19,7 @@ from tqdm.auto import tqdm
 
 from skcxr.comparison import Comparison
 from skcxr.labels import check_labels
+from skcxr.parallel import as_they_come
 
 
 @dataclass(frozen=True)
@@ -270,9 +271,8 @@ def fit_folds(
         for fold, (train, test) in enumerate(_splits(cv, X, y, groups))
         for arm, estimator in arms.items()
     )
-    yield from Parallel(n_jobs=n_jobs, return_as="generator_unordered", pre_dispatch="n_jobs")(
-        tasks
-    )
+    return_as = as_they_come("generator_unordered")
+    yield from Parallel(n_jobs=n_jobs, return_as=return_as, pre_dispatch="n_jobs")(tasks)
 
 
 def _splits(cv, X, y, groups):

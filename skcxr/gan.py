@@ -19,6 +19,7 @@ from skcxr.cuda_graphs import own_stream
 from skcxr.gan_training import GANTraining, check_converging, in_words
 from skcxr.images import ImageSpec, TrainingImages, crop_from_square, pad_to_square
 from skcxr.networks import IMAGE_SIZES, Discriminator, forward_in_batches, resolve_device
+from skcxr.parallel import one_fit
 from skcxr.persistence import (
     Persistent,
     adopt,
@@ -283,7 +284,7 @@ class DCGAN(Persistent, BaseEstimator):
         measure = self._sample_monitor(X, spec, seed)
         images = TrainingImages(X, spec, self.image_size, device)
         precision = resolve_precision(self.precision, device)
-        with own_stream(device):
+        with one_fit(), own_stream(device):
             fitted = self._train(images, seed, precision, measure)
         # Set together and last: networks and spec belong together, also after a fit that failed.
         self.generator_, self.discriminator_, self.history_ = fitted

@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from skcxr.gan import DCGAN
 from skcxr.labels import check_labels
+from skcxr.parallel import as_they_come, divided, one_fit
 from skcxr.persistence import Persistent
 
 
@@ -191,13 +192,21 @@ class DCGANOversampler(Persistent, BaseOverSampler):
         )
         growing = [(k, n, seed) for (k, n), seed in zip(wanted.items(), seeds, strict=True) if n]
         estimator = DCGAN() if self.estimator is None else self.estimator
-        results = Parallel(n_jobs=self.n_jobs, return_as="generator")(
+        n_jobs, n_threads = divided(self.n_jobs, len(growing))
+        results = Parallel(n_jobs=n_jobs, return_as=as_they_come("generator"))(
             # X whole, and each worker takes its rows: joblib passes a memory map by its file's
             # name. safe=False copies an object that is no scikit-learn estimator.
             delayed(_fit_sample)(
-                clone(estimator, safe=False), X, np.flatnonzero(y == k), k, n_new, int(seed)
+                clone(estimator, safe=False),
+                X,
+                np.flatnonzero(y == k),
+                k,
+                n_new,
+                int(seed),
+                n_threads=n_threads,
+                position=i % n_jobs if n_threads else 0,
             )
-            for k, n_new, seed in growing
+            for i, (k, n_new, seed) in enumerate(growing)
         )
         fitted = {}
 
@@ -218,17 +227,18 @@ class DCGANOversampler(Persistent, BaseOverSampler):
         return tags
 
 
-def _fit_sample(estimator, X, rows, k, n_new, seed):
+def _fit_sample(estimator, X, rows, k, n_new, seed, *, n_threads, position):
     """Fit `estimator` on the `rows` of X, class `k`; return it and `n_new` of its samples."""
     X = dense(X[rows])
     if hasattr(estimator, "get_params") and "random_state" in estimator.get_params(deep=False):
         estimator.set_params(random_state=seed)
     flat = X.ndim > 2 and not _takes_images(estimator)
-    try:
-        estimator.fit(X.reshape(len(X), -1) if flat else X)
-    except FloatingPointError as error:
-        raise FloatingPointError(f"Class {k!r}: {error}") from error
-    return estimator, sample_like(estimator, X, n_new, seed)
+    with one_fit(n_threads, position):
+        try:
+            estimator.fit(X.reshape(len(X), -1) if flat else X)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"Class {k!r}: {error}") from error
+        return estimator, sample_like(estimator, X, n_new, seed)
 
 
 def _takes_images(estimator):

@@ -43,11 +43,11 @@ def stopped_in(gan, X, epoch, monkeypatch, error=KeyboardInterrupt):
     """Fit until `error` strikes in the middle of an epoch."""
     count, step = [0], GANTraining.step
 
-    def breaking(self):
+    def breaking(self, rows):
         count[0] += 1
         if count[0] == (epoch - 1) * gan.steps_per_epoch + 2:
             raise error
-        return step(self)
+        return step(self, rows)
 
     with monkeypatch.context() as patch:
         patch.setattr(GANTraining, "step", breaking)
@@ -107,7 +107,7 @@ def test_killed_at_twenty_random_moments(tiny_gan, phantoms, tmp_path):
 
 def test_a_finished_training_is_not_repeated(gan, phantoms, monkeypatch):
     gan.fit(phantoms.data)
-    monkeypatch.setattr(GANTraining, "step", lambda self: pytest.fail("training went on"))
+    monkeypatch.setattr(GANTraining, "step", lambda self, rows: pytest.fail("training went on"))
     assert_same_training(clone(gan).fit(phantoms.data), gan)
 
 

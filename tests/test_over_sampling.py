@@ -221,16 +221,6 @@ def test_a_class_images_do_not_hang_on_which_others_grow(tiny_gan):
     np.testing.assert_array_equal(X_res[30:][y_res[30:] == "viral"], new)
 
 
-def test_classes_in_parallel_give_the_same(tiny_gan):
-    one, two = (
-        DCGANOversampler(tiny_gan, sampling_strategy=grow(2), n_jobs=n_jobs, random_state=0)
-        for n_jobs in (1, 2)
-    )
-    np.testing.assert_allclose(
-        one.fit_resample(X, y)[0].astype(int), two.fit_resample(X, y)[0].astype(int), atol=1
-    )
-
-
 def test_the_estimator_given_is_left_unfitted(tiny_gan):
     DCGANOversampler(tiny_gan, random_state=0).fit_resample(X, y)
     assert not hasattr(tiny_gan, "generator_")

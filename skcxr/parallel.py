@@ -1,0 +1,118 @@
+"""Fits side by side, by joblib: how many threads each may use, and which worker it is in.
+
+Worker processes of joblib's loky, of dask and of ray find their share of the cores in their
+environment. Threads, and the forks of joblib's multiprocessing, do not: one of several fits there
+has one thread, unless its number of siblings is known (:func:`divided`).
+"""
+
+import multiprocessing
+import threading
+from contextlib import contextmanager
+
+import torch
+from joblib import effective_n_jobs
+from joblib.parallel import get_active_backend
+
+_this_fit = threading.local()
+_lock = threading.Lock()
+_n_going_on = 0
+_threads_before = None
+
+
+def as_they_come(return_as):
+    """`return_as` for joblib.Parallel, or "list" where the active backend can do nothing else."""
+    backend, _ = get_active_backend()
+    return return_as if backend.supports_return_generator else "list"
+
+
+def divided(n_jobs, n_fits):
+    """The threads of this process, divided among fits that run in it at once.
+
+    Parameters
+    ----------
+    n_jobs : int or None
+        As joblib.Parallel takes it.
+    n_fits : int
+        Fits in all.
+
+    Returns
+    -------
+    n_jobs : int or None
+        For joblib.Parallel: as given, or, in a worker, no more than it has threads.
+    n_threads : int or None
+        For each fit; None if they go to other processes, whose environment decides.
+    """
+    backend, _ = get_active_backend()
+    if not _runs_here(backend):
+        return n_jobs, None
+    n_threads = _threads_here()
+    n_at_once = max(1, min(effective_n_jobs(n_jobs), n_fits))
+    if _in_worker(backend):
+        n_at_once = min(n_at_once, n_threads)
+    return n_at_once, max(1, n_threads // n_at_once)
+
+
+@contextmanager
+def one_fit(n_threads=None, position=0):
+    """PyTorch's threads, and the position among its siblings, of the fit in this block.
+
+    A block within another one changes nothing: the outer fit's share is all there is.
+
+    Parameters
+    ----------
+    n_threads : int or None, default=None
+        From :func:`divided`; None is what one fit may use here.
+    position : int, default=0
+        Among fits in threads of this process.
+    """
+    global _n_going_on, _threads_before
+    if hasattr(_this_fit, "position"):
+        yield
+        return
+    n_threads = n_threads or _threads_here()
+    with _lock:
+        # Asked for even where it is not needed: a new thread that was told a number first would
+        # then take the process' number instead.
+        found = torch.get_num_threads()
+        # set_num_threads is for this thread and for all that start later: what the first of
+        # several fits finds is put back by each.
+        _threads_before = _threads_before if _n_going_on else found
+        _n_going_on += 1
+        torch.set_num_threads(n_threads)
+    _this_fit.position = position
+    try:
+        yield
+    finally:
+        del _this_fit.position
+        with _lock:
+            _n_going_on -= 1
+            torch.set_num_threads(_threads_before)
+
+
+def worker_number():
+    """Number, from 0, of the worker that this is: a process of joblib or dask, or a thread."""
+    identity = multiprocessing.current_process()._identity
+    return (identity[-1] - 1 if identity else 0) + getattr(_this_fit, "position", 0)
+
+
+def _threads_here():
+    """Threads that one fit may use here."""
+    backend, _ = get_active_backend()
+    is_loky = multiprocessing.current_process().name.startswith("LokyProcess")
+    has_its_share = is_loky and threading.current_thread() is threading.main_thread()
+    if hasattr(_this_fit, "position") or has_its_share or not _in_worker(backend):
+        return torch.get_num_threads()
+    return 1
+
+
+def _in_worker(backend):
+    """Whether this is a task of joblib's own workers: what they start runs in threads, or in turn.
+
+    dask's tasks start others on the whole cluster.
+    """
+    return _runs_here(backend) and (backend.nesting_level or 0) > 0
+
+
+def _runs_here(backend):
+    """Whether tasks stay in this process."""
+    return getattr(backend, "supports_sharedmem", False)
