@@ -29,6 +29,7 @@ from skcxr.persistence import (
     spec_of,
     write_weights,
 )
+from skcxr.precision import PRECISIONS, autocast, resolve_precision
 from skcxr.training import (
     LabelledImages,
     architecture,
@@ -86,6 +87,10 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
     image_shape : tuple of int or None, default=None
         (height, width) or (channels, height, width) that the rows of a flat X have; None takes
         square ones of one channel.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        Arithmetic of the module in training. "auto" is bfloat16 for "cxrnet" where a short check
+        finds it faster and right, and float32 for all other modules. Weights, loss and predictions
+        are float32.
     device : str, default="auto"
         PyTorch device; "auto" is CUDA where there is one.
     random_state : int, RandomState instance or None, default=None
@@ -104,6 +109,8 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
         Class labels.
     history_ : list of dict
         One an epoch: ``epoch``, ``train_loss``, ``seconds``, and what callbacks added.
+    precision_ : {"float32", "bfloat16"} or None
+        What `precision` was taken for; None after :meth:`load_weights`.
     spec_ : ImageSpec
         Layout, dtype and range of the training images.
     n_features_in_ : int
@@ -144,6 +151,7 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
         "augment": [StrOptions({"classic"}), callable, None],
         "class_weight": [StrOptions({"balanced"}), dict, None],
         "image_shape": [tuple, list, None],
+        "precision": [StrOptions(set(PRECISIONS))],
         "device": [str, torch.device],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
@@ -165,6 +173,7 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
         augment="classic",
         class_weight=None,
         image_shape=None,
+        precision="auto",
         device="auto",
         random_state=None,
         verbose=0,
@@ -182,6 +191,7 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
         self.augment = augment
         self.class_weight = class_weight
         self.image_shape = image_shape
+        self.precision = precision
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
@@ -253,11 +263,15 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
         net = self._build_net(classes, y, spec.shape[0], device, seed)
         images = TrainingImages(X, spec, None, device)
         labels = torch.as_tensor(targets, dtype=torch.int64, device=device)
-        with one_fit(), seeded(seed, device):
+        # Of other modules it is not known whether they can do with bfloat16.
+        can_choose = self.precision != "auto" or net.module is CXRNet
+        precision = resolve_precision(self.precision, device) if can_choose else "float32"
+        with one_fit(), seeded(seed, device), autocast(device, precision):
             net.fit(LabelledImages(images, labels), y=None)
         check_finite(net)
         # Set together and last: net, classes and spec belong together, also after a failed fit.
         self.net_, self.classes_, self.spec_ = at_rest(net), classes, spec
+        self.precision_ = precision
         self.history_ = [epoch_of(row) for row in net.history]
         return self
 
@@ -421,7 +435,9 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
                 criterion__weight=torch.ones(len(classes)),
                 iterator_train__seed=0,
             )
-            return adopt(self, header, net_=net, classes_=classes, spec_=spec, history_=[])
+            return adopt(
+                self, header, net_=net, classes_=classes, spec_=spec, history_=[], precision_=None
+            )
 
     def __getstate__(self):
         state = super().__getstate__()

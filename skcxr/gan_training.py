@@ -8,6 +8,7 @@ from torch.nn.functional import softplus
 from skcxr.augment import resolve_augment
 from skcxr.cuda_graphs import GraphedStep
 from skcxr.networks import Discriminator, Generator
+from skcxr.precision import autocast
 
 # A mean loss beyond this is no game between two networks any more, and NaN comes next.
 LARGEST_LOSS = 1e3
@@ -50,14 +51,7 @@ class GANTraining:
             torch.optim.Adam(net.parameters(), lr=float(gan.lr), betas=betas, **options)
             for net in (self.G, self.D)
         )
-        # The cache would keep the weights of before D's update.
-        self.autocast = partial(
-            torch.autocast,
-            device.type,
-            torch.bfloat16,
-            enabled=precision == "bfloat16",
-            cache_enabled=False,
-        )
+        self.autocast = partial(autocast, device, precision)
         self.run_step = GraphedStep(self.step, self.rng) if on_cuda else self.step
 
     def step(self, rows):

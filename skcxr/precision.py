@@ -1,4 +1,4 @@
-"""Which arithmetic a GAN trains in: bfloat16 where it is faster here, and right."""
+"""Which arithmetic networks train in: bfloat16 where it is faster here, and right."""
 
 import functools
 import threading
@@ -29,6 +29,15 @@ def resolve_precision(precision, device):
     if precision == "auto":
         return "bfloat16" if bfloat16_pays(str(device)) else "float32"
     return precision
+
+
+def autocast(device, precision):
+    """``torch.autocast`` of `precision` on `device`.
+
+    Without its cache, which would keep weights of before an optimizer's step.
+    """
+    on = precision == "bfloat16"
+    return torch.autocast(device.type, torch.bfloat16, enabled=on, cache_enabled=False)
 
 
 def bfloat16_pays(device):
@@ -72,18 +81,18 @@ def _is_faster_and_right(device, width):
     layer, x = (part.to(device, memory_format=torch.channels_last) for part in (layer, x))
     x.requires_grad_()
 
-    def run(dtype):
+    def run(precision):
         layer.zero_grad()
         x.grad = None
         start = _seconds(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=dtype is torch.bfloat16):
+        with autocast(device, precision):
             y = convolve(layer, x)
         y.float().square().sum().backward()
         seconds = _seconds(device) - start
         return seconds, [part.detach().float() for part in (y, x.grad, layer.weight.grad)]
 
     # Taken in turn, so that a change of the clock rate meets both; the first two are warm-ups.
-    rounds = [(run(torch.float32), run(torch.bfloat16)) for _ in range(4)][1:]
+    rounds = [(run("float32"), run("bfloat16")) for _ in range(4)][1:]
     exact_time, rounded_time = (min(run[0] for run in runs) for runs in zip(*rounds, strict=True))
     (_, exact), (_, rounded) = rounds[-1]
     errors = [((b - a).norm() / a.norm()).item() for a, b in zip(exact, rounded, strict=True)]

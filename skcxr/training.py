@@ -76,7 +76,10 @@ class AugmentedBatches:
         device, n_rows = self.labels.device, len(self.labels)
         order = torch.randperm(n_rows, generator=self.generator, device=device)
         for rows in order.tensor_split(n_batches(n_rows, self.batch_size)):
-            yield self.augment(self.images.batch(rows), self.generator), self.labels[rows]
+            # Only the module may run in bfloat16, which is too coarse for coordinates.
+            with torch.autocast(device.type, enabled=False):
+                images = self.augment(self.images.batch(rows), self.generator)
+            yield images, self.labels[rows]
 
 
 @contextmanager

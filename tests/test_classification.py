@@ -15,7 +15,7 @@ from sklearn.model_selection import (
 from skorch.callbacks import Callback, EarlyStopping
 from torch import nn
 
-from skcxr import CXRClassifier
+from skcxr import CXRClassifier, precision
 from skcxr.augment import resolve_augment
 from skcxr.images import ImageSpec, TrainingImages
 from skcxr.networks import CXRNet
@@ -309,3 +309,41 @@ def test_cuda_leaves_nothing_of_itself_behind(tiny_clf, phantoms):
     clf = tiny_clf.set_params(device="cuda").fit(phantoms.data, phantoms.target)
     assert all(p.device.type == "cpu" for p in clf.net_.module_.parameters())
     assert clf.predict_proba(phantoms.data).shape == (48, 4)
+
+
+def test_bfloat16_trains_weights_of_float32_nearly_as_float32_does(phantoms):
+    losses = {}
+    for name in ("float32", "bfloat16"):
+        clf = CXRClassifier(max_epochs=2, batch_size=16, lr=0.01, precision=name, random_state=0)
+        clf.fit(phantoms.data, phantoms.target)
+        assert clf.precision_ == name
+        assert {p.dtype for p in clf.net_.module_.parameters()} == {torch.float32}
+        losses[name] = [row["train_loss"] for row in clf.history_]
+    assert losses["bfloat16"] != losses["float32"]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.02)
+
+
+class Linear(nn.Sequential):
+    """A module that is not skcxr's."""
+
+    def __init__(self, n_classes, n_channels):
+        super().__init__(nn.Flatten(), nn.LazyLinear(n_classes))
+
+
+def test_auto_leaves_other_modules_in_float32(phantoms, monkeypatch):
+    monkeypatch.setattr(precision, "bfloat16_pays", lambda device: True)
+    assert CXRClassifier(max_epochs=1).fit(phantoms.data, phantoms.target).precision_ == "bfloat16"
+    other = CXRClassifier(Linear, max_epochs=1).fit(phantoms.data, phantoms.target)
+    assert other.precision_ == "float32"
+
+
+def test_augmentation_stays_in_float32(phantoms):
+    seen = []
+
+    def watching(x, generator):
+        seen.append((x.dtype, torch.is_autocast_enabled("cpu")))
+        return x
+
+    clf = CXRClassifier(max_epochs=1, augment=watching, precision="bfloat16")
+    clf.fit(phantoms.data, phantoms.target)
+    assert set(seen) == {(torch.float32, False)}
