@@ -35,7 +35,7 @@ def main(argv=None):
         return _fail(args, error, EXIT_BAD_INPUT)
     try:
         return job()
-    except OSError as error:  # such as a full disk
+    except (ValueError, OSError) as error:  # such as a broken checkpoint, or a full disk
         return _fail(args, error, EXIT_BAD_INPUT)
     except FloatingPointError as error:
         return _fail(args, error, EXIT_DIVERGED)
