@@ -294,3 +294,12 @@ def test_version_and_help(capsys):
     printed = capsys.readouterr().out
     assert f"skcxr {skcxr.__version__}" in printed
     assert "--gan-epochs" in printed
+
+
+def test_interrupting_while_images_are_read_is_no_traceback(folder, capsys, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skcxr.datasets.load_image_folder", interrupted)
+    assert evaluate("--data", folder) == 130
+    assert capsys.readouterr().err == "skcxr evaluate: error: interrupted\n"

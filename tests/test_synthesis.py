@@ -340,6 +340,11 @@ def test_audit_prints_and_keeps_what_it_found(audited, tmp_path, capsys):
     assert set(table["class"]) == {"covid", "normal"}
     found = json.loads((out / "audit.json").read_text())
     assert found["normal"]["verdict"] == "copies found"
+    copies = [pair for pair in found["normal"]["pairs"] if pair["copy"]]
+    assert copies
+    for pair in copies:  # planted under the name of what they are copies of
+        assert pair["synthetic_file"] == pair["train_file"]
+        assert "{synthetic_file} is nearly {train_file}".format(**pair) in printed
     with Image.open(out / "audit-covid.png") as picture:
         assert min(picture.size) > 300
 

@@ -3,7 +3,7 @@
 import json
 from functools import partial
 
-from skcxr.cli.options import add_reading, load, share, whole
+from skcxr.cli.options import add_reading, load, part_of, share, whole
 
 EXIT_EXCEEDED = 1
 
@@ -65,17 +65,28 @@ def _audit(args, sets, out):
 
     from skcxr.metrics import audit
 
-    found = {}
+    results, found = {}, {}
     for k in sets["synthetic"].target_names.tolist():
-        parts = (data.images[data.target_names[data.target] == k] for data in sets.values())
+        parts = {name: part_of(data, data.target_names[data.target] == k)
+                 for name, data in sets.items()}  # fmt: skip
         try:
-            found[k] = audit(*parts, features=args.features, random_state=args.seed)
+            results[k] = result = audit(
+                *(part.images for part in parts.values()),
+                features=args.features,
+                random_state=args.seed,
+            )
         except ValueError as error:
             raise ValueError(f"class {k!r}: {error}") from error
-        print(f"{k}\n{found[k]}\n")
-    table = pd.concat({k: result.table for k, result in found.items()}, names=["class", "row"])
+        print(f"{k}\n{result}\n")
+        found[k] = result.to_dict()
+        for pair in found[k]["pairs"]:
+            for name in ("synthetic", "train"):
+                pair[f"{name}_file"] = str(parts[name].filenames[pair[name]])
+            if pair["copy"]:
+                print("{synthetic_file} is nearly {train_file}".format(**pair), end="\n\n")
+    table = pd.concat({k: result.table for k, result in results.items()}, names=["class", "row"])
     if out is not None:
-        _keep(out, found, table)
+        _keep(out, results, found, table)
         print(f"Results are in {out}")
     exceeded = _exceeded(args, table)
     for line in exceeded:
@@ -83,7 +94,7 @@ def _audit(args, sets, out):
     return EXIT_EXCEEDED if exceeded else 0
 
 
-def _keep(out, found, table):
+def _keep(out, results, found, table):
     """Write table, JSON and figures."""
     import matplotlib.pyplot as plt
 
@@ -91,9 +102,8 @@ def _keep(out, found, table):
 
     out.mkdir(parents=True, exist_ok=True)
     table.droplevel("row").to_csv(out / "audit.csv")
-    text = json.dumps({k: result.to_dict() for k, result in found.items()}, indent=2)
-    (out / "audit.json").write_text(text + "\n")
-    for k, result in found.items():
+    (out / "audit.json").write_text(json.dumps(found, indent=2) + "\n")
+    for k, result in results.items():
         figure = AuditDisplay.from_result(result).figure_
         figure.savefig(out / f"audit-{k}.png", dpi=150, bbox_inches="tight")
         plt.close(figure)
