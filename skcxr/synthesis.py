@@ -180,6 +180,7 @@ def _write_dicom(file, image, name):
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.SpecificCharacterSet = "ISO_IR 192"  # UTF-8: a class may have any name
     dataset.SOPClassUID = SecondaryCaptureImageStorage
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
@@ -194,6 +195,7 @@ def _write_dicom(file, image, name):
     dataset.DeidentificationMethod = "Synthetic image of no patient"
     dataset.StudyID, dataset.AccessionNumber, dataset.ReferringPhysicianName = "", "", ""
     dataset.StudyDate, dataset.StudyTime = "", ""
+    dataset.Laterality, dataset.PatientOrientation = "", ""
     dataset.SeriesNumber, dataset.InstanceNumber = 1, int(name.rpartition("-")[2])
     dataset.SeriesDescription = "Synthetic images, not for diagnosis"
     dataset.DerivationDescription = f"{NOTICE} skcxr {version('skcxr')}"
@@ -203,5 +205,5 @@ def _write_dicom(file, image, name):
     dataset.Rows, dataset.Columns = image.shape
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
     dataset.PixelRepresentation = 0
-    dataset.PixelData = np.ascontiguousarray(image).tobytes().ljust(image.size + image.size % 2)
+    dataset.PixelData = np.ascontiguousarray(image).tobytes() + bytes(image.size % 2)
     dataset.save_as(file, enforce_file_format=True)

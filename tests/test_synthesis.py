@@ -97,6 +97,15 @@ def test_dicom_files_say_that_they_are_synthetic(phantom_folder, tmp_path):
     np.testing.assert_array_equal(loaded.images[0], dataset.pixel_array)
 
 
+def test_dicom_files_take_any_class_name_and_size(tmp_path):
+    image = np.arange(15, dtype=np.uint8).reshape(3, 5)
+    write_images(tmp_path / "out", {"肺炎 é": image[None]}, provenance={}, file_format="dicom")
+    (file,) = tmp_path.glob("out/*/*.dcm")
+    dataset = pydicom.dcmread(file)
+    assert dataset.PatientID == "SYNTHETIC-肺炎 é-00001"
+    np.testing.assert_array_equal(dataset.pixel_array, image)
+
+
 def test_groups_stay_together_in_the_holdout(phantom_folder, tmp_path, monkeypatch):
     files = sorted(file.relative_to(phantom_folder).as_posix() for file in
                    phantom_folder.glob("*/*.png"))  # fmt: skip
