@@ -262,6 +262,18 @@ def test_another_format_states_its_version(gan, phantoms, tmp_path):
         gan.fit(phantoms.data)
 
 
+def test_tensors_that_were_saved_on_a_gpu_are_read_without_one(
+    gan, phantoms, tmp_path, monkeypatch, uninterrupted
+):
+    clone(gan).set_params(max_epochs=2).fit(phantoms.data)
+    saved = saved_in(tmp_path / "gan.pt")
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.serialization.location_tag", lambda storage: "cuda:0")
+        save(saved, tmp_path / "gan.pt")
+    assert b"cuda:0" in (tmp_path / "gan.pt").read_bytes()
+    assert_same_training(gan.fit(phantoms.data), uninterrupted)
+
+
 def test_another_pytorch_is_warned_of(gan, phantoms, tmp_path):
     gan.fit(phantoms.data)
     save(saved_in(tmp_path / "gan.pt") | {"torch": "1.0"}, tmp_path / "gan.pt")
