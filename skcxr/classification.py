@@ -341,7 +341,7 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
             batch_size=PREDICT_BATCH,
             device=resolve_device(self.device),
         ):
-            proba[rows] = logits.double().softmax(dim=1)
+            proba[rows] = logits.double().softmax(dim=1).numpy()
         return proba
 
     def predict(self, X):
@@ -454,7 +454,7 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
                 saved["tensors"],
                 history=saved["history"],
                 **self._net_params() | saved["params"],
-                criterion__weight=torch.as_tensor(saved["class_weight"]),
+                criterion__weight=torch.as_tensor(np.array(saved["class_weight"])),
             )
 
     def __sklearn_tags__(self):

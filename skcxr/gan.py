@@ -430,7 +430,7 @@ class DCGAN(Persistent, BaseEstimator):
             device=resolve_device(self.device),
             forward=Discriminator.logits,
         ):
-            logits[rows] = outputs.flatten()
+            logits[rows] = outputs.flatten().numpy()
         return logits
 
     def save_weights(self, path, *, discriminator=False):

@@ -6,6 +6,7 @@ has one thread, unless its number of siblings is known (:func:`divided`).
 """
 
 import multiprocessing
+import sys
 import threading
 from contextlib import contextmanager
 
@@ -38,11 +39,15 @@ def divided(n_jobs, n_fits):
     Returns
     -------
     n_jobs : int or None
-        For joblib.Parallel: as given, or, in a worker, no more than it has threads.
+        For joblib.Parallel: as given, or, in a worker, no more than it has threads. In a task of
+        dask, None is 1: what a task hands out to the cluster is lost with the worker that holds it,
+        and scikit-learn would score that fold as NaN.
     n_threads : int or None
         For each fit; None if they go to other processes, whose environment decides.
     """
     backend, _ = get_active_backend()
+    if n_jobs is None and _in_dask_task():
+        return 1, torch.get_num_threads()
     if not _runs_here(backend):
         return n_jobs, None
     n_threads = _threads_here()
@@ -111,6 +116,17 @@ def _in_worker(backend):
     dask's tasks start others on the whole cluster.
     """
     return _runs_here(backend) and (backend.nesting_level or 0) > 0
+
+
+def _in_dask_task():
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return False
+    try:
+        distributed.get_worker()
+    except ValueError:
+        return False
+    return True
 
 
 def _runs_here(backend):

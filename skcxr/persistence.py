@@ -111,7 +111,14 @@ def arrays(network):
 
 def fill(network, tensors):
     """Put what :func:`arrays` returned into a network of the same shape."""
-    network.load_state_dict({name: torch.as_tensor(value) for name, value in tensors.items()})
+    # Arrays are copied: PyTorch warns of those that can not be written to, which ray returns, and
+    # joblib's mmap_mode="r".
+    network.load_state_dict(
+        {
+            name: torch.as_tensor(value.copy() if isinstance(value, np.ndarray) else value)
+            for name, value in tensors.items()
+        }
+    )
     return network
 
 

@@ -113,6 +113,9 @@ def build_net(module, weights=None, **params):
     elif isinstance(module, str):
         params |= {"module__name": module, "module__weights": weights}
         module = TorchvisionNet
+    if not params.get("verbose"):
+        # It would be silent, but for its comparing its sink with `print`, which ray replaces.
+        params["callbacks__print_log"] = None
     return NeuralNetClassifier(
         module,
         criterion=nn.CrossEntropyLoss,

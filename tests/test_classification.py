@@ -167,6 +167,13 @@ def test_verbose_prints_skorchs_table(tiny_clf, phantoms, capsys):
     assert "train_loss" in capsys.readouterr().out
 
 
+def test_it_is_silent_where_print_was_replaced(tiny_clf, phantoms, monkeypatch, capsys):
+    plain = print
+    monkeypatch.setattr("builtins.print", lambda *args, **kwargs: plain(*args, **kwargs))
+    tiny_clf.fit(phantoms.data, phantoms.target)
+    assert capsys.readouterr().out == ""
+
+
 def test_class_weights_go_by_the_classes_own_names(phantoms):
     """A class that weighs next to nothing is not predicted."""
     names = phantoms.target_names[phantoms.target]

@@ -8,6 +8,7 @@ import pytest
 import torch
 from imblearn.pipeline import Pipeline
 from joblib import Parallel, delayed, parallel_config
+from joblib.externals.loky import get_reusable_executor
 from sklearn.base import BaseEstimator
 from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import cross_val_predict, cross_validate
@@ -166,6 +167,36 @@ def test_results_do_not_depend_on_the_backend(tiny_gan, tiny_clf, phantoms, conf
 def test_results_come_one_by_one_where_the_backend_can(backend, return_as):
     with parallel_config(backend, n_jobs=2):
         assert as_they_come("generator") == return_as
+
+
+class WatchingSpy(Spy):
+    """Notes, in place of a device, how many bytes of arrays joblib has written for its workers."""
+
+    def fit(self, X, y=None):
+        written = sum(file.stat().st_size for file in self.device.rglob("*.pkl"))
+        (self.folder / f"{threading.get_ident()}-{time.time()}").write_text(str(written))
+        self.n_features_ = X.shape[1]
+        return self
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_workers_open_a_memory_map_by_its_file_and_get_no_copy(tmp_path, mapped):
+    large = np.memmap(tmp_path / "X", np.uint8, "w+", shape=(400, 4096))
+    large = np.memmap(tmp_path / "X", np.uint8, "r", shape=(400, 4096))
+    if not mapped:
+        large = np.array(large)
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "temp").mkdir()
+    spy = WatchingSpy(tmp_path / "notes", tmp_path / "temp")
+    gan = DCGANOversampler(spy, sampling_strategy=grow(2), n_jobs=2)
+    # Workers that are there already would go on with another folder.
+    get_reusable_executor().shutdown()
+    with parallel_config("loky", inner_max_num_threads=1, temp_folder=str(tmp_path / "temp")):
+        gan.fit_resample(large, np.arange(400) % 4)
+    # One copy for all workers of what is in memory, and none of what is on the disk.
+    written = [int(file.read_text()) for file in (tmp_path / "notes").iterdir()]
+    assert len(written) == 4
+    assert max(written) < 1000 if mapped else large.nbytes <= max(written) < 1.1 * large.nbytes
 
 
 @pytest.fixture

@@ -274,6 +274,14 @@ def test_a_pipeline_of_both(tiny_gan, tiny_clf, phantoms, through):
         assert_same_gan(loaded["gan"].estimators_[k], gan, phantoms.data)
 
 
+def test_arrays_that_can_not_be_written_to_serve(tiny_gan, tiny_clf, phantoms, tmp_path):
+    gan, clf = tiny_gan.fit(phantoms.data), tiny_clf.fit(phantoms.data, phantoms.target)
+    joblib.dump((gan, clf), tmp_path / "both.joblib")
+    same_gan, same_clf = joblib.load(tmp_path / "both.joblib", mmap_mode="r")
+    assert_same_gan(same_gan, gan, phantoms.data)
+    assert_same_classifier(same_clf, clf, phantoms.data)
+
+
 @pytest.mark.usefixtures("global_generators")
 def test_loading_leaves_the_global_generators_alone(tiny_gan, tiny_clf, phantoms):
     for estimator in (tiny_gan, tiny_clf):
