@@ -12,6 +12,7 @@ import torch
 
 from skcxr import DCGAN, CXRClassifier
 from skcxr.datasets import load_image_folder, make_chest_phantoms
+from tests.report_run import report_of_phantoms
 
 # Small networks gain nothing from threads, and tests may run beside others.
 torch.set_num_threads(1)
@@ -46,6 +47,12 @@ def global_generators():
     yield
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+
+
+@pytest.fixture(scope="session")
+def report_run(tmp_path_factory):
+    """A Report with all its files, report.html among them."""
+    return report_of_phantoms(tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="session")

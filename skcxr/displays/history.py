@@ -125,7 +125,18 @@ class TrainingHistoryDisplay:
             ax.tick_params(labelsize=8)
             ax.spines[["top", "right"]].set_visible(False)
             if len(lines) > 1:
-                ax.legend(fontsize=7, frameon=False)
+                # Above the panel, where it hides no curve.
+                ax.legend(
+                    fontsize=7,
+                    frameon=False,
+                    loc="lower left",
+                    bbox_to_anchor=(0, 1),
+                    borderaxespad=0,
+                    ncols=len(lines),
+                    columnspacing=0.8,
+                    handlelength=1.6,
+                    handletextpad=0.4,
+                )
             if title == "Discriminator's output":
                 ax.set_ylim(0, 1)
         axes[-1].set_xlabel("Epoch", fontsize=8)
