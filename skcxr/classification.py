@@ -18,6 +18,7 @@ from skcxr.augment import resolve_augment
 from skcxr.images import ImageSpec
 from skcxr.labels import check_labels
 from skcxr.networks import CXRNet, forward_in_batches, resolve_device
+from skcxr.notebook import Documented, EpochHistory
 from skcxr.persistence import (
     Persistent,
     adopt,
@@ -44,7 +45,7 @@ from skcxr.training import (
 PREDICT_BATCH = 64
 
 
-class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
+class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseEstimator):
     """Convolutional classifier for small sets of chest radiographs.
 
     How it works:
@@ -101,8 +102,8 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
         The fitted net, without its optimizer.
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    history_ : list of dict
-        One an epoch: ``epoch``, ``train_loss``, ``seconds``, and what callbacks added.
+    history_ : pandas.DataFrame
+        A row an epoch: ``epoch``, ``train_loss``, ``seconds``, and what callbacks added.
     spec_ : ImageSpec
         Layout, dtype and range of the training images.
     n_features_in_ : int
@@ -257,7 +258,7 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
         check_finite(net)
         # Set together and last: net, classes and spec belong together, also after a failed fit.
         self.net_, self.classes_, self.spec_ = at_rest(net), classes, spec
-        self.history_ = [epoch_of(row) for row in net.history]
+        self._history = [epoch_of(row) for row in net.history]
         return self
 
     def _build_net(self, classes, y, n_channels, device, seed):
@@ -416,7 +417,7 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
                 criterion__weight=torch.ones(len(classes)),
                 iterator_train__seed=0,
             )
-            return adopt(self, header, net_=net, classes_=classes, spec_=spec, history_=[])
+            return adopt(self, header, net_=net, classes_=classes, spec_=spec, _history=[])
 
     def __getstate__(self):
         state = super().__getstate__()

@@ -89,15 +89,15 @@ def differences_in_words(display):
 
 def training_in_words(k, display):
     """What a TrainingHistoryDisplay shows."""
-    first, last = display.history[0], display.history[-1]
+    history = display.history
     names = {"loss_d": "Loss_D", "loss_g": "Loss_G", "d_x": "D(x)", "d_g_z2": "D(G(z))"}
     names |= {"kernel_distance": "the kernel distance", "frechet_distance": "the Frechet distance"}
     rows = [
-        f"{name} from {first[key]:.2f} to {last[key]:.2f}"
+        f"{name} from {history[key].dropna().iloc[0]:.2f} to {history[key].iloc[-1]:.2f}"
         for key, name in names.items()
-        if key in first and key in last
+        if key in history
     ]
-    epochs = f"{len(display.history)} epoch{'s' * (len(display.history) > 1)}"
+    epochs = f"{len(history)} epoch{'s' * (len(history) > 1)}"
     return f"Curves of the GAN of {k} over {epochs}: {', '.join(rows)}."
 
 
