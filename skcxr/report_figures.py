@@ -20,6 +20,7 @@ RC = {
     **{f"{part}.color": INK for part in ("text", "xtick", "ytick")},
     **{f"axes.{part}color": INK for part in ("edge", "label")},
 }
+LARGEST_SIDE = 128
 UNSIGNED = {"Creator": None, "Date": None, "Format": None, "Type": None}
 
 
@@ -67,10 +68,15 @@ def inline_svg(display, name, description):
 
 
 def png_uri(image):
-    """A gray image in [-1, 1] as the address of a PNG, which holds the image itself."""
+    """A gray image in [-1, 1] as the address of a PNG, which holds the image itself.
+
+    Larger ones are reduced: a page shows them no larger, and would take long to open.
+    """
     file = BytesIO()
     gray = np.clip((image + 1) * 127.5, 0, 255).round().astype(np.uint8)
-    Image.fromarray(gray).save(file, "PNG", optimize=True)
+    picture = Image.fromarray(gray)
+    picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
+    picture.save(file, "PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
