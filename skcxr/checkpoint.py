@@ -1,7 +1,7 @@
 """A training's state on disk: written whole or not at all, and resumed only where it fits."""
 
 import hashlib
-import pickle
+import io
 import warnings
 from pathlib import Path
 
@@ -11,6 +11,14 @@ from skcxr import __version__
 from skcxr.files import replacing, temporary_for
 
 FORMAT = 1
+
+
+def head_of(content):
+    """The first line of a file whose other bytes are `content`.
+
+    PyTorch's format alone would take a bit that has flipped on the disk for a weight.
+    """
+    return f"skcxr checkpoint, SHA-256 {hashlib.sha256(content).hexdigest()}\n".encode()
 
 
 def fingerprint(images, params):
@@ -46,7 +54,8 @@ def _words(value):
 class Checkpoint:
     """One file that holds the last complete state of one training.
 
-    It holds tensors and plain values alone: nothing in it is run when it is loaded.
+    It holds tensors and plain values alone, behind a checksum: nothing in it is run when it is
+    loaded, and nothing that has changed on the disk is gone on from.
 
     Parameters
     ----------
@@ -104,10 +113,13 @@ class Checkpoint:
             f"Delete {self.path} to begin again, or pass another file, or a folder, in which each "
             "training has its own."
         )
+        head, newline, content = self.path.read_bytes().partition(b"\n")
         try:
-            saved = torch.load(self.path, map_location="cpu", weights_only=True)
+            if head + newline != head_of(content):
+                raise ValueError("its checksum does not fit")
+            saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
             version, number = saved["skcxr"], saved["format"]
-        except (RuntimeError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        except Exception as error:  # what is no checkpoint at all may raise anything
             raise ValueError(
                 f"checkpoint={str(self.path)!r} is broken or no checkpoint of skcxr. {way_out}"
             ) from error
@@ -166,11 +178,14 @@ class Checkpoint:
             "fingerprint": self.fingerprint,
             "state": self.kept,
         }
+        content = io.BytesIO()
+        torch.save(saved, content)
         try:
             with replacing(self.path) as file:
-                torch.save(saved, file)
+                file.write(head_of(content.getbuffer()))
+                file.write(content.getbuffer())
             self.kept = None
-        except (OSError, RuntimeError) as error:
+        except OSError as error:
             warnings.warn(
                 f"checkpoint={str(self.path)!r} could not be written: {error}. Training goes on; "
                 f"{'the last one is kept' if self.path.exists() else 'there is none yet'}.",

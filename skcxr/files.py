@@ -1,13 +1,14 @@
 """Files that are written whole or not at all, and folders that hold nobody's results yet."""
 
 import os
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 
 def temporary_for(path):
-    """A path beside `path`: a rename is at once within one file system alone."""
-    return path.with_name(f".{path.name}.{os.getpid()}")
+    """A path beside `path`, of this thread: a rename is at once within one file system alone."""
+    return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
 
 
 @contextmanager

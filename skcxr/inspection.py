@@ -9,7 +9,9 @@ from skcxr.over_sampling import dense, sample_like
 TOO_FEW = "too few hold-out images"
 
 
-def inspect_samples(sampler, X, y, X_holdout, y_holdout, *, features="cxr", random_state=0):
+def inspect_samples(
+    sampler, X, y, X_holdout, y_holdout, *, samples=None, features="cxr", random_state=0
+):
     """Generative metrics and the memorization audit of each class that `sampler` has grown.
 
     Parameters
@@ -24,6 +26,10 @@ def inspect_samples(sampler, X, y, X_holdout, y_holdout, *, features="cxr", rand
         Images that it has not seen, such as the fold's test images, for the audit: of the same
         source as the training images, since the audit takes any difference between the two for
         memorization. Copies of training images among them are left out.
+    samples : dict of class to ndarray of shape (n, ...), or None, default=None
+        The synthetic images to look at, each a row as of X. None draws as many from each model as
+        it had real ones, which says what the models make; images that are passed on have to be
+        looked at themselves, since a copy among them need not be drawn again.
     features : str, path or callable, default="cxr"
         As :func:`skcxr.metrics.features.feature_extractor` takes it.
     random_state : int, default=0
@@ -38,7 +44,13 @@ def inspect_samples(sampler, X, y, X_holdout, y_holdout, *, features="cxr", rand
         that are in the training set too; and ``copying``, the audit's verdict. By which features:
         ``features``, ``layer`` and ``d``.
     audits : dict of class to AuditResult
-        Of the classes with four training and two hold-out images or more.
+        Of the classes with four training and two hold-out images or more. Rows of synthetic images
+        are those of `samples`, if given.
+
+    Raises
+    ------
+    ValueError
+        If `samples` lacks a class.
 
     Examples
     --------
@@ -57,20 +69,27 @@ def inspect_samples(sampler, X, y, X_holdout, y_holdout, *, features="cxr", rand
     (X, y), (X_holdout, y_holdout) = (
         (np.asarray(dense(X)), np.asarray(y)) for X, y in ((X, y), (X_holdout, y_holdout))
     )
+    if samples is not None and (missing := set(sampler.estimators_) - set(samples)):
+        raise ValueError(
+            f"samples has no images of {sorted(map(str, missing))}. Pass those of every class that "
+            "the sampler has grown, or None."
+        )
     known = {image.tobytes() for image in X}
     shared = np.array([image.tobytes() in known for image in X_holdout], dtype=bool)
     rows, audits = {}, {}
     for k, estimator in sampler.estimators_.items():
         real, unseen = X[y == k], X_holdout[(y_holdout == k) & ~shared]
         # As many as there are real ones: the Frechet distance hangs on the number.
-        fake = sample_like(estimator, real, len(real), random_state)
+        fake = (
+            sample_like(estimator, real, len(real), random_state) if samples is None else samples[k]
+        )
         options = {
             "features": features,
             "image_shape": getattr(estimator, "image_shape", None),
             "random_state": random_state,
         }
         rows[k] = row = {"n_real": len(real), "n_fake": len(fake)}
-        if len(real) >= 4:
+        if len(real) >= 4 and len(fake) >= 2:
             report = generative_report(real, fake, **options)
             row["n_compared"] = report.attrs["n_compared"][0]
             for metric, values in report.iterrows():

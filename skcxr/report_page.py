@@ -45,6 +45,7 @@ NEARNESS = {
     "diversity": "spread among themselves",
     "inception score": "depends on the features",
 }
+NO_OPTIONS = ("command", "started", "versions", "skipped")
 VERDICTS = {"no sign of copying": "clear", "suspicious": "doubt", "copies found": "alarm"}
 
 
@@ -90,29 +91,27 @@ def report_page(comparison, *, data, settings, first_fold=None):
     """
     counts = np.bincount(data.target, minlength=len(data.target_names))
     started = datetime.fromisoformat(settings["started"])
-    options = {k: v for k, v in settings.items() if k not in ("command", "started", "versions")}
-    return (
-        _environment()
-        .get_template("report.html")
-        .render(
-            settings=settings,
-            options=options,
-            source=PHANTOMS if settings["data"] is None else Path(settings["data"]).resolve().name,
-            date=f"{started.day} {started:%B %Y, %H:%M}",
-            counts=dict(zip(map(str, data.target_names), counts.tolist(), strict=True)),
-            n_patients=None if settings["groups"] is None else len(set(data.groups)),
-            has_covid=settings["data"] is not None
-            and any("covid" in str(name).lower() for name in data.target_names),
-            comparison=comparison,
-            arms={arm: ARMS.get(arm, "") for arm in comparison.arms},
-            n_folds=_n_folds(comparison),
-            verdicts=_verdicts(comparison),
-            reach=_reach(comparison),
-            differences=_differences(comparison),
-            chart=_chart(comparison),
-            classes=[] if first_fold is None else list(_classes(first_fold)),
-            nearness=None if first_fold is None else _nearness(first_fold.table),
-        )
+    options = {k: v for k, v in settings.items() if k not in NO_OPTIONS}
+    template = _environment().get_template("report.html")
+    return template.render(
+        settings={"skipped": {}} | settings,
+        options=options,
+        source=PHANTOMS if settings["data"] is None else Path(settings["data"]).resolve().name,
+        date=f"{started.day} {started:%B %Y, %H:%M}",
+        counts=dict(zip(map(str, data.target_names), counts.tolist(), strict=True)),
+        n_patients=None if settings["groups"] is None else len(set(data.groups)),
+        has_covid=settings["data"] is not None
+        and any("covid" in str(name).lower() for name in data.target_names),
+        comparison=comparison,
+        arms={arm: ARMS.get(arm, "") for arm in comparison.arms},
+        n_folds=_n_folds(comparison),
+        verdicts=_verdicts(comparison),
+        reach=_reach(comparison),
+        differences=_differences(comparison),
+        chart=_chart(comparison),
+        copying={} if first_fold is None else _copying(first_fold.table),
+        classes=[] if first_fold is None else list(_classes(first_fold)),
+        nearness=None if first_fold is None else _nearness(first_fold.table),
     )
 
 
@@ -206,6 +205,11 @@ def _undrawn(display):
 
     plt.close(display.figure_)
     return display
+
+
+def _copying(table):
+    """The classes of each verdict of the audit."""
+    return {verdict: list(rows.index) for verdict, rows in table.groupby("copying", sort=False)}
 
 
 def _differences(comparison):

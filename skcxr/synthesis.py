@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shutil
+import tempfile
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,7 @@ from PIL.PngImagePlugin import PngInfo
 from skcxr.files import temporary_for
 
 PROVENANCE = "provenance.json"
+SUFFIXES = {"png": "png", "dicom": "dcm"}
 NOTICE = (
     "Synthetic image, made by a generative model. It shows no patient and is not for diagnosis."
 )
@@ -42,6 +44,11 @@ def training_fingerprint(X, y):
     return {"n_images": len(X), "n_by_class": by_class, "sha256": digest.hexdigest()}
 
 
+def file_name(k, row, file_format="png"):
+    """Where the image of class `k` in this row, counted from 0, goes below the result's folder."""
+    return f"{k}/synthetic-{row + 1:05d}.{SUFFIXES[file_format]}"
+
+
 def check_target(out, *, overwrite=False):
     """Refuse a folder that the images may not go to, before anything is trained for it.
 
@@ -57,8 +64,17 @@ def check_target(out, *, overwrite=False):
     ------
     FileExistsError
         If there is something that may not be replaced.
+    OSError
+        If nothing can be written beside it.
     """
     out = Path(out)
+    parent = next(folder for folder in out.absolute().parents if folder.exists())
+    try:
+        tempfile.TemporaryDirectory(dir=parent).cleanup()
+    except OSError as error:
+        raise OSError(
+            f"--out {out} can not be made: {error.strerror} in {parent}. Pass another folder."
+        ) from error
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not overwrite:
@@ -103,16 +119,15 @@ def write_images(out, images, *, provenance, file_format="png", overwrite=False)
     temporary = temporary_for(out)
     shutil.rmtree(temporary, ignore_errors=True)
     write = {"png": _write_png, "dicom": _write_dicom}[file_format]
-    suffix = {"png": "png", "dicom": "dcm"}[file_format]
     rows = []
     try:
         for k, of_class in images.items():
             (temporary / str(k)).mkdir(parents=True)
-            for i, image in enumerate(of_class, start=1):
-                file = temporary / str(k) / f"synthetic-{i:05d}.{suffix}"
-                write(file, image, f"{k}-{i:05d}")
+            for row, image in enumerate(of_class):
+                name = file_name(k, row, file_format)
+                file = temporary / name
+                write(file, image, f"{k}-{row + 1:05d}")
                 digest = hashlib.sha256(file.read_bytes()).hexdigest()
-                name = file.relative_to(temporary).as_posix()
                 rows.append({"file": name, "class": k, "sha256": digest, "synthetic": True})
         manifest = pd.DataFrame(rows)
         manifest.to_csv(temporary / "manifest.csv", index=False)
@@ -165,6 +180,7 @@ def _write_dicom(file, image, name):
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
     dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
+    dataset.SpecificCharacterSet = "ISO_IR 192"  # UTF-8: a class may have any name
     dataset.SOPClassUID = SecondaryCaptureImageStorage
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
@@ -179,6 +195,7 @@ def _write_dicom(file, image, name):
     dataset.DeidentificationMethod = "Synthetic image of no patient"
     dataset.StudyID, dataset.AccessionNumber, dataset.ReferringPhysicianName = "", "", ""
     dataset.StudyDate, dataset.StudyTime = "", ""
+    dataset.Laterality, dataset.PatientOrientation = "", ""
     dataset.SeriesNumber, dataset.InstanceNumber = 1, int(name.rpartition("-")[2])
     dataset.SeriesDescription = "Synthetic images, not for diagnosis"
     dataset.DerivationDescription = f"{NOTICE} skcxr {version('skcxr')}"
@@ -188,5 +205,5 @@ def _write_dicom(file, image, name):
     dataset.Rows, dataset.Columns = image.shape
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
     dataset.PixelRepresentation = 0
-    dataset.PixelData = np.ascontiguousarray(image).tobytes().ljust(image.size + image.size % 2)
+    dataset.PixelData = np.ascontiguousarray(image).tobytes() + bytes(image.size % 2)
     dataset.save_as(file, enforce_file_format=True)

@@ -1,9 +1,11 @@
+import io
 import multiprocessing
 import os
 import pickle
 import re
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from sklearn.model_selection import cross_val_predict
 
 from skcxr import DCGAN, DCGANOversampler
 from skcxr.augment import Affine
-from skcxr.checkpoint import fingerprint
+from skcxr.checkpoint import fingerprint, head_of
 from skcxr.gan_training import GANTraining
 from skcxr.over_sampling import grow
 
@@ -28,6 +30,18 @@ def gan(tiny_gan, tmp_path):
 @pytest.fixture
 def uninterrupted(gan, phantoms):
     return clone(gan).set_params(checkpoint=None).fit(phantoms.data)
+
+
+def saved_in(file):
+    """What a checkpoint holds behind its first line."""
+    return torch.load(io.BytesIO(file.read_bytes().partition(b"\n")[2]), weights_only=True)
+
+
+def save(value, file, dump=torch.save):
+    """A checkpoint of anything, with the checksum that is right for it."""
+    content = io.BytesIO()
+    dump(value, content)
+    file.write_bytes(head_of(content.getvalue()) + content.getvalue())
 
 
 def assert_same_training(gan, other):
@@ -70,7 +84,7 @@ def test_checkpointing_changes_nothing(gan, phantoms, uninterrupted):
 
 def test_ctrl_c_leaves_the_last_whole_epoch(gan, phantoms, uninterrupted, monkeypatch, tmp_path):
     stopped_in(gan.set_params(checkpoint_every=100), phantoms.data, 4, monkeypatch)
-    saved = torch.load(tmp_path / "gan.pt", weights_only=True)
+    saved = saved_in(tmp_path / "gan.pt")
     assert [row["epoch"] for row in saved["state"]["history"]] == [1, 2, 3]
     assert_same_training(clone(gan).fit(phantoms.data), uninterrupted)
 
@@ -143,7 +157,7 @@ def test_other_images_are_refused(gan, phantoms):
 def test_without_a_seed_the_files_training_goes_on(gan, phantoms, monkeypatch):
     gan.set_params(random_state=None)
     stopped_in(gan, phantoms.data, 4, monkeypatch)
-    first = torch.load(gan.checkpoint, weights_only=True)["state"]["history"]
+    first = saved_in(gan.checkpoint)["state"]["history"]
     assert clone(gan).fit(phantoms.data).history_[:3].to_dict("records") == first
 
 
@@ -175,19 +189,28 @@ def test_fingerprints_are_the_same_in_another_process():
 
 
 def broken(kind, file):
+    content = bytearray(file.read_bytes())
     if kind == "empty":
         file.write_bytes(b"")
     elif kind == "truncated":
-        file.write_bytes(file.read_bytes()[:-1000])
+        file.write_bytes(content[:-1000])
     elif kind == "text":
         file.write_text("no checkpoint")
+    elif kind == "without a checksum":
+        file.write_bytes(content.partition(b"\n")[2])
+    elif kind == "a bit":
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
     elif kind == "other":
-        torch.save({"weights": torch.zeros(3)}, file)
+        save({"weights": torch.zeros(3)}, file)
     elif kind == "list":
-        torch.save([1, 2], file)
+        save([1, 2], file)
 
 
-@pytest.mark.parametrize("kind", ["empty", "truncated", "text", "other", "list"])
+KINDS = ["empty", "truncated", "text", "without a checksum", "a bit", "other", "list"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_broken_file_is_told_and_left(gan, phantoms, kind, tmp_path):
     gan.fit(phantoms.data)
     file = tmp_path / "gan.pt"
@@ -198,6 +221,18 @@ def test_a_broken_file_is_told_and_left(gan, phantoms, kind, tmp_path):
     assert file.read_bytes() == before
 
 
+def test_no_flipped_bit_is_taken_for_a_weight(gan, phantoms, tmp_path):
+    gan.fit(phantoms.data)
+    file, rng = tmp_path / "gan.pt", np.random.default_rng(0)
+    content = file.read_bytes()
+    for place in rng.integers(0, len(content), 50):
+        changed = bytearray(content)
+        changed[place] ^= 1 << rng.integers(8)
+        file.write_bytes(changed)
+        with pytest.raises(ValueError, match="is broken or no checkpoint of skcxr"):
+            clone(gan).fit(phantoms.data)
+
+
 class Hostile:
     def __init__(self, file):
         self.file = file
@@ -206,46 +241,60 @@ class Hostile:
         return (open, (self.file, "w"))
 
 
-@pytest.mark.parametrize("save", [torch.save, lambda value, file: file.write_bytes(
-    pickle.dumps(value, protocol=2))], ids=["torch", "pickle"])  # fmt: skip
-def test_nothing_in_a_file_is_run(gan, phantoms, tmp_path, save):
-    save({"skcxr": "0", "format": 1, "state": Hostile(str(tmp_path / "hit"))}, tmp_path / "gan.pt")
+def pickled(value, file):
+    file.write(pickle.dumps(value, protocol=2))
+
+
+@pytest.mark.parametrize("dump", [torch.save, pickled])
+def test_nothing_in_a_file_is_run(gan, phantoms, tmp_path, dump):
+    hostile = {"skcxr": "0", "format": 1, "state": Hostile(str(tmp_path / "hit"))}
+    save(hostile, tmp_path / "gan.pt", dump)
     with pytest.raises(ValueError, match="is broken or no checkpoint of skcxr"):
         gan.fit(phantoms.data)
     assert not (tmp_path / "hit").exists()
 
 
 def test_another_format_states_its_version(gan, phantoms, tmp_path):
-    torch.save({"skcxr": "9.1", "format": 7}, tmp_path / "gan.pt")
-    with pytest.raises(ValueError, match=r"saved by skcxr .* in format 7"):
+    save({"skcxr": "9.1", "format": 7}, tmp_path / "gan.pt")
+    with pytest.raises(ValueError, match=r"saved by skcxr 9\.1 in format 7, and skcxr .* reads fo"):
         gan.fit(phantoms.data)
+
+
+def test_tensors_that_were_saved_on_a_gpu_are_read_without_one(
+    gan, phantoms, tmp_path, monkeypatch, uninterrupted
+):
+    clone(gan).set_params(max_epochs=2).fit(phantoms.data)
+    saved = saved_in(tmp_path / "gan.pt")
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.serialization.location_tag", lambda storage: "cuda:0")
+        save(saved, tmp_path / "gan.pt")
+    assert b"cuda:0" in (tmp_path / "gan.pt").read_bytes()
+    assert_same_training(gan.fit(phantoms.data), uninterrupted)
 
 
 def test_another_pytorch_is_warned_of(gan, phantoms, tmp_path):
     gan.fit(phantoms.data)
-    saved = torch.load(tmp_path / "gan.pt", weights_only=True)
-    torch.save(saved | {"torch": "1.0"}, tmp_path / "gan.pt")
+    save(saved_in(tmp_path / "gan.pt") | {"torch": "1.0"}, tmp_path / "gan.pt")
     with pytest.warns(UserWarning, match=r"was saved with PyTorch 1\.0"):
         clone(gan).fit(phantoms.data)
 
 
 def test_a_full_disk_costs_no_training(gan, phantoms, tmp_path, monkeypatch, uninterrupted):
     clone(gan).set_params(max_epochs=2).fit(phantoms.data)
-    before, save = (tmp_path / "gan.pt").read_bytes(), torch.save
+    before = (tmp_path / "gan.pt").read_bytes()
 
-    def full(value, file):
-        file.write(b"half")
+    def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(torch, "save", full)
-    with pytest.warns(
-        UserWarning, match=r"No space left on device. Training goes on; the last one"
-    ):
-        gan.fit(phantoms.data)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.warns(
+            UserWarning, match=r"No space left on device. Training goes on; the last one"
+        ):
+            gan.fit(phantoms.data)
     assert_same_training(gan, uninterrupted)
     assert (tmp_path / "gan.pt").read_bytes() == before
     assert [file.name for file in tmp_path.iterdir()] == ["gan.pt"]
-    monkeypatch.setattr(torch, "save", save)
     assert_same_training(clone(gan).fit(phantoms.data), uninterrupted)
 
 
@@ -293,6 +342,35 @@ def test_each_class_of_each_fold_goes_on_by_itself(gan, phantoms, tmp_path, tiny
     assert len(files) == 8
     np.testing.assert_array_equal(predicted(tmp_path / "folder"), expected)
     assert {file: file.stat().st_mtime_ns for file in (tmp_path / "folder").iterdir()} == files
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_each_class_goes_on_from_the_middle(gan, phantoms, tmp_path, n_jobs):
+    def resampled(**params):
+        sampler = DCGANOversampler(
+            clone(gan).set_params(**params),
+            sampling_strategy=grow(1.5),
+            random_state=0,
+            n_jobs=n_jobs,
+        )
+        return sampler.fit_resample(phantoms.data, phantoms.target)[0]
+
+    expected = resampled(checkpoint=None)
+    resampled(checkpoint=tmp_path / "folder", max_epochs=3)
+    before = {file: file.read_bytes() for file in (tmp_path / "folder").iterdir()}
+    assert len(before) == 4
+    np.testing.assert_array_equal(resampled(checkpoint=tmp_path / "folder"), expected)
+    assert all(file.read_bytes() != before[file] for file in (tmp_path / "folder").iterdir())
+
+
+def test_threads_that_train_the_same_do_not_mix_their_files(gan, phantoms, monkeypatch):
+    """Such as two arms of a comparison with the same sampler."""
+    expected, fsync = clone(gan).set_params(checkpoint=None).fit(phantoms.data), os.fsync
+    monkeypatch.setattr("os.fsync", lambda file: time.sleep(0.02) or fsync(file))
+    with ThreadPoolExecutor(2) as pool:  # a warning of a lost file would be an error
+        trainings = [pool.submit(clone(gan).fit, phantoms.data) for _ in range(2)]
+        assert all(assert_same_training(t.result(), expected) is None for t in trainings)
+    assert_same_training(clone(gan).fit(phantoms.data), expected)
 
 
 def test_one_file_for_several_classes_is_refused(gan, phantoms):

@@ -232,6 +232,16 @@ def test_a_broken_image_is_named(folder, capsys):
     assert "covid/broken.png" in capsys.readouterr().err
 
 
+def test_a_broken_image_can_be_left_out(folder, tmp_path, capsys):
+    (folder / "covid" / "broken.png").write_bytes(b"no image")
+    out = tmp_path / "out"
+    assert evaluate("--data", folder, "--cv", 2, "--on-error", "skip", "--out", out) == 0
+    error = capsys.readouterr().err
+    assert re.match(r"Left out of .*: 1 of 11 files\n  covid/broken.png: no image format", error)
+    skipped = json.loads((out / "settings.json").read_text())["skipped"]
+    assert list(skipped) == ["covid/broken.png"]
+
+
 @pytest.mark.parametrize(
     "args", [["--cv", "1"], ["--gan-epochs", "x"], ["--image-size", "50"], ["--n-jobs", "0"]]
 )
@@ -285,3 +295,12 @@ def test_version_and_help(capsys):
     printed = capsys.readouterr().out
     assert f"skcxr {skcxr.__version__}" in printed
     assert "--gan-epochs" in printed
+
+
+def test_interrupting_while_images_are_read_is_no_traceback(folder, capsys, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skcxr.datasets.load_image_folder", interrupted)
+    assert evaluate("--data", folder) == 130
+    assert capsys.readouterr().err == "skcxr evaluate: error: interrupted\n"

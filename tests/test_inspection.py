@@ -58,6 +58,22 @@ def test_copies_are_found(images):
     assert audits["normal"].verdict == "copies found"
 
 
+def test_given_samples_are_looked_at_themselves(images):
+    X, y = images
+    sampler, clean, _ = inspected(KernelDensity(bandwidth=20), X, y, features="pixels")
+    parts = X[:120], y[:120], X[120:], y[120:]
+    samples = {k: sample_like(gan, X, 20, 3) for k, gan in sampler.estimators_.items()}
+    samples["normal"][7] = X[:120][y[:120] == "normal"][2]
+    table, audits = inspect_samples(sampler, *parts, samples=samples, features="pixels")
+    copies = [(pair.synthetic, pair.train) for pair in audits["normal"].pairs if pair.copy]
+    assert (7, 2) in copies
+    assert table["n_fake"].tolist() == [20] * 4
+    assert clean["n_fake"].tolist() != [20] * 4
+    del samples["normal"]
+    with pytest.raises(ValueError, match=r"samples has no images of \['normal'\]"):
+        inspect_samples(sampler, *parts, samples=samples)
+
+
 def test_the_discriminator_is_audited_too(images, tiny_gan):
     X, y = images
     _, _, audits = inspected(tiny_gan.set_params(image_size=32), X, y)

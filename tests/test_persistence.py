@@ -4,6 +4,7 @@ import copy
 import io
 import json
 import pickle
+import pickletools
 import re
 import zipfile
 from pathlib import Path
@@ -288,6 +289,14 @@ def test_copies_share_nothing(tiny_gan, tiny_clf, phantoms):
             for weight in getattr(copied, "module_", copied).parameters():
                 weight.zero_()
         assert joblib.hash(estimator) == before
+
+
+def test_no_tensor_is_in_a_file_whatever_device_it_was_on(tiny_gan, tiny_clf, phantoms):
+    sampler = DCGANOversampler(tiny_gan, sampling_strategy=grow(1.5), random_state=0)
+    pipe = Pipeline([("gan", sampler), ("clf", tiny_clf)]).fit(phantoms.data, phantoms.target)
+    words = [word for _, word, _ in pickletools.genops(pickle.dumps(pipe)) if type(word) is str]
+    assert "skcxr.over_sampling" in words
+    assert not [word for word in words if re.match(r"torch|cuda|skorch", word)]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")

@@ -104,6 +104,11 @@ def test_the_verdict_comes_first_in_the_comparisons_words(report_run, page):
     assert page.text.index(verdicts[0]) < page.text.index("Caution")
 
 
+def test_the_audits_verdicts_are_told_before_the_details(report_run, page):
+    for verdict, rows in report_run.first_fold.table.groupby("copying"):
+        assert f"{verdict} ({', '.join(rows.index)}" in page.text[: page.text.index("Caution")]
+
+
 def test_figures_of_each_arm_are_those_of_the_comparison(report_run, page):
     comparison = report_run._comparison()
     for arm in comparison.arms:
@@ -174,6 +179,12 @@ def test_names_of_classes_are_no_markup(report_run):
     page = report_page(report_run._comparison(), data=data, settings=report_run.settings)
     assert "&lt;b&gt;covid" in page
     assert "<b>covid" not in page
+
+
+def test_files_that_were_left_out_are_counted(report_run):
+    settings = report_run.settings | {"skipped": {"a.png": "broken", "b.png": "empty"}}
+    page = report_page(report_run._comparison(), data=report_run.data, settings=settings)
+    assert "2 files were left out" in Page(page).text
 
 
 def test_settings_and_versions_are_all_there(report_run, page):

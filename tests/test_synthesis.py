@@ -7,6 +7,7 @@ import pandas as pd
 import pydicom
 import pytest
 from PIL import Image
+from sklearn.base import BaseEstimator
 
 import skcxr
 from skcxr.cli import main
@@ -19,11 +20,15 @@ QUICK = ["--image-size", "16", "--gan-epochs", "1", "--gan-width", "2", "-n", "3
 @pytest.fixture(scope="module")
 def phantom_folder(tmp_path_factory):
     """Class folders of 48 phantoms of 16x16 in two classes."""
-    folder = tmp_path_factory.mktemp("images")
     phantoms = make_chest_phantoms(48, classes=("covid", "normal"), image_size=16, random_state=0)
+    return write_folder(tmp_path_factory.mktemp("images"), phantoms)
+
+
+def write_folder(folder, phantoms):
+    """The Bunch `phantoms` as PNGs in class folders."""
     for i, (image, k) in enumerate(zip(phantoms.images, phantoms.target, strict=True)):
         file = folder / phantoms.target_names[k] / f"{i}.png"
-        file.parent.mkdir(exist_ok=True)
+        file.parent.mkdir(exist_ok=True, parents=True)
         Image.fromarray(image).save(file)
     return folder
 
@@ -92,6 +97,15 @@ def test_dicom_files_say_that_they_are_synthetic(phantom_folder, tmp_path):
     np.testing.assert_array_equal(loaded.images[0], dataset.pixel_array)
 
 
+def test_dicom_files_take_any_class_name_and_size(tmp_path):
+    image = np.arange(15, dtype=np.uint8).reshape(3, 5)
+    write_images(tmp_path / "out", {"肺炎 é": image[None]}, provenance={}, file_format="dicom")
+    (file,) = tmp_path.glob("out/*/*.dcm")
+    dataset = pydicom.dcmread(file)
+    assert dataset.PatientID == "SYNTHETIC-肺炎 é-00001"
+    np.testing.assert_array_equal(dataset.pixel_array, image)
+
+
 def test_groups_stay_together_in_the_holdout(phantom_folder, tmp_path, monkeypatch):
     files = sorted(file.relative_to(phantom_folder).as_posix() for file in
                    phantom_folder.glob("*/*.png"))  # fmt: skip
@@ -109,6 +123,46 @@ def test_groups_stay_together_in_the_holdout(phantom_folder, tmp_path, monkeypat
     assert not set(train.groups) & set(holdout.groups)
     assert len(train.groups) + len(holdout.groups) == 48
     assert 5 <= len(holdout.groups) <= 15
+
+
+class Planting(BaseEstimator):
+    """Samples are rows of `honest`; among the first ones drawn, the third is a training image."""
+
+    def __init__(self, honest=None):
+        self.honest = honest
+
+    def fit(self, X):
+        self.planted = [X[4]]
+        return self
+
+    def sample(self, n_samples):
+        images = self.honest[:n_samples].copy()
+        if self.planted:
+            images[2] = self.planted.pop()
+        return images
+
+
+def test_the_images_that_are_written_are_audited(tmp_path, monkeypatch, capsys):
+    """One copy among them is found, which no later draw would repeat."""
+    names = "covid", "normal"
+    phantoms = make_chest_phantoms(160, classes=names, image_size=16, random_state=0)
+    write_folder(tmp_path / "data", phantoms)
+    honest = make_chest_phantoms(40, classes=names, image_size=16, random_state=1).data
+    monkeypatch.setattr("skcxr.cli.synthesize.gan_of", lambda args, **_: Planting(honest))
+    out = tmp_path / "out"
+    assert synthesize("--data", tmp_path / "data", "--out", out, "-n", 20) == 0
+    printed = capsys.readouterr().out
+    audits = json.loads((out / PROVENANCE).read_text())["audit"]
+    for k in names:
+        assert f"{k}: copies found" in printed
+        (copy,) = (pair for pair in audits[k]["pairs"] if pair["copy"])
+        assert copy["file"] == f"{k}/synthetic-00003.png"
+        assert f"{copy['file']} is closer to a training image" in printed
+        trained = {image.tobytes() for image in phantoms.images}
+        with Image.open(out / copy["file"]) as image:
+            assert np.asarray(image).tobytes() in trained
+    quality = json.loads((out / PROVENANCE).read_text())["quality"]
+    assert [quality[k]["n_fake"] for k in names] == [20, 20]
 
 
 def test_without_a_holdout_there_is_no_audit(phantom_folder, tmp_path):
@@ -206,6 +260,64 @@ def test_bad_input_is_one_line_and_exit_code_2(phantom_folder, tmp_path, capsys,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_unreadable_files_are_listed_and_can_be_left_out(
+    phantom_folder, tmp_path, capsys, on_error
+):
+    data, out = split_folder(phantom_folder, tmp_path / "data", slice(None)), tmp_path / "out"
+    (data / "covid" / "notes.png").write_bytes(b"no image")
+    (data / "normal" / "empty.png").touch()
+    code = synthesize("--data", data, "--out", out, "--on-error", on_error)
+    error = capsys.readouterr().err
+    assert "covid/notes.png: no image format" in error
+    assert "normal/empty.png: the file is empty" in error
+    if on_error == "raise":
+        assert (code, out.exists()) == (2, False)
+    else:
+        assert code == 0
+        assert f"Left out of {data}: 2 of 50 files" in error
+        assert json.loads((out / PROVENANCE).read_text())["n_files_left_out"] == 2
+
+
+def test_images_are_read_as_asked(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    for k in ("covid", "normal"):
+        (tmp_path / "data" / k).mkdir(parents=True)
+        for i in range(6):
+            Image.fromarray(rng.integers(0, 99, (20, 40), dtype=np.uint8)).save(
+                tmp_path / "data" / k / f"{i}.png"
+            )
+    seen = []
+    monkeypatch.setattr(
+        "skcxr.cli.synthesize._synthesize", lambda args, *parts: seen.append(parts) or 0
+    )
+    data = "--data", tmp_path / "data", "--holdout", 0
+    options = "--fit", "pad", "--percentiles", 1, 99
+    assert synthesize(*data, "--out", tmp_path / "out", *options) == 0
+    expected = load_image_folder(
+        tmp_path / "data", image_size=16, fit="pad", percentiles=(1.0, 99.0)
+    )
+    np.testing.assert_array_equal(seen[0][0].images, expected.images)
+
+
+def test_a_folder_that_can_not_be_made_is_told_before_training(phantom_folder, capsys):
+    # /proc takes no folders, not even of root.
+    assert synthesize("--data", phantom_folder, "--out", "/proc/out") == 2
+    assert "--out /proc/out can not be made" in capsys.readouterr().err
+
+
+def test_a_broken_checkpoint_is_one_line_and_exit_code_2(phantom_folder, tmp_path, capsys):
+    data = "--data", phantom_folder, "--checkpoint", tmp_path / "state"
+    assert synthesize(*data, "--out", tmp_path / "a") == 0
+    for file in (tmp_path / "state").iterdir():
+        file.write_bytes(file.read_bytes()[:1000])
+    capsys.readouterr()
+    assert synthesize(*data, "--out", tmp_path / "b") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.match(r"skcxr synthesize: error: checkpoint='.*' is broken or no checkpoint", error)
+
+
 def split_folder(source, target, rows):
     """A copy of some of the images of each class; class folders as in `source`."""
     for folder in sorted(source.iterdir()):
@@ -237,6 +349,11 @@ def test_audit_prints_and_keeps_what_it_found(audited, tmp_path, capsys):
     assert set(table["class"]) == {"covid", "normal"}
     found = json.loads((out / "audit.json").read_text())
     assert found["normal"]["verdict"] == "copies found"
+    copies = [pair for pair in found["normal"]["pairs"] if pair["copy"]]
+    assert copies
+    for pair in copies:  # planted under the name of what they are copies of
+        assert pair["synthetic_file"] == pair["train_file"]
+        assert "{synthetic_file} is nearly {train_file}".format(**pair) in printed
     with Image.open(out / "audit-covid.png") as picture:
         assert min(picture.size) > 300
 
@@ -269,6 +386,32 @@ def test_bad_audits_are_one_line_and_exit_code_2(audited, capsys, args, message)
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert message in captured.err
+
+
+def test_a_share_is_from_0_to_1(audited, capsys):
+    for share in ("1.5", "nan", "-0.1"):
+        with pytest.raises(SystemExit) as exit_:
+            main([*audited, "--max-share", share])
+        assert exit_.value.code == 2
+        assert f"must be from 0 to 1, got {share}" in capsys.readouterr().err
+
+
+def test_an_audit_leaves_out_what_it_can_not_read_and_says_so(audited, tmp_path, capsys):
+    (tmp_path / "synthetic" / "covid" / "broken.png").write_bytes(b"no image")
+    assert main(audited) == 2
+    assert "covid/broken.png: no image format" in capsys.readouterr().err
+    assert main([*audited, "--on-error", "skip"]) == 0
+    assert f"Left out of {tmp_path / 'synthetic'}: 1 of 17 files" in capsys.readouterr().err
+
+
+def test_a_holdout_that_was_trained_on_is_no_finding(audited, tmp_path, capsys):
+    """Exit code 1 is for a threshold that was exceeded, and for nothing else."""
+    copied = next((tmp_path / "train" / "normal").iterdir())
+    (tmp_path / "holdout" / "normal" / copied.name).write_bytes(copied.read_bytes())
+    assert main([*audited, "--max-copies", "0"]) == 2
+    captured = capsys.readouterr()
+    assert "error: class 'normal': holdout holds 1 of the images in train" in captured.err
+    assert captured.err.count("\n") == 1
 
 
 def test_a_class_that_a_folder_lacks_is_named(audited, tmp_path, capsys):

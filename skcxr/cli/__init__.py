@@ -30,12 +30,9 @@ def main(argv=None):
     """
     args = _parser().parse_args(argv)
     try:
-        job = COMMANDS[args.command].prepare(args)
+        return COMMANDS[args.command].prepare(args)()
     except (ValueError, OSError, ImportError) as error:
-        return _fail(args, error, EXIT_BAD_INPUT)
-    try:
-        return job()
-    except OSError as error:  # such as a full disk
+        # Some of it shows late: a broken checkpoint, a full disk.
         return _fail(args, error, EXIT_BAD_INPUT)
     except FloatingPointError as error:
         return _fail(args, error, EXIT_DIVERGED)

@@ -3,7 +3,7 @@
 import json
 from functools import partial
 
-from skcxr.cli.options import whole
+from skcxr.cli.options import add_reading, load, part_of, share, whole
 
 EXIT_EXCEEDED = 1
 
@@ -26,13 +26,12 @@ def add_parser(commands):
         ("holdout", "real images that it has not seen"),
     ):
         add(f"--{name}", metavar="DIR", required=True, help=what)
-    add("--image-size", type=int, default=64, choices=(16, 32, 64, 128, 256),
-        help="side that images are resized to (64)")  # fmt: skip
+    add_reading(add)
     add("--features", default="cxr", metavar="F", help="cxr, inception, pixels, or a path to "
         "weights (cxr)")  # fmt: skip
     add("--max-copies", type=whole(0), metavar="N", help="exit with 1 if a class has more images "
         "that are closer to a training image than honest ones come")  # fmt: skip
-    add("--max-share", type=float, metavar="F", help="exit with 1 if a class has a larger share "
+    add("--max-share", type=share, metavar="F", help="exit with 1 if a class has a larger share "
         "nearer to the training set than to the hold-out; 0.5 without copying")  # fmt: skip
     add("--seed", type=whole(0), default=0, metavar="N", help="seed of all randomness (0)")
     add("--out", metavar="DIR", help="new or empty folder for audit.csv, audit.json and figures")
@@ -42,17 +41,13 @@ def prepare(args):
     """Look at all input; returns what is to be called then, and returns the exit code."""
     from pathlib import Path
 
-    from skcxr.datasets import load_image_folder
     from skcxr.files import check_empty
     from skcxr.metrics.features import feature_extractor
 
     out = None if args.out is None else Path(args.out)
     if out is not None:
         check_empty(out)
-    sets = {
-        name: load_image_folder(getattr(args, name), image_size=args.image_size)
-        for name in ("synthetic", "train", "holdout")
-    }
+    sets = {name: load(args, getattr(args, name)) for name in ("synthetic", "train", "holdout")}
     for name, data in sets.items():
         missing = set(sets["synthetic"].target_names.tolist()) - set(data.target_names.tolist())
         if missing:
@@ -70,14 +65,28 @@ def _audit(args, sets, out):
 
     from skcxr.metrics import audit
 
-    found = {}
+    results, found = {}, {}
     for k in sets["synthetic"].target_names.tolist():
-        parts = (data.images[data.target_names[data.target] == k] for data in sets.values())
-        found[k] = audit(*parts, features=args.features, random_state=args.seed)
-        print(f"{k}\n{found[k]}\n")
-    table = pd.concat({k: result.table for k, result in found.items()}, names=["class", "row"])
+        parts = {name: part_of(data, data.target_names[data.target] == k)
+                 for name, data in sets.items()}  # fmt: skip
+        try:
+            results[k] = result = audit(
+                *(part.images for part in parts.values()),
+                features=args.features,
+                random_state=args.seed,
+            )
+        except ValueError as error:
+            raise ValueError(f"class {k!r}: {error}") from error
+        print(f"{k}\n{result}\n")
+        found[k] = result.to_dict()
+        for pair in found[k]["pairs"]:
+            for name in ("synthetic", "train"):
+                pair[f"{name}_file"] = str(parts[name].filenames[pair[name]])
+            if pair["copy"]:
+                print("{synthetic_file} is nearly {train_file}".format(**pair), end="\n\n")
+    table = pd.concat({k: result.table for k, result in results.items()}, names=["class", "row"])
     if out is not None:
-        _keep(out, found, table)
+        _keep(out, results, found, table)
         print(f"Results are in {out}")
     exceeded = _exceeded(args, table)
     for line in exceeded:
@@ -85,7 +94,7 @@ def _audit(args, sets, out):
     return EXIT_EXCEEDED if exceeded else 0
 
 
-def _keep(out, found, table):
+def _keep(out, results, found, table):
     """Write table, JSON and figures."""
     import matplotlib.pyplot as plt
 
@@ -93,9 +102,8 @@ def _keep(out, found, table):
 
     out.mkdir(parents=True, exist_ok=True)
     table.droplevel("row").to_csv(out / "audit.csv")
-    text = json.dumps({k: result.to_dict() for k, result in found.items()}, indent=2)
-    (out / "audit.json").write_text(text + "\n")
-    for k, result in found.items():
+    (out / "audit.json").write_text(json.dumps(found, indent=2) + "\n")
+    for k, result in results.items():
         figure = AuditDisplay.from_result(result).figure_
         figure.savefig(out / f"audit-{k}.png", dpi=150, bbox_inches="tight")
         plt.close(figure)

@@ -9,6 +9,7 @@ from skcxr.cli.options import (
     add_data,
     add_gan,
     gan_of,
+    load,
     part_of,
     train_of,
     whole,
@@ -49,19 +50,20 @@ def prepare(args):
 
     data = _load(args)
     cv, arms = _folds(args, data), _arms(args)
-    report = Report(new_folder(args.out), data, arms, settings=vars(args))
+    settings = vars(args) | {"skipped": data.get("skipped", {})}
+    report = Report(new_folder(args.out), data, arms, settings=settings)
     return partial(_evaluate, args, data, arms, cv, report)
 
 
 def _load(args):
     """The images: those of --data, its train/ if it has one, or phantoms."""
-    from skcxr.datasets import load_image_folder, make_chest_phantoms
+    from skcxr.datasets import make_chest_phantoms
 
     if args.data is None:
         if args.groups is not None:
             raise ValueError("--groups needs --data.")
         return make_chest_phantoms(N_PHANTOMS, image_size=args.image_size, random_state=args.seed)
-    data = load_image_folder(args.data, image_size=args.image_size, groups=args.groups)
+    data = load(args, args.data, args.groups)
     if data.split is not None:
         data = part_of(data, train_of(args, data))
     return data

@@ -3,7 +3,7 @@
 import json
 from functools import partial
 
-from skcxr.cli.options import add_data, add_gan, gan_of, part_of, train_of, whole
+from skcxr.cli.options import add_data, add_gan, gan_of, load, part_of, train_of, whole
 
 
 def add_parser(commands):
@@ -11,9 +11,9 @@ def add_parser(commands):
     parser = commands.add_parser(
         "synthesize",
         help="train a GAN a class and write synthetic images",
-        description="Train a GAN a class, audit its images for copies of training images, and "
-        "write them, marked as synthetic, with a manifest and their provenance. The defaults are "
-        "the paper's GAN: hours on a laptop; --checkpoint lets a killed run go on.",
+        description="Train a GAN a class, audit the images it makes for copies of training images, "
+        "and write them, marked as synthetic, with a manifest and their provenance. The defaults "
+        "are the paper's GAN: hours on a laptop; --checkpoint lets a killed run go on.",
         epilog="example: skcxr synthesize --data images -n 500 --out synthetic --checkpoint state",
     )
     add = parser.add_argument
@@ -33,7 +33,6 @@ def add_parser(commands):
 
 def prepare(args):
     """Look at all input; returns what is to be called then, and returns the exit code."""
-    from skcxr.datasets import load_image_folder
     from skcxr.synthesis import check_target
 
     check_target(args.out, overwrite=args.overwrite)
@@ -41,7 +40,7 @@ def prepare(args):
         raise ValueError(f"--holdout {args.holdout:g} must be at least 0 and below 1.")
     if args.format == "dicom":
         import pydicom  # noqa: F401 -- before hours of training, not after
-    data = load_image_folder(args.data, image_size=args.image_size, groups=args.groups)
+    data = load(args, args.data, args.groups)
     train, holdout = _split(args, data)
     y = train.target_names[train.target]
     for name in data.target_names:
@@ -76,7 +75,7 @@ def _synthesize(args, train, holdout):
 
     from skcxr import DCGANOversampler
     from skcxr.inspection import inspect_samples
-    from skcxr.synthesis import training_fingerprint, write_images
+    from skcxr.synthesis import file_name, training_fingerprint, write_images
 
     X, y = train.data, train.target_names[train.target]
     counts = {k: n + args.n for k, n in zip(*np.unique(y, return_counts=True), strict=True)}
@@ -85,24 +84,32 @@ def _synthesize(args, train, holdout):
         gan, sampling_strategy=counts, random_state=args.seed, n_jobs=args.n_jobs
     )
     X_new, y_new = sampler.fit_resample(X, y)
-    rows = sampler.synthetic_mask_
-    side = args.image_size
-    images = {str(k): X_new[rows & (y_new == k)].reshape(-1, side, side) for k in counts}
+    is_new = sampler.synthetic_mask_
+    samples = {k: X_new[is_new & (y_new == k)] for k in counts}
     provenance = {
         "parameters": {k: str(v) for k, v in gan.get_params().items()},
         "seed": args.seed,
         "settings": {k: v for k, v in vars(args).items() if k != "command"},
         "training_set": training_fingerprint(X, y),
+        "n_files_left_out": len(train.skipped),
         "audit": None,
     }
     if holdout is not None:
         unseen = holdout.data, holdout.target_names[holdout.target]
-        table, audits = inspect_samples(sampler, X, y, *unseen, random_state=args.seed)
+        table, audits = inspect_samples(
+            sampler, X, y, *unseen, samples=samples, random_state=args.seed
+        )
         provenance["audit"] = {str(k): found.to_dict() for k, found in audits.items()}
         # Through pandas' own writer, which turns NumPy's numbers into JSON's.
         provenance["quality"] = json.loads(table.to_json(orient="index"))
         for k, verdict in table["copying"].items():
             print(f"{k}: {verdict} (an audit, no guarantee)")
+            for pair in provenance["audit"].get(str(k), {"pairs": []})["pairs"]:
+                pair["file"] = file_name(k, pair["synthetic"], args.format)
+                if pair["copy"]:
+                    print(f"  {pair['file']} is closer to a training image than honest ones come")
+    side = args.image_size
+    images = {str(k): of_class.reshape(-1, side, side) for k, of_class in samples.items()}
     manifest = write_images(
         args.out,
         images,

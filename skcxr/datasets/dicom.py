@@ -26,6 +26,10 @@ _TAGS = [
 ]
 # JPEG's SOF0 to SOF15, which have DHT, JPG and DAC among them; and SOF55 of JPEG-LS.
 _START_OF_FRAME = {*range(0xFFC0, 0xFFD0), 0xFFF7} - {0xFFC4, 0xFFC8, 0xFFCC}
+# pydicom's decoders, of which the first that knows a file's compression is taken. "pydicom" goes
+# before "pylibjpeg", whose RLE panics on damaged data, which no `except Exception` catches. "gdcm"
+# is never asked: on damaged data it ends the whole process.
+_DECODERS = ("pydicom", "pyjpegls", "pylibjpeg", "pillow")
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow's mode L
 
 
@@ -175,19 +179,41 @@ def _read(path: Path, tags: list[str], stop_before_pixels: bool = False) -> Data
 def _decode(header: Dataset) -> np.ndarray:
     """The stored values of the first frame, (height, width) or for colour (height, width, 3)."""
     from pydicom.pixels import pixel_array
-    from pydicom.uid import UID, RLELossless
+    from pydicom.uid import UID
 
     if not header.get("PixelData"):
         kind = UID(str(header.get("SOPClassUID")))
         kind = f" ({kind.name})" if kind.type else ""  # of a damaged one, nothing is shown
         raise ValueError(f"it has no pixel data{kind}, or is cut off before it")
     syntax = header.file_meta.TransferSyntaxUID
+    decoder = ""
     if syntax.is_encapsulated:
         _check_frame(header)
-    # pylibjpeg-rle 2.2 panics on damaged data, which no `except Exception` catches.
-    decoder = "pydicom" if syntax == RLELossless else ""
+        decoder = _decoder_of(header)
     # index=0: pydicom returns more frames than declared where it finds them.
     return pixel_array(header, index=0, decoding_plugin=decoder)
+
+
+def _decoder_of(header: Dataset) -> str:
+    """Which of pydicom's decoders is for a compressed file.
+
+    One alone: what a strict one finds damaged, the next may decode to something.
+    """
+    from pydicom.pixels import get_decoder
+    from pydicom.uid import JPEGExtended12Bit, JPEGTransferSyntaxes
+
+    syntax = header.file_meta.TransferSyntaxUID
+    available = [name for name in _DECODERS if name in get_decoder(syntax).available_plugins]
+    # Pillow claims it, and reads 8 bits of it alone.
+    if syntax == JPEGExtended12Bit and header.BitsStored > 8 and "pillow" in available:
+        available.remove("pillow")
+    if available:
+        return available[0]
+    extra = "dicom-gpl" if syntax in JPEGTransferSyntaxes else "dicom"
+    raise ValueError(
+        f"it is compressed as {syntax.name}, which nothing that is installed decodes. Run "
+        f'pip install "skcxr[{extra}]", or decompress it'
+    )
 
 
 def _view(

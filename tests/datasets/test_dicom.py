@@ -3,6 +3,7 @@ import pickle
 import struct
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 from PIL import Image
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.pixels import get_encoder
+from pydicom.pixels import get_decoder, get_encoder
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
     DigitalXRayImageStorageForPresentation,
@@ -20,6 +21,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGLSLossless,
     RLELossless,
     generate_uid,
 )
@@ -342,10 +344,13 @@ def test_shipped_variants_of_one_image_agree(name):
     assert expected.shape == image.shape == (64, 64)
 
 
+NEEDS_LIBJPEG = pytest.mark.skipif(not find_spec("libjpeg"), reason="skcxr[dicom-gpl]")
+
+
 @pytest.mark.parametrize(
     "name",
     [
-        "SC_rgb_jpeg_gdcm.dcm",  # JPEG lossless
+        pytest.param("SC_rgb_jpeg_gdcm.dcm", marks=NEEDS_LIBJPEG),  # JPEG lossless
         "SC_rgb_dcmtk_+eb+cy+np.dcm",  # JPEG baseline, YBR_FULL_422
         "SC_rgb_gdcm_KY.dcm",  # JPEG 2000
         "SC_rgb_jls_lossy_line.dcm",  # JPEG-LS
@@ -366,7 +371,7 @@ def test_shipped_colour_bars(name):
         ("693_J2KI.dcm", (512, 512)),
         ("CT_small.dcm", (128, 128)),
         ("J2K_pixelrep_mismatch.dcm", (512, 512)),
-        ("JPGExtended.dcm", (1024, 256)),
+        pytest.param("JPGExtended.dcm", (1024, 256), marks=NEEDS_LIBJPEG),  # of 12 bits
         ("JPEGLSNearLossless_16.dcm", (50, 10)),
         ("examples_overlay.dcm", (300, 484)),
         ("examples_palette.dcm", (350, 800)),
@@ -378,6 +383,31 @@ def test_shipped_images_use_the_gray_scale(name, shape):
     assert image.shape == shape
     assert image.min() == 0
     assert image.max() >= 254
+
+
+@pytest.mark.parametrize(
+    ("name", "extra"),
+    [
+        ("SC_rgb_jpeg_gdcm.dcm", "dicom-gpl"),
+        ("JPGExtended.dcm", "dicom-gpl"),
+        ("MR_small_jpeg_ls_lossless.dcm", "dicom"),
+    ],
+)
+def test_a_missing_decoder_says_how_to_install_it(monkeypatch, name, extra):
+    # Pillow is left: it claims JPEG Extended, and reads 8 bits of it alone.
+    monkeypatch.setattr("skcxr.datasets.dicom._DECODERS", ("pillow",))
+    refused(shipped(name), f'nothing that is installed decodes. Run pip install "skcxr[{extra}]"')
+
+
+def test_gdcm_is_never_asked(monkeypatch):
+    """It ends the process on damaged files, and pydicom would ask it first."""
+    asked = []
+    decoder = get_decoder(JPEGLSLossless)
+    monkeypatch.setitem(decoder._available, "gdcm", lambda *args: asked.append(args))
+    assert decoder.available_plugins[0] == "gdcm"
+    (image,) = read_images([shipped("MR_small_jpeg_ls_lossless.dcm")])
+    assert image.shape == (64, 64)
+    assert asked == []
 
 
 # What is no radiograph
