@@ -21,7 +21,7 @@ from skcxr.displays import (
 )
 from skcxr.files import check_empty, replacing
 from skcxr.inspection import inspect_samples
-from skcxr.report_page import FirstFold, report_page
+from skcxr.report_page import FirstFold, control_of, report_page
 
 # Those that results hang on, skcxr first.
 PACKAGES = ("skcxr", "torch", "scikit-learn", "imbalanced-learn", "skorch", "numpy", "scipy")
@@ -173,6 +173,30 @@ class Report:
             file.write(page.encode())
         return "\n".join([*text, *self._describe_samples(), *self._readings(comparison)])
 
+    def to_dict(self):
+        """What `summarize` says, JSON's types only; None is what is not known."""
+        result = {
+            "folder": str(self.folder),
+            "report": str(self.folder / "report.html"),
+            "n_finished": {arm: sum(r.arm == arm for r in self.fold_results) for arm in self.arms},
+        }
+        if not self.fold_results:
+            return result
+        comparison = self._comparison()
+        tables = {arm: comparison.report(arm) for arm in comparison.arms}
+        confusions = {arm: comparison.confusion(arm) for arm in comparison.arms}
+        result |= {
+            "metric": comparison.metric,
+            "reading": [*comparison.reading.splitlines(), *self._control_reading(comparison)],
+            "summary": _plain(comparison.summary),
+            "differences": _plain(comparison.differences, "records"),
+            "table4": {arm: _plain(table) for arm, table in tables.items()},
+            "confusion": {arm: _plain(counts) for arm, counts in confusions.items()},
+        }
+        if self.first_fold is not None:
+            result["samples"] = _plain(self.first_fold.table)
+        return result
+
     def _draw(self, comparison):
         """Draw the confusion matrices, and the differences where there are any."""
         self._save("confusion.png", ConfusionMatrixGridDisplay.from_comparison(comparison))
@@ -217,8 +241,16 @@ class Report:
         in_short = {"float_format": "{:.3f}".format, "na_rep": ""}
         text += [comparison.summary.to_string(**in_short), ""]
         text += ["Differences in sensitivity", comparison.sensitivities.to_string(**in_short), ""]
-        if {"duplicates", "dcgan"} <= set(comparison.arms):
-            # Duplicates cost as many training steps: only what goes beyond them is the GAN's.
-            pair = comparison.only(["duplicates", "dcgan"]).against("duplicates")
-            text += ["Differences to duplicates, the control", pair.reading, ""]
+        for reading in self._control_reading(comparison):
+            text += ["Differences to duplicates, the control", reading, ""]
         return text
+
+    def _control_reading(self, comparison):
+        """What the differences to the control show, in words: a sentence if there is one."""
+        control = control_of(comparison)
+        return [] if control is None else control.reading.splitlines()
+
+
+def _plain(table, orient="index"):
+    """A table as JSON takes it: pandas' own writer turns NumPy's numbers into such."""
+    return json.loads(table.to_json(orient=orient))

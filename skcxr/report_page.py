@@ -168,8 +168,11 @@ def _n_folds(comparison):
     return comparison.results.groupby("arm", sort=False)["fold"].nunique().to_dict()
 
 
-def _control(comparison):
-    """The comparison of synthetic images with as many duplicates, or None."""
+def control_of(comparison):
+    """The comparison of synthetic images with as many duplicates, or None.
+
+    Duplicates cost as many training steps: only what goes beyond them is the GANs' doing.
+    """
     if {"duplicates", "dcgan"} <= set(comparison.arms):
         return comparison.only(["duplicates", "dcgan"]).against("duplicates")
     return None
@@ -177,7 +180,7 @@ def _control(comparison):
 
 def _verdicts(comparison):
     """What was found, and what that stands on: what is the GANs' doing first."""
-    control = _control(comparison)
+    control = control_of(comparison)
     of_baseline = comparison.findings
     found = [] if control is None else [control.findings["dcgan"]]
     found += [of_baseline[arm] for arm in ("dcgan", "duplicates") if arm in of_baseline]
@@ -215,7 +218,7 @@ def _copying(table):
 def _differences(comparison):
     """Tables of paired differences: to the baseline, and to the control."""
     tables = {}
-    for one in (comparison, _control(comparison)):
+    for one in (comparison, control_of(comparison)):
         if one is not None and len(one.arms) > 1:
             rows = one.differences.replace({"metric": {one.metric: f"{one.metric}, all classes"}})
             rows["metric"] = rows["metric"].str.replace(r"sensitivity\[(.*)\]", r"\1", regex=True)
