@@ -31,11 +31,13 @@ class GANTraining:
         self.images = images
         self.batch_size = gan.batch_size
         self.augment = resolve_augment(gan.augment)
-        self.latent_shape = (gan.batch_size, gan.latent_dim, 1, 1)
+        # True passes for 1 in scikit-learn's checks, but not with PyTorch.
+        latent_dim, base_width = int(gan.latent_dim), int(gan.base_width)
+        self.latent_shape = (gan.batch_size, latent_dim, 1, 1)
         device, n_channels = images.device, images.shape[1]
         self.rng = torch.Generator().manual_seed(seed)
-        G = Generator(gan.latent_dim, gan.image_size, gan.base_width, n_channels, self.rng)
-        D = Discriminator(gan.image_size, gan.base_width, n_channels, gan.dropout, self.rng)
+        G = Generator(latent_dim, gan.image_size, base_width, n_channels, self.rng)
+        D = Discriminator(gan.image_size, base_width, n_channels, gan.dropout, self.rng)
         self.G, self.D = (net.to(device, memory_format=torch.channels_last) for net in (G, D))
         if device.type != "cpu":
             self.rng = torch.Generator(device).manual_seed(seed)

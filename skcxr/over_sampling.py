@@ -174,6 +174,7 @@ class DCGANOversampler(Documented, Persistent, BaseOverSampler):
     def _check_X_y(self, X, y, accept_sparse=("csr", "csc")):
         y, one_hot = check_target_type(y, indicate_one_vs_all=True)
         X, y = validate_data(self, X, y, accept_sparse=accept_sparse, allow_nd=True)
+        _check_sizes(self.sampling_strategy, y)
         return X, y, one_hot
 
     def _fit_resample(self, X, y):
@@ -211,6 +212,15 @@ class DCGANOversampler(Documented, Persistent, BaseOverSampler):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _check_sizes(strategy, y):
+    """Refuse a strategy of no whole numbers, on which imbalanced-learn stumbles without a name."""
+    sizes = strategy(y) if callable(strategy) else strategy
+    if callable(strategy) and not isinstance(sizes, dict):
+        raise TypeError(f"sampling_strategy returned {sizes!r}. It must return a dict of sizes.")
+    if isinstance(sizes, dict) and not all(isinstance(n, Integral) for n in sizes.values()):
+        raise TypeError(f"sampling_strategy must ask for whole numbers of images, got {sizes!r}.")
 
 
 def _fit_sample(estimator, X, k, n_new, seed):

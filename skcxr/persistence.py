@@ -25,8 +25,10 @@ from skcxr.networks import Discriminator, Dropout, Generator
 
 FORMAT = 1
 # For skops' `trusted`. Named one by one: "all that begins with skcxr." would also be functions
-# that write files, and whatever else skcxr's modules import.
+# that write files, and whatever else skcxr's modules import. imbalanced-learn's Pipeline is
+# scikit-learn's with samplers, which skops trusts by itself.
 TRUSTED_TYPES = (
+    "imblearn.pipeline.Pipeline",
     "skcxr.augment.Affine",
     "skcxr.classification.CXRClassifier",
     "skcxr.gan.DCGAN",

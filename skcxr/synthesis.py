@@ -112,6 +112,11 @@ def write_images(out, images, *, provenance, file_format="png", overwrite=False)
     -------
     manifest : pandas.DataFrame
         A row an image: ``file``, ``class``, ``sha256`` of the file, ``synthetic`` (True).
+
+    Raises
+    ------
+    OSError
+        If it can not be written. What was at `out` stays, and nothing is left beside it.
     """
     out = Path(out)
     check_target(out, overwrite=overwrite)
@@ -140,9 +145,13 @@ def write_images(out, images, *, provenance, file_format="png", overwrite=False)
         }
         (temporary / PROVENANCE).write_text(json.dumps(provenance, indent=2) + "\n")
         _replace(temporary, out)
-    except BaseException:
+    except OSError as error:
+        raise OSError(
+            f"--out {out} can not be written: {error.strerror or error}. Free space, or pass "
+            "another folder. What was there is as it was."
+        ) from error
+    finally:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise
     return manifest
 
 

@@ -1,6 +1,7 @@
 """Images and small estimators that many tests share."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 
 # Before SciPy is imported: scikit-learn skips its check of array API input without it.
@@ -47,6 +48,18 @@ def global_generators():
     yield
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+
+
+@contextmanager
+def full_disk(n_bytes=1000):
+    """No file grows beyond `n_bytes` within, as on a disk that fills while it is written."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.fixture(scope="session")

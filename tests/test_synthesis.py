@@ -13,6 +13,7 @@ import skcxr
 from skcxr.cli import main
 from skcxr.datasets import load_image_folder, make_chest_phantoms
 from skcxr.synthesis import PROVENANCE, training_fingerprint, write_images
+from tests.conftest import full_disk
 
 QUICK = ["--image-size", "16", "--gan-epochs", "1", "--gan-width", "2", "-n", "3"]
 
@@ -203,15 +204,15 @@ def test_nothing_is_overwritten_but_an_earlier_result_when_told(images, tmp_path
     assert sorted(file.name for file in tmp_path.iterdir()) == ["mine", "out"]
 
 
-def test_a_full_disk_leaves_the_earlier_result(images, tmp_path, monkeypatch):
+@pytest.mark.parametrize("n_bytes", [10, 400])  # in the first image, and in the manifest
+def test_a_full_disk_leaves_the_earlier_result(images, tmp_path, n_bytes):
     out = tmp_path / "out"
+    images = {k: of_class[:, :2, :2] for k, of_class in images.items()}
     write_images(out, images, provenance={"n": 1})
-
-    def full(*args, **kwargs):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
-    with pytest.raises(OSError, match="No space left"):
+    with (
+        full_disk(n_bytes),
+        pytest.raises(OSError, match=r"--out .*out can not be written: File too large\. Free"),
+    ):
         write_images(out, images, provenance={"n": 2}, overwrite=True)
     assert json.loads((out / PROVENANCE).read_text())["n"] == 1
     assert [file.name for file in tmp_path.iterdir()] == ["out"]

@@ -249,6 +249,14 @@ def test_voi_lut_with_8_bit_output(tmp_path):
     np.testing.assert_array_equal(image, RAMP)
 
 
+def test_voi_lut_of_65536_entries(tmp_path):
+    """Their number has no room in 16 bits, and is written as 0."""
+    table = np.arange(2**16, dtype=np.uint32).astype(np.uint16)
+    pixels = RAMP.astype(np.uint16) * 257
+    image = shown(tmp_path, pixels, VOILUTSequence=lut(0, table, 16, "OW"))
+    np.testing.assert_array_equal(image, RAMP)
+
+
 def test_voi_lut_packed_by_bytes(tmp_path):
     table = np.arange(256, dtype=np.uint8)[::-1]
     image = shown(tmp_path, VOILUTSequence=lut(0, table, 8, "OW"))

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from skcxr.datasets import folders
 from skcxr.datasets.folders import load_image_folder
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -421,6 +422,7 @@ def test_several_frames(flat, suffix):
     refuse(flat, "it has 2 frames")
 
 
+@pytest.mark.filterwarnings("default")  # not what makes an error of Pillow's warning
 @pytest.mark.parametrize("limit", [200, 100])  # Pillow warns at 256 > 200, raises at > 2 * 100
 def test_decompression_bomb(flat, monkeypatch, limit):
     for name in ["covid/a.png", "covid/b.png", "normal/c.png"]:
@@ -521,6 +523,15 @@ def test_name_of_a_skipped_file_is_still_ambiguous(flat):
         pytest.raises(ValueError, match=r"for 1 of 3 images(.|\n)*covid/a.png: no group$"),
     ):
         load_image_folder(flat, groups=csv, on_error="skip")
+
+
+def test_threads_and_progress_are_passed_on(flat, monkeypatch):
+    seen, read = {}, folders.read_images
+    monkeypatch.setattr(
+        folders, "read_images", lambda files, **options: seen.update(options) or read(files)
+    )
+    load_image_folder(flat, image_size=None, n_jobs=2, verbose=1)
+    assert (seen["n_jobs"], seen["verbose"]) == (2, 1)
 
 
 def test_threads_give_the_same_bunch(faulty):
