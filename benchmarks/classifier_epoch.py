@@ -75,6 +75,9 @@ def main():
         "stock skorch, augmented": lambda: stock(**params).fit(Augmented(floats, y), None),
         "CXRClassifier(augment=None)": lambda: CXRClassifier(**params, augment=None).fit(X, y),
         "CXRClassifier()": lambda: CXRClassifier(**params).fit(X, y),
+        "CXRClassifier(precision='bfloat16')": lambda: CXRClassifier(
+            **params, precision="bfloat16"
+        ).fit(X, y),
     }
     seconds = {name: [] for name in ways}
     for _ in range(args.rounds + 1):

@@ -31,7 +31,7 @@ def main():
     gan = DCGAN(base_width=args.width, batch_size=args.batch, max_epochs=1, random_state=0)
     shares = []
     for _ in range(args.rounds + 1):
-        epoch = gan.fit(X).history_[-1]["seconds"]
+        epoch = gan.fit(X).history_["seconds"].iloc[-1]
         monitor = SampleMonitor(
             args.features,
             X,

@@ -80,7 +80,7 @@ def main():
                 monitor_every=args.block // 2,
                 random_state=seed,
             ).fit(X)
-            history = pd.DataFrame(gan.history_).to_dict(orient="records")
+            history = gan.history_.to_dict(orient="records")
             done.append({"seed": seed, "precision": precision, "history": history})
             with args.out.open("a") as file:
                 print(json.dumps(done[-1]), file=file)

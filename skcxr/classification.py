@@ -17,6 +17,7 @@ from skcxr.augment import resolve_augment
 from skcxr.images import ImageSpec, TrainingImages
 from skcxr.labels import check_labels
 from skcxr.networks import CXRNet, forward_in_batches, resolve_device
+from skcxr.notebook import Documented, EpochHistory
 from skcxr.parallel import one_fit
 from skcxr.persistence import (
     Persistent,
@@ -46,7 +47,7 @@ from skcxr.training import (
 PREDICT_BATCH = 64
 
 
-class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
+class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseEstimator):
     """Convolutional classifier for small sets of chest radiographs.
 
     How it works:
@@ -87,7 +88,7 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
     image_shape : tuple of int or None, default=None
         (height, width) or (channels, height, width) that the rows of a flat X have; None takes
         square ones of one channel.
-    precision : {"auto", "float32", "bfloat16"}, default="auto"
+    precision : {"auto", "float32", "bfloat16"}, default="float32"
         Arithmetic of the module in training. "auto" is bfloat16 for "cxrnet" where a short check
         finds it faster and right, and float32 for all other modules. Weights, loss and predictions
         are float32.
@@ -107,8 +108,8 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
         The fitted net, without its optimizer.
     classes_ : ndarray of shape (n_classes,)
         Class labels.
-    history_ : list of dict
-        One an epoch: ``epoch``, ``train_loss``, ``seconds``, and what callbacks added.
+    history_ : pandas.DataFrame
+        A row an epoch: ``epoch``, ``train_loss``, ``seconds``, and what callbacks added.
     precision_ : {"float32", "bfloat16"} or None
         What `precision` was taken for; None after :meth:`load_weights`.
     spec_ : ImageSpec
@@ -173,7 +174,7 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
         augment="classic",
         class_weight=None,
         image_shape=None,
-        precision="auto",
+        precision="float32",
         device="auto",
         random_state=None,
         verbose=0,
@@ -272,7 +273,7 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
         # Set together and last: net, classes and spec belong together, also after a failed fit.
         self.net_, self.classes_, self.spec_ = at_rest(net), classes, spec
         self.precision_ = precision
-        self.history_ = [epoch_of(row) for row in net.history]
+        self._history = [epoch_of(row) for row in net.history]
         return self
 
     def _build_net(self, classes, y, n_channels, device, seed):
@@ -436,7 +437,7 @@ class CXRClassifier(ClassifierMixin, Persistent, BaseEstimator):
                 iterator_train__seed=0,
             )
             return adopt(
-                self, header, net_=net, classes_=classes, spec_=spec, history_=[], precision_=None
+                self, header, net_=net, classes_=classes, spec_=spec, _history=[], precision_=None
             )
 
     def __getstate__(self):

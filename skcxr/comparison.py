@@ -212,9 +212,9 @@ class Comparison:
         )
 
     @property
-    def reading(self):
-        """What the differences show, in words: one sentence an arm."""
-        summary, sentences = self.summary, []
+    def findings(self):
+        """Of each arm but the baseline, the verdict and what it stands on: two strings, by arm."""
+        summary, found = self.summary, {}
         n_folds = self.results["fold"].nunique()
         for arm in summary.index.drop(self.baseline):
             row = summary.loc[arm]
@@ -226,13 +226,18 @@ class Comparison:
             else:
                 told = row["low"] > 0 or row["high"] < 0
             verdict = "is better than" if row["difference"] > 0 else "is worse than"
-            sentences.append(
-                f"{arm} {verdict if told else 'can not be told from'} {self.baseline}: "
+            found[arm] = (
+                f"{arm} {verdict if told else 'can not be told from'} {self.baseline}",
                 f"{self.metric} {row['difference']:+.3f}, {interval}; only {arm} is "
                 f"right on {row['only_arm']:g} images, only {self.baseline} on "
-                f"{row['only_baseline']:g} (McNemar p = {row['mcnemar_p']:.2g})."
+                f"{row['only_baseline']:g} (McNemar p = {row['mcnemar_p']:.2g})",
             )
-        return "\n".join(sentences)
+        return found
+
+    @property
+    def reading(self):
+        """What the differences show, in words: one sentence an arm."""
+        return "\n".join(f"{verdict}: {basis}." for verdict, basis in self.findings.values())
 
     def to_markdown(self):
         """Summary, paired differences of sensitivities, and each arm's table 4 as Markdown."""

@@ -19,6 +19,7 @@ from skcxr.cuda_graphs import own_stream
 from skcxr.gan_training import GANTraining, check_converging, in_words
 from skcxr.images import ImageSpec, TrainingImages, crop_from_square, pad_to_square
 from skcxr.networks import IMAGE_SIZES, Discriminator, forward_in_batches, resolve_device
+from skcxr.notebook import Documented, EpochHistory
 from skcxr.parallel import one_fit
 from skcxr.persistence import (
     Persistent,
@@ -45,7 +46,7 @@ NO_DISCRIMINATOR = (
 )
 
 
-class DCGAN(Persistent, BaseEstimator):
+class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
     """Deep convolutional GAN for a small set of images of one class.
 
     How it works:
@@ -115,8 +116,8 @@ class DCGAN(Persistent, BaseEstimator):
         Fitted, in evaluation mode, on the CPU.
     discriminator_ : Discriminator
         Fitted, in evaluation mode, on the CPU.
-    history_ : list of dict
-        One an epoch, each value a mean over its steps: ``epoch``; ``loss_d``, the sum of the real
+    history_ : pandas.DataFrame
+        A row an epoch, each value a mean over its steps: ``epoch``; ``loss_d``, the sum of the real
         and the synthetic batch's binary cross-entropies; ``loss_g``; ``d_x``, the discriminator's
         mean output on real images; ``d_g_z1`` and ``d_g_z2``, that on the same synthetic images
         before and after the discriminator's update; ``seconds`` of training. Epochs that were
@@ -155,7 +156,7 @@ class DCGAN(Persistent, BaseEstimator):
     >>> gan = DCGAN(image_size=16, base_width=8, max_epochs=2, random_state=0).fit(X)
     >>> gan.sample(3, random_state=0).shape
     (3, 16, 16)
-    >>> [row["epoch"] for row in gan.history_]
+    >>> gan.history_["epoch"].tolist()
     [1, 2]
     """
 
@@ -287,7 +288,7 @@ class DCGAN(Persistent, BaseEstimator):
         with one_fit(), own_stream(device):
             fitted = self._train(images, seed, precision, measure)
         # Set together and last: networks and spec belong together, also after a fit that failed.
-        self.generator_, self.discriminator_, self.history_ = fitted
+        self.generator_, self.discriminator_, self._history = fitted
         self.precision_ = precision
         self.monitor_ = measure.context if measure else None
         self.spec_ = spec
@@ -509,7 +510,7 @@ class DCGAN(Persistent, BaseEstimator):
                 for name in params
             }
             return adopt(
-                self, header, **fitted, spec_=spec, history_=[], monitor_=None, precision_=None
+                self, header, **fitted, spec_=spec, _history=[], monitor_=None, precision_=None
             )
 
     def __sklearn_tags__(self):

@@ -16,6 +16,7 @@ from sklearn.utils.validation import validate_data
 
 from skcxr.gan import DCGAN
 from skcxr.labels import check_labels
+from skcxr.notebook import Documented
 from skcxr.parallel import as_they_come, divided, one_fit
 from skcxr.persistence import Persistent
 
@@ -61,7 +62,7 @@ class grow:
         return dict(zip(classes.tolist(), sizes.tolist(), strict=True))
 
 
-class DCGANOversampler(Persistent, BaseOverSampler):
+class DCGANOversampler(Documented, Persistent, BaseOverSampler):
     """Over-sample images with one generative model a class.
 
     How it works:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 
 import joblib
 import numpy as np
@@ -20,6 +21,10 @@ from skcxr.displays import (
 )
 from skcxr.files import check_empty, replacing
 from skcxr.inspection import inspect_samples
+from skcxr.report_page import FirstFold, control_of, report_page
+
+# Those that results hang on, skcxr first.
+PACKAGES = ("skcxr", "torch", "scikit-learn", "imbalanced-learn", "skorch", "numpy", "scipy")
 
 
 def new_folder(out):
@@ -42,11 +47,11 @@ def new_folder(out):
 class Report:
     """Results of an evaluation: written as each fold finishes, summed up on demand.
 
-    Files: ``settings.json``; ``predictions.csv``, a row an image and arm; ``results.csv``, a row a
-    fit and score; ``summary.csv``, ``differences.csv``, ``table4.csv`` and ``confusion.csv``;
-    ``confusion.png``, ``comparison.png``; of the first fold's synthetic images ``samples.png``,
-    ``samples.csv``, ``audit.json``, and ``training-<class>.png`` and ``audit-<class>.png``;
-    ``pipelines/<arm>-fold<i>.joblib``.
+    Files: ``report.html``, all of it on one page; ``settings.json``; ``predictions.csv``, a row an
+    image and arm; ``results.csv``, a row a fit and score; ``summary.csv``, ``differences.csv``,
+    ``table4.csv`` and ``confusion.csv``; ``confusion.png``, ``comparison.png``; of the first fold's
+    synthetic images ``samples.png``, ``samples.csv``, ``audit.json``, and ``training-<class>.png``
+    and ``audit-<class>.png``; ``pipelines/<arm>-fold<i>.joblib``.
 
     Parameters
     ----------
@@ -66,9 +71,10 @@ class Report:
         self.arms = list(arms)
         self.y = data.target_names[data.target]
         self.fold_results = []
-        self.samples = None
-        versions = {name: version(name) for name in ("skcxr", "torch", "scikit-learn", "skorch")}
-        settings = settings | {"versions": versions}
+        self.first_fold = None
+        versions = {"python": python_version()} | {name: version(name) for name in PACKAGES}
+        started = datetime.now().isoformat(" ", "minutes")
+        self.settings = settings = settings | {"started": started, "versions": versions}
         (folder / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
 
     def add(self, result):
@@ -107,11 +113,16 @@ class Report:
             return
         X, y = self.data.data, self.y
         train, test = (X[result.train], y[result.train]), (X[result.test], y[result.test])
-        self._save("samples.png", SyntheticSamplesDisplay.from_estimator(sampler, *train))
-        for k, gan in sampler.estimators_.items():
-            self._save(f"training-{k}.png", TrainingHistoryDisplay.from_estimator(gan))
-        self.samples, audits = inspect_samples(sampler, *train, *test)
-        self._write("samples.csv", self.samples.rename_axis("class"), index=True)
+        samples = SyntheticSamplesDisplay.from_estimator(sampler, *train)
+        self._save("samples.png", samples)
+        training = {
+            k: TrainingHistoryDisplay.from_estimator(gan) for k, gan in sampler.estimators_.items()
+        }
+        for k, display in training.items():
+            self._save(f"training-{k}.png", display)
+        table, audits = inspect_samples(sampler, *train, *test)
+        self.first_fold = FirstFold(samples, training, table, audits)
+        self._write("samples.csv", table.rename_axis("class"), index=True)
         for k, found in audits.items():
             self._save(f"audit-{k}.png", AuditDisplay.from_result(found))
         text = json.dumps({str(k): found.to_dict() for k, found in audits.items()}, indent=2)
@@ -155,7 +166,36 @@ class Report:
         self._write("summary.csv", comparison.summary, index=True)
         self._write("differences.csv", comparison.differences)
         self._draw(comparison)
+        page = report_page(
+            comparison, data=self.data, settings=self.settings, first_fold=self.first_fold
+        )
+        with replacing(self.folder / "report.html") as file:
+            file.write(page.encode())
         return "\n".join([*text, *self._describe_samples(), *self._readings(comparison)])
+
+    def to_dict(self):
+        """What `summarize` says, JSON's types only; None is what is not known."""
+        result = {
+            "folder": str(self.folder),
+            "report": str(self.folder / "report.html"),
+            "n_finished": {arm: sum(r.arm == arm for r in self.fold_results) for arm in self.arms},
+        }
+        if not self.fold_results:
+            return result
+        comparison = self._comparison()
+        tables = {arm: comparison.report(arm) for arm in comparison.arms}
+        confusions = {arm: comparison.confusion(arm) for arm in comparison.arms}
+        result |= {
+            "metric": comparison.metric,
+            "reading": [*comparison.reading.splitlines(), *self._control_reading(comparison)],
+            "summary": _plain(comparison.summary),
+            "differences": _plain(comparison.differences, "records"),
+            "table4": {arm: _plain(table) for arm, table in tables.items()},
+            "confusion": {arm: _plain(counts) for arm, counts in confusions.items()},
+        }
+        if self.first_fold is not None:
+            result["samples"] = _plain(self.first_fold.table)
+        return result
 
     def _draw(self, comparison):
         """Draw the confusion matrices, and the differences where there are any."""
@@ -165,8 +205,9 @@ class Report:
 
     def _describe_samples(self):
         """The first fold's synthetic images in a few columns; all are in samples.csv."""
-        if self.samples is None:
+        if self.first_fold is None:
             return []
+        samples = self.first_fold.table
         columns = [
             "n_real",
             "n_fake",
@@ -177,10 +218,10 @@ class Report:
         ]
         columns += ["p_value", "Frechet distance", "Frechet distance, real"]
         columns += ["coverage", "coverage, real", "copying"]
-        table = self.samples[[name for name in columns if name in self.samples]]
+        table = samples[[name for name in columns if name in samples]]
         features = ""
-        if "layer" in self.samples:
-            first = self.samples.iloc[0]
+        if "layer" in samples:
+            first = samples.iloc[0]
             features = (
                 f"By {first['features']} features ({first['layer']}); real: real images in the "
                 "synthetic ones' place; c"
@@ -200,8 +241,16 @@ class Report:
         in_short = {"float_format": "{:.3f}".format, "na_rep": ""}
         text += [comparison.summary.to_string(**in_short), ""]
         text += ["Differences in sensitivity", comparison.sensitivities.to_string(**in_short), ""]
-        if {"duplicates", "dcgan"} <= set(comparison.arms):
-            # Duplicates cost as many training steps: only what goes beyond them is the GAN's.
-            pair = comparison.only(["duplicates", "dcgan"]).against("duplicates")
-            text += ["Differences to duplicates, the control", pair.reading, ""]
+        for reading in self._control_reading(comparison):
+            text += ["Differences to duplicates, the control", reading, ""]
         return text
+
+    def _control_reading(self, comparison):
+        """What the differences to the control show, in words: a sentence if there is one."""
+        control = control_of(comparison)
+        return [] if control is None else control.reading.splitlines()
+
+
+def _plain(table, orient="index"):
+    """A table as JSON takes it: pandas' own writer turns NumPy's numbers into such."""
+    return json.loads(table.to_json(orient=orient))

@@ -13,6 +13,7 @@ import torch
 
 from skcxr import DCGAN, CXRClassifier
 from skcxr.datasets import load_image_folder, make_chest_phantoms
+from tests.report_run import report_of_phantoms
 
 # Small networks gain nothing from threads, and tests may run beside others.
 torch.set_num_threads(1)
@@ -59,6 +60,12 @@ def full_disk(n_bytes=1000):
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.fixture(scope="session")
+def report_run(tmp_path_factory):
+    """A Report with all its files, report.html among them."""
+    return report_of_phantoms(tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="session")

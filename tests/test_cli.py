@@ -83,6 +83,7 @@ def test_evaluate_prints_table_4_of_each_arm_and_writes_the_results(folder, tmp_
     for pair in ("duplicates .* classic", "dcgan .* classic", "dcgan .* duplicates"):
         assert re.search(rf"^{pair}: accuracy [+-]0\.\d+, 95 % interval", printed, re.M)
     assert json.loads((out / "settings.json").read_text())["grow"] == 2
+    assert "Did the synthetic images help?" in (out / "report.html").read_text(encoding="utf-8")
     for name in ("confusion", "comparison"):
         with Image.open(out / f"{name}.png") as picture:
             assert min(picture.size) > 100

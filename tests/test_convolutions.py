@@ -7,7 +7,8 @@ from skcxr.convolutions import _Down, _Up, convolve
 SIDES = [(1, 5), (3, 4), (5, 6)]  # channels of the large side and of the small one
 
 
-def layers(large, small, dtype=torch.float32):
+def layers(large, small, dtype=torch.float32, side=4):
+    """Both convolutions between `large` and `small` channels, and images for them."""
     options = {"kernel_size": 4, "bias": False, "dtype": dtype}
     down = nn.Conv2d(large, small, stride=2, padding=1, **options)
     up = nn.ConvTranspose2d(small, large, stride=2, padding=1, **options)
@@ -36,10 +37,11 @@ def test_results_and_gradients_are_the_layers_own(large, small):
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("side", [4, 10])  # kernel gradients are products, or PyTorch's own
 @pytest.mark.parametrize(("large", "small"), SIDES)
-def test_bfloat16_is_off_by_its_rounding_alone(large, small, layout):
+def test_bfloat16_is_off_by_its_rounding_alone(large, small, side, layout):
     torch.manual_seed(0)
-    for layer, x in layers(large, small):
+    for layer, x in layers(large, small, side=side):
         layer, x = layer.to(memory_format=layout), x.to(memory_format=layout).requires_grad_()
         with torch.autocast("cpu", torch.bfloat16):
             rounded = convolve(layer, x)

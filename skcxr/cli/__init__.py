@@ -1,25 +1,32 @@
 """The command line: parses, calls, prints. Work is done by the modules that it imports."""
 
-import argparse
-import sys
+import click
 
 from skcxr import __version__
 from skcxr.cli import audit, evaluate, synthesize
-from skcxr.cli.options import EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_INTERRUPTED
+from skcxr.cli.options import EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_INTERRUPTED, colored
 
 COMMANDS = {"evaluate": evaluate, "synthesize": synthesize, "audit": audit}
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="skcxr",
-        description="Per-class DCGANs inside cross-validation for small chest X-ray sets.",
-    )
-    parser.add_argument("--version", action="version", version=f"skcxr {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True)
-    for command in COMMANDS.values():
-        command.add_parser(commands)
-    return parser
+class InOrder(click.Group):
+    """A group that lists its commands in the order of a study, not of the alphabet."""
+
+    def list_commands(self, ctx):
+        """Names of the commands."""
+        return list(self.commands)
+
+
+GROUP = InOrder(
+    "skcxr",
+    commands={name: module.COMMAND for name, module in COMMANDS.items()},
+    help="Per-class DCGANs inside cross-validation for small chest X-ray sets.",
+    epilog="\b\nExample: skcxr evaluate\n"
+    'In ~/.bashrc, for completion: eval "$(_SKCXR_COMPLETE=bash_source skcxr)"\n'
+    "Exit codes: 0 done; 1 diverged or over a limit; 2 bad input; 130 interrupted",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
+)
+click.version_option(__version__, message="%(prog)s %(version)s")(GROUP)
 
 
 def main(argv=None):
@@ -27,8 +34,19 @@ def main(argv=None):
 
     0; 1 where training diverged, or an audit exceeds the threshold given; 2 for bad input; 130 when
     interrupted.
+
+    Raises
+    ------
+    SystemExit
+        After --help and --version, and for arguments that can not be parsed.
     """
-    args = _parser().parse_args(argv)
+    try:
+        args = GROUP.main(argv, prog_name="skcxr", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        raise SystemExit(error.exit_code) from None
+    if isinstance(args, int):  # --help and --version
+        raise SystemExit(args)
     try:
         return COMMANDS[args.command].prepare(args)()
     except (ValueError, OSError, ImportError) as error:
@@ -42,5 +60,6 @@ def main(argv=None):
 
 def _fail(args, error, code):
     """One line of what went wrong; returns the exit code."""
-    print(f"skcxr {args.command}: error: {' '.join(str(error).split())}", file=sys.stderr)
+    message = " ".join(str(error).split())
+    click.echo(f"skcxr {args.command}: {colored('error:', 'red')} {message}", err=True)
     return code

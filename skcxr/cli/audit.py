@@ -3,38 +3,47 @@
 import json
 from functools import partial
 
-from skcxr.cli.options import add_reading, load, part_of, share, whole
+from skcxr.cli.options import (
+    Share,
+    Whole,
+    command,
+    folder,
+    in_color,
+    load,
+    option,
+    part_of,
+    reading_options,
+    say,
+    seed_option,
+    shows_progress,
+    tell,
+)
 
 EXIT_EXCEEDED = 1
 
 
-def add_parser(commands):
-    """Declare the command."""
-    parser = commands.add_parser(
-        "audit",
-        help="are synthetic images copies of training images?",
-        description="Audit synthetic images for copies of training images, by what honest images "
-        "of the same kind, the hold-out, look like. Folders hold a sub-folder a class, each of "
-        "which is audited by itself. It is an audit and no guarantee.",
-        epilog="example: skcxr audit --synthetic synthetic --train train --holdout test "
-        "--max-copies 0",
-    )
-    add = parser.add_argument
-    for name, what in (
-        ("synthetic", "synthetic images"),
-        ("train", "the images that the generator was trained on"),
-        ("holdout", "real images that it has not seen"),
-    ):
-        add(f"--{name}", metavar="DIR", required=True, help=what)
-    add_reading(add)
-    add("--features", default="cxr", metavar="F", help="cxr, inception, pixels, or a path to "
-        "weights (cxr)")  # fmt: skip
-    add("--max-copies", type=whole(0), metavar="N", help="exit with 1 if a class has more images "
-        "that are closer to a training image than honest ones come")  # fmt: skip
-    add("--max-share", type=share, metavar="F", help="exit with 1 if a class has a larger share "
-        "nearer to the training set than to the hold-out; 0.5 without copying")  # fmt: skip
-    add("--seed", type=whole(0), default=0, metavar="N", help="seed of all randomness (0)")
-    add("--out", metavar="DIR", help="new or empty folder for audit.csv, audit.json and figures")
+COMMAND = command(
+    "audit",
+    summary="are synthetic images copies of training images?",
+    description="Are synthetic images copies of training images? They are held against what "
+    "honest images of the same kind, the hold-out, look like. Folders hold a sub-folder a class, "
+    "each of which is audited by itself. It is an audit and no guarantee.",
+    example="skcxr audit --synthetic synthetic --train train --holdout test",
+    exit_codes="0 done; 1 a limit is exceeded; 2 bad input; 130 interrupted",
+    params=[
+        folder("--synthetic", "synthetic images", required=True),
+        folder("--train", "what the generator was trained on", required=True),
+        folder("--holdout", "real images that it has not seen", required=True),
+        *reading_options(),
+        option("--features", "cxr", "cxr, inception, pixels, or a file of weights", metavar="F"),
+        option("--max-copies", help="limit of images of a class that are nearly copies",
+            type=Whole(0), metavar="N"),
+        option("--max-share", help="limit of the share nearer to training images",
+            type=Share(), metavar="F"),
+        seed_option(),
+        folder("--out", "new folder for audit.csv, audit.json and figures"),
+    ],
+)  # fmt: skip
 
 
 def prepare(args):
@@ -62,11 +71,14 @@ def prepare(args):
 def _audit(args, sets, out):
     """Audit each class, print and keep what was found, and hold it against the thresholds."""
     import pandas as pd
+    from tqdm.auto import tqdm
 
     from skcxr.metrics import audit
 
-    results, found = {}, {}
-    for k in sets["synthetic"].target_names.tolist():
+    results, found, classes = {}, {}, sets["synthetic"].target_names.tolist()
+    for k in tqdm(
+        classes, desc="audit", unit="class", leave=False, disable=not shows_progress(args)
+    ):
         parts = {name: part_of(data, data.target_names[data.target] == k)
                  for name, data in sets.items()}  # fmt: skip
         try:
@@ -77,20 +89,23 @@ def _audit(args, sets, out):
             )
         except ValueError as error:
             raise ValueError(f"class {k!r}: {error}") from error
-        print(f"{k}\n{result}\n")
         found[k] = result.to_dict()
         for pair in found[k]["pairs"]:
             for name in ("synthetic", "train"):
                 pair[f"{name}_file"] = str(parts[name].filenames[pair[name]])
+    for k, result in results.items():
+        say(args, f"{k}: {in_color(result.verdict)}\n{result}\n")
+        for pair in found[k]["pairs"]:
             if pair["copy"]:
-                print("{synthetic_file} is nearly {train_file}".format(**pair), end="\n\n")
+                say(args, "{synthetic_file} is nearly {train_file}\n".format(**pair))
     table = pd.concat({k: result.table for k, result in results.items()}, names=["class", "row"])
     if out is not None:
         _keep(out, results, found, table)
-        print(f"Results are in {out}")
+        say(args, f"Results are in {out}")
     exceeded = _exceeded(args, table)
     for line in exceeded:
-        print(line)
+        say(args, line)
+    tell(args, {"classes": found, "exceeded": exceeded, "folder": out and str(out)})
     return EXIT_EXCEEDED if exceeded else 0
 
 

@@ -1,46 +1,54 @@
 """skcxr evaluate: do synthetic images help?"""
 
-import sys
 from functools import partial
+
+import click
 
 from skcxr.cli.options import (
     EXIT_DIVERGED,
     EXIT_INTERRUPTED,
-    add_data,
-    add_gan,
+    Whole,
+    colored,
+    command,
+    data_options,
+    folder,
     gan_of,
+    gan_options,
     load,
+    option,
     part_of,
+    say,
+    seed_option,
+    settings_of,
+    shows_progress,
+    tell,
     train_of,
-    whole,
 )
 
 N_PHANTOMS = 120
 
 
-def add_parser(commands):
-    """Declare the command."""
-    parser = commands.add_parser(
-        "evaluate",
-        help="do synthetic images help? cross-validate with and without them",
-        description="Cross-validate a classifier on the same folds with classic augmentation "
-        "alone, with duplicates of training images, and with as many synthetic ones instead. The "
-        "defaults give a quick look; the paper's GAN is --gan-epochs 200 --gan-width 64 "
-        "--gan-batch 32.",
-        epilog="example: skcxr evaluate --data images --groups patients.csv --gan-epochs 100",
-    )
-    add = parser.add_argument
-    add_data(add, default="procedural phantoms")
-    add("--cv", type=whole(2), default=4, metavar="K", help="folds (4)")
-    add("--epochs", type=whole(1), metavar="N", help="the classifier's epochs")
-    add_gan(add, epochs=8, width=12, batch=16)
-    add("--grow", type=float, default=2.0, metavar="F",
-        help="each class grows to F times its size (2)")  # fmt: skip
-    add("--n-jobs", type=whole(1), metavar="N",
-        help="fits at once (the cores; 1 where there is a GPU)")  # fmt: skip
-    add("--seed", type=whole(0), default=0, metavar="N", help="seed of all randomness (0)")
-    add("--out", metavar="DIR", help="new or empty folder for the results; default: one named by "
-        "the time, in skcxr-results/")  # fmt: skip
+COMMAND = command(
+    "evaluate",
+    summary="do synthetic images help? cross-validate with and without",
+    description="Do synthetic images help? Cross-validate a classifier on the same folds with "
+    "classic augmentation alone, with duplicates of training images, and with as many synthetic "
+    "ones. The defaults give a quick look; the paper's GAN is --gan-epochs 200 --gan-width 64 "
+    "--gan-batch 32.",
+    example="skcxr evaluate --data images --groups patients.csv --gan-epochs 100",
+    exit_codes="0 done; 1 a GAN diverged; 2 bad input; 130 interrupted",
+    params=[
+        *data_options(required=False),
+        option("--cv", 4, "folds", type=Whole(2), metavar="K"),
+        option("--epochs", help="the classifier's epochs", type=Whole(1), metavar="N"),
+        *gan_options(epochs=8, width=12, batch=16),
+        option("--grow", 2.0, "each class grows to F times its size", type=float, metavar="F"),
+        option("--n-jobs", help="fits at once (the cores; 1 with a GPU)", type=Whole(1),
+            metavar="N"),
+        seed_option(),
+        folder("--out", "new folder for the results (in skcxr-results/)"),
+    ],
+)  # fmt: skip
 
 
 def prepare(args):
@@ -50,7 +58,7 @@ def prepare(args):
 
     data = _load(args)
     cv, arms = _folds(args, data), _arms(args)
-    settings = vars(args) | {"skipped": data.get("skipped", {})}
+    settings = settings_of(args) | {"skipped": data.get("skipped", {})}
     report = Report(new_folder(args.out), data, arms, settings=settings)
     return partial(_evaluate, args, data, arms, cv, report)
 
@@ -125,28 +133,43 @@ def _evaluate(args, data, arms, cv, report):
 
     from skcxr.evaluation import fit_folds
 
-    print(_describe(args, data))
+    say(args, _describe(args, data))
     groups, n_fits = data.groups if args.groups else None, args.cv * len(arms)
     n_jobs = args.n_jobs or _default_n_jobs(n_fits)
     results = fit_folds(arms, data.data, report.y, cv=cv, groups=groups, n_jobs=n_jobs)
     code = 0
     try:
-        # disable=None: no bar where the output is piped.
-        with tqdm(results, total=n_fits, desc="folds x arms", unit="fit", disable=None) as bar:
+        with tqdm(
+            results,
+            total=n_fits,
+            desc="fits",
+            bar_format="{desc} {n_fmt}/{total_fmt} {bar} {elapsed}{postfix}",
+            disable=not shows_progress(args),
+        ) as bar:
             for result in bar:
                 report.add(result)
+                bar.set_postfix_str(_time_left(report.fold_results, arms, args.cv, n_jobs))
     except KeyboardInterrupt:
-        print(
-            f"Interrupted: {len(report.fold_results)} of {n_fits} fits had finished.",
-            file=sys.stderr,
-        )
+        n_finished = len(report.fold_results)
+        click.echo(f"Interrupted: {n_finished} of {n_fits} fits had finished.", err=True)
         code = EXIT_INTERRUPTED
     except FloatingPointError as error:
-        print(f"skcxr {args.command}: error: {error}", file=sys.stderr)
+        click.echo(f"skcxr {args.command}: {colored('error:', 'red')} {error}", err=True)
         code = EXIT_DIVERGED
-    print(report.summarize())
-    print(f"Results are in {report.folder}")
+    say(args, report.summarize())
+    tell(args, report.to_dict())
+    say(args, f"Results are in {report.folder}: see {report.folder / 'report.html'}")
     return code
+
+
+def _time_left(finished, arms, n_folds, n_jobs):
+    """How long the other fits will take, once a fit of each arm tells: arms differ a lot."""
+    seconds = {arm: [r.seconds for r in finished if r.arm == arm] for arm in arms}
+    if not all(seconds.values()):
+        return ""
+    left = sum((n_folds - len(took)) * sum(took) / len(took) for took in seconds.values())
+    left = round(left / n_jobs)
+    return f"about {left // 60} min left" if left >= 90 else f"about {left} s left"
 
 
 def _default_n_jobs(n_fits):

@@ -1,40 +1,61 @@
 """skcxr synthesize: synthetic images of each class, with where they come from."""
 
 import json
+from datetime import datetime
 from functools import partial
+from pathlib import Path
 
-from skcxr.cli.options import add_data, add_gan, gan_of, load, part_of, train_of, whole
+import click
 
+from skcxr.cli.options import (
+    Whole,
+    command,
+    data_options,
+    folder,
+    gan_of,
+    gan_options,
+    in_color,
+    load,
+    option,
+    part_of,
+    say,
+    seed_option,
+    settings_of,
+    shows_progress,
+    tell,
+    train_of,
+)
 
-def add_parser(commands):
-    """Declare the command."""
-    parser = commands.add_parser(
-        "synthesize",
-        help="train a GAN a class and write synthetic images",
-        description="Train a GAN a class, audit the images it makes for copies of training images, "
-        "and write them, marked as synthetic, with a manifest and their provenance. The defaults "
-        "are the paper's GAN: hours on a laptop; --checkpoint lets a killed run go on.",
-        epilog="example: skcxr synthesize --data images -n 500 --out synthetic --checkpoint state",
-    )
-    add = parser.add_argument
-    add_data(add, default=None)
-    add("-n", type=whole(1), default=100, metavar="N", help="images of each class (100)")
-    add("--out", metavar="DIR", required=True, help="new folder for the images")
-    add("--overwrite", action="store_true", help="replace an earlier result in --out")
-    add("--format", choices=("png", "dicom"), default="png", help="of the images (png)")
-    add("--holdout", type=float, default=0.2, metavar="F", help="share of each class that no GAN "
-        "is trained on, for the audit (0.2); 0 goes without an audit. Where --data has a test/, "
-        "that is taken instead")  # fmt: skip
-    add_gan(add, epochs=200, width=64, batch=32)
-    add("--checkpoint", metavar="DIR", help="folder that a killed run goes on from")
-    add("--n-jobs", type=whole(1), default=1, metavar="N", help="classes trained at once (1)")
-    add("--seed", type=whole(0), default=0, metavar="N", help="seed of all randomness (0)")
+COMMAND = command(
+    "synthesize",
+    summary="train a GAN a class and write synthetic images",
+    description="Train a GAN a class, audit the images it makes for copies of training images, and "
+    "write them, marked as synthetic, with their provenance. The defaults are the paper's GAN: "
+    "hours on a laptop.",
+    example="skcxr synthesize --data images -n 500 --checkpoint state",
+    exit_codes="0 done; 1 a GAN diverged; 2 bad input; 130 interrupted",
+    params=[
+        *data_options(required=True),
+        option("-n", 100, "images of each class", type=Whole(1), metavar="N"),
+        folder("--out", "new folder for the images (in skcxr-synthetic/)"),
+        click.Option(["--overwrite"], is_flag=True, help="replace an earlier result in --out"),
+        option("--format", "png", "of the images", type=click.Choice(["png", "dicom"])),
+        option("--holdout", 0.2, "share kept for the audit, or test/; 0: none", type=float,
+            metavar="F"),
+        *gan_options(epochs=200, width=64, batch=32),
+        folder("--checkpoint", "folder that a killed run goes on from"),
+        option("--n-jobs", 1, "classes trained at once", type=Whole(1), metavar="N"),
+        seed_option(),
+    ],
+)  # fmt: skip
 
 
 def prepare(args):
     """Look at all input; returns what is to be called then, and returns the exit code."""
     from skcxr.synthesis import check_target
 
+    if args.out is None:
+        args.out = str(Path("skcxr-synthetic") / datetime.now().strftime("%Y-%m-%d-%H%M%S"))
     check_target(args.out, overwrite=args.overwrite)
     if not 0 <= args.holdout < 1:
         raise ValueError(f"--holdout {args.holdout:g} must be at least 0 and below 1.")
@@ -79,7 +100,13 @@ def _synthesize(args, train, holdout):
 
     X, y = train.data, train.target_names[train.target]
     counts = {k: n + args.n for k, n in zip(*np.unique(y, return_counts=True), strict=True)}
-    gan = gan_of(args, checkpoint=args.checkpoint, verbose=int(args.n_jobs == 1))
+    say(
+        args,
+        f"{len(counts)} GANs, one a class, of width {args.gan_width}, trained for "
+        f"{args.gan_epochs * 34} steps of {args.gan_batch}: {', '.join(map(str, counts))}",
+    )
+    verbose = int(args.n_jobs == 1 and shows_progress(args))
+    gan = gan_of(args, checkpoint=args.checkpoint, verbose=verbose)
     sampler = DCGANOversampler(
         gan, sampling_strategy=counts, random_state=args.seed, n_jobs=args.n_jobs
     )
@@ -89,7 +116,7 @@ def _synthesize(args, train, holdout):
     provenance = {
         "parameters": {k: str(v) for k, v in gan.get_params().items()},
         "seed": args.seed,
-        "settings": {k: v for k, v in vars(args).items() if k != "command"},
+        "settings": {k: v for k, v in settings_of(args).items() if k != "command"},
         "training_set": training_fingerprint(X, y),
         "n_files_left_out": len(train.skipped),
         "audit": None,
@@ -103,11 +130,11 @@ def _synthesize(args, train, holdout):
         # Through pandas' own writer, which turns NumPy's numbers into JSON's.
         provenance["quality"] = json.loads(table.to_json(orient="index"))
         for k, verdict in table["copying"].items():
-            print(f"{k}: {verdict} (an audit, no guarantee)")
+            say(args, f"{k}: {in_color(verdict)} (an audit, no guarantee)")
             for pair in provenance["audit"].get(str(k), {"pairs": []})["pairs"]:
                 pair["file"] = file_name(k, pair["synthetic"], args.format)
                 if pair["copy"]:
-                    print(f"  {pair['file']} is closer to a training image than honest ones come")
+                    say(args, f"  {pair['file']} is closer to a training image than honest ones")
     side = args.image_size
     images = {str(k): of_class.reshape(-1, side, side) for k, of_class in samples.items()}
     manifest = write_images(
@@ -117,5 +144,14 @@ def _synthesize(args, train, holdout):
         file_format=args.format,
         overwrite=args.overwrite,
     )
-    print(f"{len(manifest)} synthetic images are in {args.out}")
+    tell(
+        args,
+        {
+            "folder": str(args.out),
+            "n_by_class": {str(k): args.n for k in counts},
+            "audit": provenance["audit"],
+            "quality": provenance.get("quality"),
+        },
+    )
+    say(args, f"{len(manifest)} synthetic images are in {args.out}")
     return 0

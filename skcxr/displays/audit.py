@@ -105,7 +105,14 @@ def _draw_chances(ax, chances):
     for row, (_, found) in zip(rows, chances.iterrows(), strict=True):
         ends = [[found["value"] - found["low"]], [found["high"] - found["value"]]]
         style = {"color": ORANGE, "marker": "s"} if found["alarm"] else {"color": BLUE}
-        ax.errorbar([found["value"]], [row], xerr=ends, capsize=3, **({"marker": "o"} | style))
+        ax.errorbar(
+            [found["value"]],
+            [row],
+            xerr=ends,
+            capsize=3,
+            clip_on=False,
+            **({"marker": "o"} | style),
+        )
     ax.axvline(0.5, color="0.4", linewidth=0.8, linestyle="--")
     labels = chances["statistic"] + ", " + chances["space"]
     ax.set_yticks(rows, labels, fontsize=8)

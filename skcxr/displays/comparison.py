@@ -110,7 +110,7 @@ class ComparisonDisplay:
         for row, arm in zip(rows, table.index, strict=True):
             values = self.folds[arm]
             ax.scatter(
-                values, np.full(len(values), row - 0.22), s=10, color=ORANGE, alpha=0.6, linewidth=0
+                values, np.full(len(values), row - 0.22), s=10, color=ORANGE, alpha=0.8, linewidth=0
             )
         means = table["difference"].to_numpy()
         ends = np.abs(table[["low", "high"]].to_numpy().T - means)

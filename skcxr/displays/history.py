@@ -23,7 +23,7 @@ class TrainingHistoryDisplay:
 
     Parameters
     ----------
-    history : list of dict
+    history : pandas.DataFrame
         A row an epoch, as ``DCGAN.history_``.
     monitor : dict or None, default=None
         What belongs beside monitored figures, as ``DCGAN.monitor_``.
@@ -73,12 +73,13 @@ class TrainingHistoryDisplay:
         ValueError
             If `gan` has no history, or `ax` has not one for each panel.
         """
-        if not getattr(gan, "history_", None):
+        history = getattr(gan, "history_", None)
+        if history is None or not len(history):
             raise ValueError(
                 f"gan={gan!r} has no history_. Pass a fitted DCGAN; of a DCGANOversampler, one "
                 "of the values of estimators_."
             )
-        return cls(history=gan.history_, monitor=getattr(gan, "monitor_", None)).plot(ax)
+        return cls(history=history, monitor=getattr(gan, "monitor_", None)).plot(ax)
 
     def plot(self, ax=None):
         """Draw the panels.
@@ -94,7 +95,7 @@ class TrainingHistoryDisplay:
         """
         import matplotlib.pyplot as plt
 
-        measured = {name for row in self.history for name in row}
+        measured = set(self.history.columns)
         panels = {title: lines for title, lines in PANELS.items() if measured & set(lines)}
         if ax is None:
             _, ax = plt.subplots(
@@ -107,10 +108,11 @@ class TrainingHistoryDisplay:
         axes = as_axes(ax, len(panels), "one for each panel")
         for ax, (title, lines) in zip(axes, panels.items(), strict=True):
             for name, (label, color, style) in lines.items():
-                rows = [row for row in self.history if name in row]
+                # Some of a panel's figures, and some epochs, may be without.
+                measures = self.history[["epoch", name]].dropna()
                 ax.plot(
-                    [row["epoch"] for row in rows],
-                    [row[name] for row in rows],
+                    measures["epoch"],
+                    measures[name],
                     style,
                     color=color,
                     label=label,
@@ -125,7 +127,18 @@ class TrainingHistoryDisplay:
             ax.tick_params(labelsize=8)
             ax.spines[["top", "right"]].set_visible(False)
             if len(lines) > 1:
-                ax.legend(fontsize=7, frameon=False)
+                # Above the panel, where it hides no curve.
+                ax.legend(
+                    fontsize=7,
+                    frameon=False,
+                    loc="lower left",
+                    bbox_to_anchor=(0, 1),
+                    borderaxespad=0,
+                    ncols=len(lines),
+                    columnspacing=0.8,
+                    handlelength=1.6,
+                    handletextpad=0.4,
+                )
             if title == "Discriminator's output":
                 ax.set_ylim(0, 1)
         axes[-1].set_xlabel("Epoch", fontsize=8)

@@ -21,7 +21,7 @@ def test_losses_and_outputs_over_epochs(tiny_gan, phantoms):
     names = ["loss_d", "loss_g", "d_x", "d_g_z1", "d_g_z2"]
     for line, name in zip(lines, names, strict=True):
         np.testing.assert_array_equal(line.get_xdata(), [1, 2, 3, 4])
-        np.testing.assert_array_equal(line.get_ydata(), [row[name] for row in gan.history_])
+        np.testing.assert_array_equal(line.get_ydata(), gan.history_[name])
 
 
 def test_what_was_monitored_is_drawn_where_it_was(tiny_gan, phantoms):
