@@ -83,7 +83,7 @@ class DCGAN(Persistent, BaseEstimator):
         (height, width) or (channels, height, width) that the rows of a flat X have; None takes
         square ones of one channel.
     device : str, default="auto"
-        PyTorch device; "auto" is CUDA where there is one.
+        PyTorch device; "auto" is CUDA where there is one: of several, each worker takes its own.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, batches, latent vectors and augmentation. Pass an int for reproducible
         results. PyTorch's global generators are neither used nor changed.
