@@ -93,7 +93,7 @@ class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseE
         finds it faster and right, and float32 for all other modules. Weights, loss and predictions
         are float32.
     device : str, default="auto"
-        PyTorch device; "auto" is CUDA where there is one.
+        PyTorch device; "auto" is CUDA where there is one: of several, each worker takes its own.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, batches and augmentation. Pass an int for reproducible results.
     verbose : int, default=0

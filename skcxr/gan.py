@@ -90,7 +90,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         has it; "auto" takes it where a short check finds it faster and right. Weights, losses and
         the optimizers are float32, and so are `sample` and `decision_function`.
     device : str, default="auto"
-        PyTorch device; "auto" is CUDA where there is one.
+        PyTorch device; "auto" is CUDA where there is one: of several, each worker takes its own.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, batches, latent vectors and augmentation. Pass an int for reproducible
         results. PyTorch's global generators are neither used nor changed.

@@ -90,7 +90,8 @@ class DCGANOversampler(Documented, Persistent, BaseOverSampler):
         - callable: from y to such a dict. :class:`grow` enlarges every class;
         - float, for two classes: ratio of the minority's new size to the majority's.
     n_jobs : int or None, default=None
-        Classes trained at once, by joblib.
+        Classes trained at once, by joblib, which share the threads or, with ``device="auto"``, the
+        GPUs. ``docs/scale.md`` has clusters, and what the result depends on.
     random_state : int, RandomState instance or None, default=None
         Seeds of all classes are drawn from it. Pass an int for reproducible results.
 
