@@ -169,6 +169,8 @@ def _time_left(finished, arms, n_folds, n_jobs):
         return ""
     left = sum((n_folds - len(took)) * sum(took) / len(took) for took in seconds.values())
     left = round(left / n_jobs)
+    if not left:
+        return ""
     return f"about {left // 60} min left" if left >= 90 else f"about {left} s left"
 
 
