@@ -16,9 +16,9 @@ from skorch.callbacks import LRScheduler
 from skcxr.augment import resolve_augment
 from skcxr.images import ImageSpec, TrainingImages
 from skcxr.labels import check_labels
-from skcxr.networks import CXRNet, forward_in_batches, resolve_device
+from skcxr.networks import CXRNet, forward_in_batches
 from skcxr.notebook import Documented, EpochHistory
-from skcxr.parallel import one_fit
+from skcxr.parallel import one_fit, resolve_device
 from skcxr.persistence import (
     Persistent,
     adopt,

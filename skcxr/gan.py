@@ -18,9 +18,9 @@ from skcxr.checkpoint import Checkpoint, fingerprint
 from skcxr.cuda_graphs import own_stream
 from skcxr.gan_training import GANTraining, check_converging, in_words
 from skcxr.images import ImageSpec, TrainingImages, crop_from_square, pad_to_square
-from skcxr.networks import IMAGE_SIZES, Discriminator, forward_in_batches, resolve_device
+from skcxr.networks import IMAGE_SIZES, Discriminator, forward_in_batches
 from skcxr.notebook import Documented, EpochHistory
-from skcxr.parallel import one_fit
+from skcxr.parallel import one_fit, resolve_device
 from skcxr.persistence import (
     Persistent,
     adopt,

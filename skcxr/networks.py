@@ -8,7 +8,6 @@ from torch import nn
 from torch.nn import functional as F
 
 from skcxr.convolutions import convolve
-from skcxr.parallel import worker_number
 
 LEAK = 0.2
 IMAGE_SIZES = (16, 32, 64, 128, 256)
@@ -277,29 +276,6 @@ class CXRNet(nn.Sequential):
         )
         # A third less time on a CPU than the default layout.
         self.to(memory_format=torch.channels_last)
-
-
-def resolve_device(device):
-    """The torch.device that a parameter ``device`` stands for: "auto" is CUDA where there is one.
-
-    Where there are several GPUs, the workers of joblib or dask each take one, in turn.
-
-    Raises
-    ------
-    ValueError
-        If PyTorch does not know the device, or can not reach it here.
-    """
-    if device == "auto":
-        if not torch.cuda.is_available():
-            return torch.device("cpu")
-        return torch.device("cuda", worker_number() % torch.cuda.device_count())
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, TypeError) as error:
-        raise ValueError(
-            f"device={device!r} can not be used here: {str(error).splitlines()[0]} "
-            "Pass device='auto' or 'cpu'."
-        ) from error
 
 
 @torch.inference_mode()

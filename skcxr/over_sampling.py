@@ -196,7 +196,9 @@ class DCGANOversampler(Documented, Persistent, BaseOverSampler):
         growing = [(k, n, seed) for (k, n), seed in zip(wanted.items(), seeds, strict=True) if n]
         estimator = DCGAN() if self.estimator is None else self.estimator
         n_jobs, n_threads = divided(self.n_jobs, len(growing))
-        results = Parallel(n_jobs=n_jobs, return_as=as_they_come("generator"))(
+        # dask's backend takes all its workers, whatever n_jobs is.
+        in_turn = {"backend": "sequential"} if n_jobs == 1 else {}
+        results = Parallel(n_jobs=n_jobs, return_as=as_they_come("generator"), **in_turn)(
             # X whole, and each worker takes its rows: joblib passes a memory map by its file's
             # name. safe=False copies an object that is no scikit-learn estimator.
             delayed(_fit_sample)(

@@ -1,4 +1,4 @@
-"""Fits side by side, by joblib: how many threads each may use, and which worker it is in.
+"""Fits side by side, by joblib: how many threads each may use, and which device.
 
 Worker processes of joblib's loky, of dask and of ray find their share of the cores in their
 environment. Threads, and the forks of joblib's multiprocessing, do not: one of several fits there
@@ -98,6 +98,29 @@ def worker_number():
     """Number, from 0, of the worker that this is: a process of joblib or dask, or a thread."""
     identity = multiprocessing.current_process()._identity
     return (identity[-1] - 1 if identity else 0) + getattr(_this_fit, "position", 0)
+
+
+def resolve_device(device):
+    """The torch.device that a parameter ``device`` stands for: "auto" is CUDA where there is one.
+
+    Where there are several GPUs, the workers of joblib or dask each take one, in turn.
+
+    Raises
+    ------
+    ValueError
+        If PyTorch does not know the device, or can not reach it here.
+    """
+    if device == "auto":
+        if not torch.cuda.is_available():
+            return torch.device("cpu")
+        return torch.device("cuda", worker_number() % torch.cuda.device_count())
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise ValueError(
+            f"device={device!r} can not be used here: {str(error).splitlines()[0]} "
+            "Pass device='auto' or 'cpu'."
+        ) from error
 
 
 def _threads_here():

@@ -10,7 +10,6 @@ from skcxr.networks import (
     Dropout,
     Generator,
     forward_in_batches,
-    resolve_device,
 )
 
 # (layer, parameters) as the paper prints them.
@@ -187,18 +186,6 @@ def test_rows_are_asked_for_in_turn_a_batch_at_a_time():
     next(outputs)
     assert asked == [(0, 4)]
     assert [(rows.start, rows.stop, len(out)) for rows, out in outputs] == [(4, 8, 4), (8, 10, 2)]
-
-
-def test_unknown_devices_are_refused():
-    with pytest.raises(ValueError, match="device='gpu' can not be used here"):
-        resolve_device("gpu")
-
-
-@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is here")
-def test_missing_cuda_is_said():
-    with pytest.raises(ValueError, match=r"device='cuda' can not be used here: .* 'cpu'"):
-        resolve_device("cuda")
-    assert resolve_device("auto").type == "cpu"
 
 
 def test_networks_can_be_copied():

@@ -14,9 +14,8 @@ from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import cross_val_predict, cross_validate
 
 from skcxr import DCGANOversampler
-from skcxr.networks import resolve_device
 from skcxr.over_sampling import grow
-from skcxr.parallel import as_they_come, divided, one_fit, worker_number
+from skcxr.parallel import as_they_come, divided, one_fit, resolve_device, worker_number
 
 rng = np.random.default_rng(0)
 X, y = rng.integers(0, 255, (40, 16)).astype(np.uint8), np.arange(40) % 4
@@ -199,6 +198,18 @@ def test_workers_open_a_memory_map_by_its_file_and_get_no_copy(tmp_path, mapped)
     assert max(written) < 1000 if mapped else large.nbytes <= max(written) < 1.1 * large.nbytes
 
 
+def test_unknown_devices_are_refused():
+    with pytest.raises(ValueError, match="device='gpu' can not be used here"):
+        resolve_device("gpu")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is here")
+def test_missing_cuda_is_said():
+    with pytest.raises(ValueError, match=r"device='cuda' can not be used here: .* 'cpu'"):
+        resolve_device("cuda")
+    assert resolve_device("auto").type == "cpu"
+
+
 @pytest.fixture
 def three_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
@@ -243,6 +254,6 @@ def test_processes_are_numbered_one_after_the_other(tmp_path):
 @pytest.mark.usefixtures("three_gpus")
 @pytest.mark.parametrize(("number", "device"), [(1, "cuda:1"), (2, "cuda:2"), (7, "cuda:1")])
 def test_a_workers_number_decides_on_its_gpu(monkeypatch, number, device):
-    monkeypatch.setattr("skcxr.networks.worker_number", lambda: number)
+    monkeypatch.setattr("skcxr.parallel.worker_number", lambda: number)
     assert str(resolve_device("auto")) == device
     assert resolve_device("cpu") == torch.device("cpu")
