@@ -77,6 +77,7 @@ DESIGNS = {
     "CXRNet, one-cycle 0.1, batches of 32": {"batch_size": 32},
     "CXRNet, no dropout": {"module": variant(dropout=0.0)},
     "CXRClassifier()": CXRClassifier().get_params(),
+    "CXRClassifier(), in bfloat16": CXRClassifier(precision="bfloat16").get_params(),
     "CXRClassifier(batch_size=32, lr=0.05)": CXRClassifier(batch_size=32, lr=0.05).get_params(),
     "CXRClassifier(batch_size=16, lr=0.03)": CXRClassifier(batch_size=16, lr=0.03).get_params(),
 }
