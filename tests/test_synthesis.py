@@ -67,6 +67,7 @@ def test_synthesize_writes_marked_images_and_where_they_come_from(phantom_folder
     assert sorted(provenance["audit"]) == ["covid", "normal"]
     assert provenance["audit"]["covid"]["verdict"] == provenance["quality"]["covid"]["copying"]
     assert sum(provenance["training_set"]["n_by_class"].values()) < 48
+    assert len(provenance["training_set"]["sha256"]) == 64
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
 
 
@@ -172,6 +173,16 @@ def test_without_a_holdout_there_is_no_audit(phantom_folder, tmp_path):
     provenance = json.loads((out / PROVENANCE).read_text())
     assert provenance["audit"] is None
     assert provenance["training_set"]["n_images"] == 48
+
+
+def test_an_earlier_result_is_replaced_when_told(phantom_folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    given = "--data", phantom_folder, "--out", out, "--holdout", 0
+    assert synthesize(*given) == 0
+    assert synthesize(*given, "--seed", 1) == 2
+    assert "Pass a new folder, or --overwrite" in capsys.readouterr().err
+    assert synthesize(*given, "--seed", 1, "--overwrite") == 0
+    assert json.loads((out / PROVENANCE).read_text())["seed"] == 1
 
 
 def test_a_killed_run_goes_on(phantom_folder, tmp_path):
@@ -363,6 +374,7 @@ def test_audit_prints_and_keeps_what_it_found(audited, tmp_path, capsys):
     ("limit", "code", "message"),
     [
         (["--max-copies", "8"], 0, None),
+        (["--max-copies", "2"], 0, None),
         (["--max-copies", "1"], 1, "Exceeded: copied images of covid in pixels is 2, above 1"),
         (["--max-share", "0.01"], 1, "Exceeded: share nearer to train of normal in cxr features"),
     ],

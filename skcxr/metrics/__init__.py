@@ -1,6 +1,7 @@
 """Figures on arrays: what a classifier gets right, and how near synthetic images are to real."""
 
 from skcxr.metrics.classification import expected_calibration_error, per_class_report
+from skcxr.metrics.findings import AuditResult, SuspiciousPair
 from skcxr.metrics.generative import (
     PRDC,
     KernelDistance,
@@ -10,7 +11,7 @@ from skcxr.metrics.generative import (
     kernel_distance,
     precision_recall_density_coverage,
 )
-from skcxr.metrics.memorization import AuditResult, SuspiciousPair, audit
+from skcxr.metrics.memorization import audit
 from skcxr.metrics.paired import corrected_interval, mcnemar_p_value, wilcoxon_p_value
 from skcxr.metrics.quality import generative_report
 
