@@ -126,11 +126,12 @@ def flop_of_a_step():
     Forward: G once, D three times. Backward: two products a layer for G, and for D on its two
     batches, but one for D in G's step, whose weights are frozen, and for the first layers' input.
     """
-    g, d, first_g, first_d = 0, 0, 100 * 512 * 16, 64 * 16 * 32 * 32
-    for narrow, wide, side in ((1, 64, 32), (64, 128, 16), (128, 256, 8), (256, 512, 4)):
-        g += narrow * wide * 16 * side**2
-        d += narrow * wide * 16 * side**2
-    g, d = g + first_g, d + 512 * 16
+    shared = sum(
+        narrow * wide * 16 * side**2
+        for narrow, wide, side in ((1, 64, 32), (64, 128, 16), (128, 256, 8), (256, 512, 4))
+    )
+    first_g, first_d = 100 * 512 * 16, 64 * 16 * 32 * 32
+    g, d = shared + first_g, shared + 512 * 16
     passes = g + 2 * g - first_g + 3 * d + 2 * (2 * d - first_d) + d
     return 2 * BATCH * passes
 

@@ -266,9 +266,10 @@ class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseE
         labels = torch.as_tensor(targets, dtype=torch.int64, device=device)
         # Of other modules it is not known whether they can do with bfloat16.
         can_choose = self.precision != "auto" or net.module is CXRNet
-        precision = resolve_precision(self.precision, device) if can_choose else "float32"
-        with one_fit(), seeded(seed, device), autocast(device, precision):
-            net.fit(LabelledImages(images, labels), y=None)
+        with one_fit():
+            precision = resolve_precision(self.precision, device) if can_choose else "float32"
+            with seeded(seed, device), autocast(device, precision):
+                net.fit(LabelledImages(images, labels), y=None)
         check_finite(net)
         # Set together and last: net, classes and spec belong together, also after a failed fit.
         self.net_, self.classes_, self.spec_ = at_rest(net), classes, spec

@@ -32,7 +32,7 @@ def convolve(layer, x):
         return layer(x)
     autocast = torch.is_autocast_enabled("cpu")
     dtype = torch.get_autocast_dtype("cpu") if autocast else layer.weight.dtype
-    return (_Up if transposed else _Down).apply(x, layer.weight, dtype)
+    return _Strided.apply(x, layer.weight, dtype, transposed)
 
 
 def _from_pixel(z, weight):
@@ -47,18 +47,18 @@ def _to_pixel(x, weight):
     return logits.view(-1, 1, 1, 1)
 
 
-class _Down(torch.autograd.Function):
-    """4x4 convolution of stride 2 and padding 1, in `dtype`.
+class _Strided(torch.autograd.Function):
+    """4x4 convolution of stride 2 and padding 1, in `dtype`, or the same with its sides exchanged.
 
     Its backward can be differentiated, but then casts the kernel again, since what forward has cast
     leads back to nothing.
     """
 
     @staticmethod
-    def forward(ctx, x, weight, dtype):
+    def forward(ctx, x, weight, dtype, transposed):
         ctx.save_for_backward(x, weight)
-        ctx.cast = weight.to(dtype)
-        return _down(x.to(dtype), ctx.cast)
+        ctx.cast, ctx.transposed = weight.to(dtype), transposed
+        return (_up if transposed else _down)(x.to(dtype), ctx.cast)
 
     @staticmethod
     def backward(ctx, gradient):
@@ -66,31 +66,12 @@ class _Down(torch.autograd.Function):
         cast = weight.to(ctx.cast.dtype) if torch.is_grad_enabled() else ctx.cast
         of_x = of_weight = None
         if ctx.needs_input_grad[0]:
-            of_x = _up(gradient, cast).to(x.dtype)
+            of_x = (_down if ctx.transposed else _up)(gradient, cast).to(x.dtype)
         if ctx.needs_input_grad[1]:
-            of_weight = _kernel_gradient(gradient, x.to(cast.dtype)).to(weight.dtype)
-        return of_x, of_weight, None
-
-
-class _Up(torch.autograd.Function):
-    """4x4 transposed convolution of stride 2 and padding 1: the same, its two sides exchanged."""
-
-    @staticmethod
-    def forward(ctx, x, weight, dtype):
-        ctx.save_for_backward(x, weight)
-        ctx.cast = weight.to(dtype)
-        return _up(x.to(dtype), ctx.cast)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        x, weight = ctx.saved_tensors
-        cast = weight.to(ctx.cast.dtype) if torch.is_grad_enabled() else ctx.cast
-        of_x = of_weight = None
-        if ctx.needs_input_grad[0]:
-            of_x = _down(gradient, cast).to(x.dtype)
-        if ctx.needs_input_grad[1]:
-            of_weight = _kernel_gradient(x.to(cast.dtype), gradient).to(weight.dtype)
-        return of_x, of_weight, None
+            x = x.to(cast.dtype)
+            small, large = (x, gradient) if ctx.transposed else (gradient, x)
+            of_weight = _kernel_gradient(small, large).to(weight.dtype)
+        return of_x, of_weight, None, None
 
 
 def _down(large, weight):

@@ -3,12 +3,18 @@
 import os
 import threading
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 
 def temporary_for(path):
     """A path beside `path`, of this thread: a rename is at once within one file system alone."""
     return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+
+
+def dated_folder(parent):
+    """The path of a folder in `parent` that is named by the time."""
+    return Path(parent) / datetime.now().strftime("%Y-%m-%d-%H%M%S")
 
 
 @contextmanager

@@ -284,9 +284,11 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         measure = self._sample_monitor(X, spec, seed)
         images = TrainingImages(X, spec, self.image_size, device)
-        precision = resolve_precision(self.precision, device)
-        with one_fit(), own_stream(device):
-            fitted = self._train(images, seed, precision, measure)
+        # The check of precision too takes a number of threads of its own, and puts it back.
+        with one_fit():
+            precision = resolve_precision(self.precision, device)
+            with own_stream(device):
+                fitted = self._train(images, seed, precision, measure)
         # Set together and last: networks and spec belong together, also after a fit that failed.
         self.generator_, self.discriminator_, self._history = fitted
         self.precision_ = precision

@@ -18,7 +18,7 @@ SMALLEST_GAIN = 1.1
 
 
 def resolve_precision(precision, device):
-    """ "float32" or "bfloat16", which a parameter ``precision`` stands for on `device`.
+    """What a parameter ``precision`` stands for on `device`: "float32" or "bfloat16".
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def resolve_precision(precision, device):
     device : torch.device
     """
     if precision == "auto":
-        return "bfloat16" if bfloat16_pays(str(device)) else "float32"
+        return "bfloat16" if bfloat16_pays(device) else "float32"
     return precision
 
 
@@ -48,7 +48,7 @@ def bfloat16_pays(device):
 
     Parameters
     ----------
-    device : str
+    device : torch.device
 
     Returns
     -------
@@ -66,7 +66,7 @@ def _check(device):
         # The time of one thread is the same whatever else the machine does, and so is the answer.
         torch.set_num_threads(1)
         # A sixteenth of the work first: without its instructions, bfloat16 can take far longer.
-        return all(_is_faster_and_right(torch.device(device), width) for width in (16, 64))
+        return all(_is_faster_and_right(device, width) for width in (16, 64))
     except RuntimeError:  # not implemented here
         return False
     finally:

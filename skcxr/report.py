@@ -19,7 +19,7 @@ from skcxr.displays import (
     SyntheticSamplesDisplay,
     TrainingHistoryDisplay,
 )
-from skcxr.files import check_empty, replacing
+from skcxr.files import check_empty, dated_folder, replacing
 from skcxr.inspection import inspect_samples
 from skcxr.report_page import FirstFold, control_of, report_page
 
@@ -35,10 +35,7 @@ def new_folder(out):
     FileExistsError
         If `out` is there and not empty, or is a file.
     """
-    if out is None:
-        folder = Path("skcxr-results") / datetime.now().strftime("%Y-%m-%d-%H%M%S")
-    else:
-        folder = Path(out)
+    folder = dated_folder("skcxr-results") if out is None else Path(out)
     check_empty(folder)
     (folder / "pipelines").mkdir(parents=True)
     return folder

@@ -54,12 +54,12 @@ def test_auto_takes_float32_elsewhere(monkeypatch, case):
 
 def test_the_check_runs_once_a_process(monkeypatch):
     pretend(monkeypatch)
-    assert bfloat16_pays("cpu")
+    assert bfloat16_pays(CPU)
     pretend(monkeypatch, lacking=True)
-    assert bfloat16_pays("cpu")
+    assert bfloat16_pays(CPU)
 
 
 def test_the_check_leaves_threads_and_generators_alone(global_generators):
     n_threads = torch.get_num_threads()
-    assert bfloat16_pays("cpu") in (True, False)
+    assert bfloat16_pays(CPU) in (True, False)
     assert torch.get_num_threads() == n_threads

@@ -4,7 +4,7 @@ import click
 
 from skcxr import __version__
 from skcxr.cli import audit, evaluate, synthesize
-from skcxr.cli.options import EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_INTERRUPTED, colored
+from skcxr.cli.options import EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_INTERRUPTED, complain
 
 COMMANDS = {"evaluate": evaluate, "synthesize": synthesize, "audit": audit}
 
@@ -59,7 +59,5 @@ def main(argv=None):
 
 
 def _fail(args, error, code):
-    """One line of what went wrong; returns the exit code."""
-    message = " ".join(str(error).split())
-    click.echo(f"skcxr {args.command}: {colored('error:', 'red')} {message}", err=True)
+    complain(args, error)
     return code

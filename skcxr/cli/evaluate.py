@@ -8,8 +8,8 @@ from skcxr.cli.options import (
     EXIT_DIVERGED,
     EXIT_INTERRUPTED,
     Whole,
-    colored,
     command,
+    complain,
     data_options,
     folder,
     gan_of,
@@ -154,7 +154,7 @@ def _evaluate(args, data, arms, cv, report):
         click.echo(f"Interrupted: {n_finished} of {n_fits} fits had finished.", err=True)
         code = EXIT_INTERRUPTED
     except FloatingPointError as error:
-        click.echo(f"skcxr {args.command}: {colored('error:', 'red')} {error}", err=True)
+        complain(args, error)
         code = EXIT_DIVERGED
     say(args, report.summarize())
     tell(args, report.to_dict())

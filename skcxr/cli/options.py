@@ -140,6 +140,12 @@ def tell(args, result):
         click.echo(json.dumps(result, indent=2))
 
 
+def complain(args, error):
+    """One line on stderr of what went wrong."""
+    message = " ".join(str(error).split())
+    click.echo(f"skcxr {args.command}: {colored('error:', 'red')} {message}", err=True)
+
+
 def colored(text, color):
     """`text` in bold and a colour, unless NO_COLOR is set; click drops it where no one looks."""
     return text if os.environ.get("NO_COLOR") else click.style(text, fg=color, bold=True)

@@ -1,9 +1,7 @@
 """skcxr synthesize: synthetic images of each class, with where they come from."""
 
 import json
-from datetime import datetime
 from functools import partial
-from pathlib import Path
 
 import click
 
@@ -52,10 +50,11 @@ COMMAND = command(
 
 def prepare(args):
     """Look at all input; returns what is to be called then, and returns the exit code."""
+    from skcxr.files import dated_folder
     from skcxr.synthesis import check_target
 
     if args.out is None:
-        args.out = str(Path("skcxr-synthetic") / datetime.now().strftime("%Y-%m-%d-%H%M%S"))
+        args.out = str(dated_folder("skcxr-synthetic"))
     check_target(args.out, overwrite=args.overwrite)
     if not 0 <= args.holdout < 1:
         raise ValueError(f"--holdout {args.holdout:g} must be at least 0 and below 1.")
