@@ -61,5 +61,9 @@ def test_the_check_runs_once_a_process(monkeypatch):
 
 def test_the_check_leaves_threads_and_generators_alone(global_generators):
     n_threads = torch.get_num_threads()
-    assert bfloat16_pays(CPU) in (True, False)
-    assert torch.get_num_threads() == n_threads
+    torch.set_num_threads(2)  # another number than the check's own
+    try:
+        assert bfloat16_pays(CPU) in (True, False)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(n_threads)
