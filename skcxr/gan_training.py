@@ -115,7 +115,9 @@ class GANTraining:
         self.rng.set_state(state["rng"])
 
     def networks(self):
-        """G and D on the CPU, in evaluation mode, without what only training needs."""
+        """G and D on the CPU, in evaluation mode, without what only training needs: the end of it."""
+        # It holds this object, and with it the images, until the garbage collector comes.
+        del self.run_step
         for net in (self.G, self.D):
             net.cpu().eval().requires_grad_(False).zero_grad()
         return self.G, self.D

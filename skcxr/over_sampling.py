@@ -17,7 +17,7 @@ from sklearn.utils.validation import validate_data
 from skcxr.gan import DCGAN
 from skcxr.labels import check_labels
 from skcxr.notebook import Documented
-from skcxr.parallel import as_they_come, divided, one_fit
+from skcxr.parallel import as_they_come, divided, one_fit, sharing_a_gpu
 from skcxr.persistence import Persistent
 
 
@@ -91,7 +91,8 @@ class DCGANOversampler(Documented, Persistent, BaseOverSampler):
         - float, for two classes: ratio of the minority's new size to the majority's.
     n_jobs : int or None, default=None
         Classes trained at once, by joblib, which share the threads or, with ``device="auto"``, the
-        GPUs. ``docs/scale.md`` has clusters, and what the result depends on.
+        GPUs. None is one, but on a GPU all, in threads. ``docs/scale.md`` has clusters, and what
+        the result depends on.
     random_state : int, RandomState instance or None, default=None
         Seeds of all classes are drawn from it. Pass an int for reproducible results.
 
@@ -195,10 +196,13 @@ class DCGANOversampler(Documented, Persistent, BaseOverSampler):
         )
         growing = [(k, n, seed) for (k, n), seed in zip(wanted.items(), seeds, strict=True) if n]
         estimator = DCGAN() if self.estimator is None else self.estimator
-        n_jobs, n_threads = divided(self.n_jobs, len(growing))
-        # dask's backend takes all its workers, whatever n_jobs is.
-        in_turn = {"backend": "sequential"} if n_jobs == 1 else {}
-        results = Parallel(n_jobs=n_jobs, return_as=as_they_come("generator"), **in_turn)(
+        device = getattr(estimator, "device", None) if self.n_jobs is None else None
+        with sharing_a_gpu(device, len(growing)):
+            n_jobs, n_threads = divided(self.n_jobs, len(growing))
+            # dask's backend takes all its workers, whatever n_jobs is.
+            in_turn = {"backend": "sequential"} if n_jobs == 1 else {}
+            parallel = Parallel(n_jobs=n_jobs, return_as=as_they_come("generator"), **in_turn)
+        results = parallel(
             # X whole, and each worker takes its rows: joblib passes a memory map by its file's
             # name. safe=False copies an object that is no scikit-learn estimator.
             delayed(_fit_sample)(

@@ -8,10 +8,10 @@ has one thread, unless its number of siblings is known (:func:`divided`).
 import multiprocessing
 import sys
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import torch
-from joblib import effective_n_jobs
+from joblib import effective_n_jobs, parallel_config
 from joblib.parallel import get_active_backend
 
 _this_fit = threading.local()
@@ -55,6 +55,25 @@ def divided(n_jobs, n_fits):
     if _in_worker(backend):
         n_at_once = min(n_at_once, n_threads)
     return n_at_once, max(1, n_threads // n_at_once)
+
+
+def sharing_a_gpu(device, n_fits):
+    """joblib's configuration in which fits on a GPU go side by side in threads, a stream each.
+
+    One small network leaves most of a large GPU idle. It is a context that changes nothing where
+    `device` is no GPU, or where a configuration of the caller's asks for several workers already.
+
+    Parameters
+    ----------
+    device : str, torch.device or None
+        The parameter of the estimator that is to be fitted.
+    n_fits : int
+        Fits in all.
+    """
+    on_gpu = torch.cuda.is_available() and str(device).startswith(("auto", "cuda"))
+    if not on_gpu or effective_n_jobs(None) > 1:
+        return nullcontext()
+    return parallel_config(backend="threading", n_jobs=max(1, n_fits))
 
 
 @contextmanager

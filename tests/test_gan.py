@@ -1,3 +1,6 @@
+import gc
+import weakref
+
 import joblib
 import numpy as np
 import pytest
@@ -7,6 +10,7 @@ from sklearn.base import clone
 
 from skcxr import DCGAN
 from skcxr.gan_training import GANTraining, ShuffledRows
+from skcxr.images import TrainingImages
 from skcxr.networks import Discriminator, Generator
 
 rng = np.random.default_rng(0)
@@ -220,6 +224,23 @@ def test_fitted_state_is_at_rest_on_the_cpu(tiny_gan, phantoms):
     for network in (gan.generator_, gan.discriminator_):
         assert not network.training
         assert all(p.device.type == "cpu" and p.grad is None for p in network.parameters())
+
+
+def test_training_images_are_freed_without_the_garbage_collector(tiny_gan, phantoms, monkeypatch):
+    made = []
+
+    class Watched(TrainingImages):
+        def __init__(self, *args):
+            super().__init__(*args)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr("skcxr.gan.TrainingImages", Watched)
+    gc.disable()
+    try:
+        tiny_gan.fit(phantoms.images)
+        assert [image() for image in made] == [None]
+    finally:
+        gc.enable()
 
 
 def test_joblib_round_trip(tiny_gan, phantoms, tmp_path):

@@ -33,6 +33,7 @@ class Spy(BaseEstimator):
         time.sleep(0.15)
         device = str(resolve_device(self.device)) if self.device else None
         note = repr((start, time.time(), torch.get_num_threads(), device))
+        self.folder.mkdir(exist_ok=True)
         (self.folder / f"{threading.get_ident()}-{start}").write_text(note)
         self.n_features_ = X.shape[1]
         return self
@@ -173,6 +174,7 @@ class WatchingSpy(Spy):
 
     def fit(self, X, y=None):
         written = sum(file.stat().st_size for file in self.device.rglob("*.pkl"))
+        self.folder.mkdir(exist_ok=True)
         (self.folder / f"{threading.get_ident()}-{time.time()}").write_text(str(written))
         self.n_features_ = X.shape[1]
         return self
@@ -219,8 +221,33 @@ def three_gpus(monkeypatch):
 @pytest.mark.usefixtures("three_gpus")
 def test_a_process_of_its_own_takes_the_first_gpu(tmp_path):
     assert resolve_device("auto") == torch.device("cuda", 0)
-    sampler(tmp_path, device="auto").fit_resample(X, y)
+    sampler(tmp_path, n_jobs=1, device="auto").fit_resample(X, y)
     assert {device for *_, device in notes(tmp_path)} == {"cuda:0"}
+
+
+def at_once(folder):
+    """The largest number of fits that went on at one time."""
+    starts, ends, *_ = zip(*notes(folder), strict=True)
+    return max(
+        sum(s <= start < e for s, e in zip(starts, ends, strict=True)) for start in starts
+    )
+
+
+@pytest.mark.usefixtures("three_gpus")
+@pytest.mark.parametrize(("device", "n"), [("auto", 4), ("cuda:1", 4), ("cpu", 1), (None, 1)])
+def test_classes_share_a_gpu_in_threads_unless_told(tmp_path, monkeypatch, device, n):
+    monkeypatch.setattr("tests.test_parallel.resolve_device", lambda device: device)
+    sampler(tmp_path / "none", device=device).fit_resample(X, y)
+    sampler(tmp_path / "one", n_jobs=1, device=device).fit_resample(X, y)
+    assert at_once(tmp_path / "none") == n
+    assert at_once(tmp_path / "one") == 1
+
+
+@pytest.mark.usefixtures("three_gpus")
+def test_a_configuration_of_the_callers_goes_before_sharing_a_gpu(tmp_path):
+    with parallel_config("threading", n_jobs=2):
+        sampler(tmp_path, device="auto").fit_resample(X, y)
+    assert at_once(tmp_path) == 2
 
 
 @pytest.mark.usefixtures("three_gpus")
