@@ -115,8 +115,8 @@ class GANTraining:
         self.rng.set_state(state["rng"])
 
     def networks(self):
-        """G and D on the CPU, in evaluation mode, without what only training needs: the end of it."""
-        # It holds this object, and with it the images, until the garbage collector comes.
+        """G and D on the CPU, in evaluation mode, without what only training needs; it is over then."""
+        # This holds its object, and that the images, until the garbage collector comes.
         del self.run_step
         for net in (self.G, self.D):
             net.cpu().eval().requires_grad_(False).zero_grad()
