@@ -1,0 +1,267 @@
+"""Which ideas for GANs on small sets earn their place on 60 to 70 radiographs of a class?
+
+    python benchmarks/gan_ideas.py --data ../shared/data --seeds 3 --keep results/ideas
+
+Each idea is one change to a recipe, trained for as many steps on the training images of a class. A
+run's samples are kept on disk, so that a killed script goes on, and are compared with *unseen* real
+images of the class, which no network was trained on. Several scripts can share one folder.
+"""
+
+import argparse
+import os
+import time
+import zlib
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.functional import relu, softplus
+from torch.nn.utils.parametrizations import spectral_norm
+
+from skcxr import DCGAN
+from skcxr.augment import Affine, DiffAugment
+from skcxr.datasets import load_image_folder
+from skcxr.gan_training import GANTraining
+from skcxr.images import ImageSpec, TrainingImages
+from skcxr.networks import Discriminator
+
+CLASSES = ("normal", "pneumonia_bac", "pneumonia_vir", "covid")
+N_SAMPLES = 512
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The paper's, and what can be changed in it."""
+
+    real_only: object = field(default_factory=Affine)
+    seen: object = None
+    ema: float = 0.0
+    norm: str = "batch"
+    together: bool = False
+    loss: str = "paper"
+    smooth: float = 0.0
+    r1: float = 0.0
+    lecam: float = 0.0
+    adaptive: bool = False
+    spread: float = 0.0
+    stddev: bool = False
+    dropout: float = 0.5
+    lr_g: float = 1.0
+    lr_d: float = 1.0
+    batch: int = 32
+    noise: float = 0.0
+
+
+SOFT = DiffAugment(translate=0.06, degrees=7, scale=0.1)
+COLOUR = replace(SOFT, brightness=0.2, contrast=0.2)
+CUT = replace(COLOUR, cutout=0.25)
+STRONG = DiffAugment(translate=0.25, brightness=0.5, contrast=0.5, cutout=0.5)
+PAPER = Recipe()
+BASE = Recipe(real_only=None, seen=SOFT)
+IDEAS = {
+    "paper": PAPER,
+    "paper, no augmentation": replace(PAPER, real_only=None),
+    "moving average": replace(PAPER, ema=0.99),
+    "classic on both": BASE,
+    "classic on both, average": replace(BASE, ema=0.99),
+    "colour": replace(BASE, seen=COLOUR),
+    "colour, cutout": replace(BASE, seen=CUT),
+    "strong DiffAugment": replace(BASE, seen=STRONG),
+    "one batch for D": replace(BASE, together=True),
+    "hinge": replace(BASE, loss="hinge"),
+    "spectral": replace(BASE, norm="spectral"),
+    "spectral, hinge": replace(BASE, norm="spectral", loss="hinge"),
+    "instance norm": replace(BASE, norm="instance"),
+    "no norm, R1": replace(BASE, norm="none", r1=1.0, dropout=0.0),
+    "R1": replace(BASE, r1=1.0),
+    "LeCam": replace(BASE, lecam=0.1),
+    "label smoothing": replace(BASE, smooth=0.1),
+    "adaptive": replace(BASE, seen=CUT, adaptive=True),
+    "mode seeking": replace(BASE, spread=1.0),
+    "minibatch deviation": replace(BASE, stddev=True),
+    "no dropout": replace(BASE, dropout=0.0),
+    "slow D": replace(BASE, lr_d=0.5),
+    "batch of 64": replace(BASE, batch=64),
+    "noise on D's input": replace(BASE, noise=0.1),
+}
+
+
+class MinibatchDeviation(nn.Module):
+    """One more channel: the features' standard deviation over the batch (Karras et al. 2018)."""
+
+    def forward(self, x):
+        deviation = (x.float().var(0, unbiased=False) + 1e-8).sqrt().mean()
+        return torch.cat([x, deviation.to(x.dtype).expand(len(x), 1, *x.shape[2:])], dim=1)
+
+
+def with_norm(D, norm, rng):
+    """`D` with another normalisation than batch norm."""
+    if norm == "batch":
+        return D
+    for i, layer in enumerate(D.layers):
+        if isinstance(layer, nn.BatchNorm2d):
+            instance = norm == "instance"
+            n = layer.num_features
+            D.layers[i] = nn.InstanceNorm2d(n, affine=True) if instance else nn.Identity()
+        elif isinstance(layer, nn.Conv2d) and norm in ("spectral", "none"):
+            nn.init.kaiming_normal_(layer.weight, 0.2, generator=rng)
+            if norm == "spectral":
+                spectral_norm(layer)
+    return D
+
+
+class Ideas(GANTraining):
+    """The training of DCGAN with a recipe's changes."""
+
+    def __init__(self, gan, images, seed, precision, recipe):
+        super().__init__(gan, images, seed, precision)
+        self.recipe = recipe
+        rng = torch.Generator().manual_seed(seed)
+        D = Discriminator(64, int(gan.base_width), 1, recipe.dropout, rng)
+        D = with_norm(D, recipe.norm, rng)
+        if recipe.stddev:
+            last = nn.Conv2d(8 * gan.base_width + 1, 1, 4, bias=False)
+            nn.init.normal_(last.weight, 0.0, 0.02, generator=rng)
+            D.layers[-2] = nn.Sequential(MinibatchDeviation(), last)
+        self.D = D.to(memory_format=torch.channels_last)
+        options = {"betas": (0.5, 0.999), "fused": True}
+        self.adam_g = torch.optim.Adam(self.G.parameters(), lr=gan.lr * recipe.lr_g, **options)
+        self.adam_d = torch.optim.Adam(self.D.parameters(), lr=gan.lr * recipe.lr_d, **options)
+        self.p = torch.tensor(0.0)
+        self.anchors = torch.zeros(2)
+        self.average = torch.optim.swa_utils.AveragedModel(
+            self.G,
+            multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(recipe.ema),
+            use_buffers=True,
+        )
+
+    def see(self, x):
+        recipe = self.recipe
+        if recipe.seen is not None:
+            changed = recipe.seen(x, self.rng)
+            if recipe.adaptive:
+                rate = torch.rand(len(x), 1, 1, 1, generator=self.rng)
+                changed = torch.where(rate < self.p, changed, x)
+            x = changed
+        if recipe.noise:
+            x = x + recipe.noise * torch.randn(x.shape, generator=self.rng)
+        return x
+
+    def step(self, rows):
+        G, D, rng, recipe = self.G, self.D, self.rng, self.recipe
+        real = self.augment(self.images.batch(rows), rng)
+        z = torch.rand(self.latent_shape, generator=rng) * 2 - 1
+        with self.autocast():
+            fake = G(z)
+            real_seen, fake_seen = self.see(real), self.see(fake.detach())
+            if recipe.r1:
+                real_seen.requires_grad_()
+            if recipe.together:
+                real_logits, fake_logits = D.logits(torch.cat([real_seen, fake_seen]), rng).chunk(2)
+            else:
+                real_logits, fake_logits = D.logits(real_seen, rng), D.logits(fake_seen, rng)
+        if recipe.loss == "hinge":
+            loss_d = relu(1 - real_logits).mean() + relu(1 + fake_logits).mean()
+        else:
+            loss_d = softplus(-real_logits).mean() + softplus(fake_logits).mean()
+            loss_d = loss_d + recipe.smooth * real_logits.mean()
+        if recipe.r1:
+            (slope,) = torch.autograd.grad(real_logits.sum(), real_seen, create_graph=True)
+            loss_d = loss_d + recipe.r1 / 2 * slope.float().square().sum((1, 2, 3)).mean()
+        if recipe.lecam:
+            with torch.no_grad():
+                means = torch.stack([real_logits.mean(), fake_logits.mean()])
+                self.anchors = 0.99 * self.anchors + 0.01 * means
+            of_real = relu(real_logits - self.anchors[1]).square().mean()
+            of_fake = relu(self.anchors[0] - fake_logits).square().mean()
+            loss_d = loss_d + recipe.lecam * (of_real + of_fake)
+        self.adam_d.zero_grad()
+        loss_d.backward()
+        self.adam_d.step()
+        if recipe.adaptive:
+            # ADA: p moves so that 60 % more of the real images are taken for real than not.
+            excess = real_logits.detach().sign().mean() - 0.6
+            self.p = (self.p + excess.sign() * 32 / 10_000).clamp(0, 0.9)
+
+        D.requires_grad_(False)
+        with self.autocast():
+            updated_logits = D.logits(self.see(fake), rng)
+        loss_g = -updated_logits.mean() if recipe.loss == "hinge" else softplus(-updated_logits).mean()
+        if recipe.spread:
+            # Mao et al., "Mode Seeking GANs", CVPR 2019, equation 2.
+            apart = (fake.float() - fake.float().roll(1, 0)).abs().mean((1, 2, 3))
+            of_z = (z - z.roll(1, 0)).abs().mean((1, 2, 3))
+            loss_g = loss_g + recipe.spread / ((apart / of_z).mean() + 1e-5)
+        self.adam_g.zero_grad()
+        loss_g.backward()
+        self.adam_g.step()
+        D.requires_grad_(True)
+        if recipe.ema:
+            self.average.update_parameters(G)
+        with torch.no_grad():
+            outputs = torch.stack([real_logits, fake_logits, updated_logits])
+            means = outputs.sigmoid().flatten(1).mean(1)
+            return torch.cat([torch.stack([loss_d, loss_g]), means])
+
+
+@torch.no_grad()
+def samples(G, seed):
+    z = torch.rand(N_SAMPLES, 100, 1, 1, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+    return torch.cat([G.eval()(part).float() for part in z.split(64)])
+
+
+def train(recipe, X, seed, width, n_steps):
+    """uint8 samples after `n_steps`, and the CPU seconds of training."""
+    gan = DCGAN.paper(base_width=width, lr=2e-4 * 64 / width, batch_size=recipe.batch)
+    gan.set_params(augment=recipe.real_only)
+    spec = ImageSpec.of(X)
+    images = TrainingImages(X, spec, 64, torch.device("cpu"))
+    training = Ideas(gan, images, seed, "bfloat16", recipe)
+    start = time.process_time()
+    row = training.epoch(n_steps, lambda *_: None)
+    taken = time.process_time() - start
+    kept = {"samples": spec.to_array(samples(training.G, seed)), "seconds": taken, **row}
+    if recipe.ema:
+        kept["averaged"] = spec.to_array(samples(training.average.module, seed))
+    return kept
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--keep", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--classes", nargs="+", default=CLASSES)
+    parser.add_argument("--ideas", nargs="+", default=list(IDEAS))
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=1000)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    args.keep.mkdir(parents=True, exist_ok=True)
+    images = load_image_folder(args.data / "covid_cxr", image_size=64)
+    y = images.target_names[images.target]
+    for seed in range(args.seeds):
+        for idea in args.ideas:
+            for k in args.classes:
+                path = args.keep / f"{idea}, {k}, {seed}, {args.width}, {args.steps}.npz"
+                claim = path.with_suffix(".claim")
+                try:
+                    os.close(os.open(claim, os.O_CREAT | os.O_EXCL))
+                except FileExistsError:
+                    continue
+                try:
+                    X = images.images[(images.split == "train") & (y == k)]
+                    run_seed = zlib.crc32(f"{k}{seed}".encode()) % 2**31
+                    kept = train(IDEAS[idea], X, run_seed, args.width, args.steps)
+                    np.savez_compressed(path, **kept)
+                    print(f"{path.stem}: {kept['seconds']:.0f} s, D(x) {kept['d_x']:.2f}", flush=True)
+                except BaseException:
+                    claim.unlink()
+                    raise
+
+
+if __name__ == "__main__":
+    main()
