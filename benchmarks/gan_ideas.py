@@ -12,7 +12,6 @@ import os
 import time
 import zlib
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -141,7 +140,8 @@ class Ideas(GANTraining):
     def see(self, x):
         recipe = self.recipe
         if recipe.seen is not None:
-            changed = recipe.seen(x, self.rng)
+            # bfloat16 is too coarse for coordinates.
+            changed = recipe.seen(x.float(), self.rng)
             if recipe.adaptive:
                 rate = torch.rand(len(x), 1, 1, 1, generator=self.rng)
                 changed = torch.where(rate < self.p, changed, x)
@@ -189,7 +189,8 @@ class Ideas(GANTraining):
         D.requires_grad_(False)
         with self.autocast():
             updated_logits = D.logits(self.see(fake), rng)
-        loss_g = -updated_logits.mean() if recipe.loss == "hinge" else softplus(-updated_logits).mean()
+        hinge = recipe.loss == "hinge"
+        loss_g = -updated_logits.mean() if hinge else softplus(-updated_logits).mean()
         if recipe.spread:
             # Mao et al., "Mode Seeking GANs", CVPR 2019, equation 2.
             apart = (fake.float() - fake.float().roll(1, 0)).abs().mean((1, 2, 3))
@@ -257,7 +258,7 @@ def main():
                     run_seed = zlib.crc32(f"{k}{seed}".encode()) % 2**31
                     kept = train(IDEAS[idea], X, run_seed, args.width, args.steps)
                     np.savez_compressed(path, **kept)
-                    print(f"{path.stem}: {kept['seconds']:.0f} s, D(x) {kept['d_x']:.2f}", flush=True)
+                    print(f"{path.stem}: {kept['seconds']:.0f} s", flush=True)
                 except BaseException:
                     claim.unlink()
                     raise

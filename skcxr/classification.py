@@ -9,13 +9,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.callbacks import LRScheduler
 
 from skcxr.augment import resolve_augment
 from skcxr.images import ImageSpec, TrainingImages
-from skcxr.labels import check_labels
+from skcxr.labels import validate_labelled
 from skcxr.networks import CXRNet, forward_in_batches
 from skcxr.notebook import Documented, EpochHistory
 from skcxr.parallel import one_fit, resolve_device
@@ -101,6 +100,9 @@ class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseE
     callbacks : list of skorch callbacks or None, default=None
         Passed to the net, each as a copy. There is no validation split: a callback that monitors
         something takes ``monitor="train_loss"``.
+    warm_start : bool, default=False
+        Whether `fit` begins with the weights of the last fit, which had the same classes. The
+        optimizer and the schedule of learning rates begin anew.
 
     Attributes
     ----------
@@ -157,6 +159,7 @@ class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseE
         "random_state": ["random_state"],
         "verbose": ["verbose"],
         "callbacks": [list, None],
+        "warm_start": ["boolean"],
     }
 
     def __init__(
@@ -179,6 +182,7 @@ class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseE
         random_state=None,
         verbose=0,
         callbacks=None,
+        warm_start=False,
     ):
         self.module = module
         self.weights = weights
@@ -197,6 +201,7 @@ class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseE
         self.random_state = random_state
         self.verbose = verbose
         self.callbacks = callbacks
+        self.warm_start = warm_start
 
     @classmethod
     def paper(cls, **params):
@@ -243,25 +248,13 @@ class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseE
         FloatingPointError
             If the loss is NaN or infinite.
         """
-        y_shape = np.asarray(y).shape
-        if len(y_shape) == 2 and y_shape[1] > 1:
-            raise ValueError(
-                "Multilabel and multioutput targets are not supported. y should be a 1d array, "
-                f"got an array of shape {y_shape} instead."
-            )
-        if y is not None:
-            check_labels(y, "y")
-        X, y = validate_data(self, X, y, allow_nd=True, ensure_min_samples=2)
-        check_classification_targets(y)
-        classes, targets = np.unique(y, return_inverse=True)
-        if len(classes) < 2:
-            raise ValueError(
-                f"y holds one class, {classes.tolist()[0]!r}; a classifier needs two or more."
-            )
+        X, y, classes = validate_labelled(self, X, y)
+        targets = np.searchsorted(classes, y)
         spec = ImageSpec.of(X, self.image_shape)
         device = resolve_device(self.device)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         net = self._build_net(classes, y, spec.shape[0], device, seed)
+        start = self._last_weights(net, classes) if self.warm_start else None
         images = TrainingImages(X, spec, None, device)
         labels = torch.as_tensor(targets, dtype=torch.int64, device=device)
         # Of other modules it is not known whether they can do with bfloat16.
@@ -269,7 +262,10 @@ class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseE
         with one_fit():
             precision = resolve_precision(self.precision, device) if can_choose else "float32"
             with seeded(seed, device), autocast(device, precision):
-                net.fit(LabelledImages(images, labels), y=None)
+                net.initialize()
+                if start is not None:
+                    net.module_.load_state_dict(start)
+                net.partial_fit(LabelledImages(images, labels), y=None)
         check_finite(net)
         # Set together and last: net, classes and spec belong together, also after a failed fit.
         self.net_, self.classes_, self.spec_ = at_rest(net), classes, spec
@@ -306,6 +302,24 @@ class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseE
             callbacks=callbacks,
             device=device,
         )
+
+    def _last_weights(self, net, classes):
+        """The state of the last fit's module, or None before any, if `net` can go on from it."""
+        if not hasattr(self, "net_"):
+            return None
+        if not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start=True goes on from a fit with the classes {self.classes_.tolist()}, "
+                f"and y holds {classes.tolist()}. Pass images of all of them and of no other."
+            )
+        last = self.net_
+        same = net.module is last.module and net.module__n_channels == last.module__n_channels
+        if not same or getattr(net, "module__name", None) != getattr(last, "module__name", None):
+            raise ValueError(
+                f"warm_start=True can not go on from a fit with another module than {self.module!r}"
+                " or another number of channels. Pass warm_start=False."
+            )
+        return last.module_.state_dict()
 
     def _net_params(self):
         """skorch's parameters that hang on no data."""

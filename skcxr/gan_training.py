@@ -115,7 +115,7 @@ class GANTraining:
         self.rng.set_state(state["rng"])
 
     def networks(self):
-        """G and D on the CPU, in evaluation mode, without what only training needs: it ends here."""
+        """G and D on the CPU, in evaluation mode, without what only training needs: its end."""
         # This holds its object, and that the images, until the garbage collector comes.
         del self.run_step
         for net in (self.G, self.D):

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pandas as pd
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import validate_data
 
 
 def check_labels(labels, name):
@@ -39,3 +41,45 @@ def check_labels(labels, name):
             f"{name} mixes labels of types that have no common order: {', '.join(types)}. Make all "
             "of them str, say."
         ) from error
+
+
+def validate_labelled(estimator, X, y):
+    """The images and labels that a classifier's `fit` is given, as arrays, and the classes.
+
+    Parameters
+    ----------
+    estimator : object
+        Of scikit-learn's kind: it gets `n_features_in_`.
+    X : array-like of shape (n, ...)
+        Images, at least two.
+    y : array-like of shape (n,)
+        Their labels, of at least two classes.
+
+    Returns
+    -------
+    X : ndarray of shape (n, ...)
+    y : ndarray of shape (n,)
+    classes : ndarray of shape (n_classes,)
+        Sorted.
+
+    Raises
+    ------
+    ValueError
+        If there are too few images or classes, or labels are missing, of several types or columns.
+    """
+    y_shape = np.asarray(y).shape
+    if len(y_shape) == 2 and y_shape[1] > 1:
+        raise ValueError(
+            "Multilabel and multioutput targets are not supported. y should be a 1d array, "
+            f"got an array of shape {y_shape} instead."
+        )
+    if y is not None:
+        check_labels(y, "y")
+    X, y = validate_data(estimator, X, y, allow_nd=True, ensure_min_samples=2)
+    check_classification_targets(y)
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y holds one class, {classes.tolist()[0]!r}; a classifier needs two or more."
+        )
+    return X, y, classes

@@ -30,12 +30,14 @@ FORMAT = 1
 TRUSTED_TYPES = (
     "imblearn.pipeline.Pipeline",
     "skcxr.augment.Affine",
+    "skcxr.augment.DiffAugment",
     "skcxr.classification.CXRClassifier",
     "skcxr.gan.DCGAN",
     "skcxr.images.ImageSpec",
     "skcxr.networks.CXRNet",
     "skcxr.over_sampling.DCGANOversampler",
     "skcxr.over_sampling.grow",
+    "skcxr.pretraining.SyntheticPretrainingClassifier",
 )
 NETWORKS = {"Generator": Generator, "Discriminator": Discriminator}
 KIND = "_skcxr_kind"

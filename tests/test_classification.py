@@ -356,3 +356,32 @@ def test_augmentation_stays_in_float32(phantoms):
     clf = CXRClassifier(max_epochs=1, augment=watching, precision="bfloat16")
     clf.fit(phantoms.data, phantoms.target)
     assert set(seen) == {(torch.float32, False)}
+
+
+def test_warm_start_goes_on_from_the_last_weights(phantoms):
+    clf = CXRClassifier(max_epochs=5, random_state=0).fit(phantoms.data, phantoms.target)
+    before = torch.cat([p.flatten() for p in clf.net_.module_.parameters()])
+    clf.set_params(max_epochs=1, lr=1e-12, momentum=0.0)
+    clf.set_params(warm_start=True).fit(phantoms.data, phantoms.target)
+    after = torch.cat([p.flatten() for p in clf.net_.module_.parameters()])
+    assert torch.allclose(before, after, atol=1e-6)
+    clf.set_params(warm_start=False).fit(phantoms.data, phantoms.target)
+    anew = torch.cat([p.flatten() for p in clf.net_.module_.parameters()])
+    assert not torch.allclose(before, anew, atol=1e-3)
+
+
+def test_warm_start_before_any_fit_is_a_fit(phantoms):
+    warm, cold = (CXRClassifier(max_epochs=1, random_state=0, warm_start=w) for w in (True, False))
+    probabilities = [
+        clf.fit(phantoms.data, phantoms.target).predict_proba(phantoms.data) for clf in (warm, cold)
+    ]
+    assert (probabilities[0] == probabilities[1]).all()
+
+
+def test_warm_start_refuses_other_classes_and_modules(phantoms):
+    clf = CXRClassifier(max_epochs=1, random_state=0, warm_start=True)
+    clf.fit(phantoms.data, phantoms.target)
+    with pytest.raises(ValueError, match=r"warm_start=True goes on from a fit with the classes"):
+        clf.fit(phantoms.data, phantoms.target % 2)
+    with pytest.raises(ValueError, match="another module than 'resnet18'"):
+        clf.set_params(module="resnet18").fit(phantoms.data, phantoms.target)

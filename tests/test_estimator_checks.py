@@ -11,7 +11,8 @@ from imblearn.utils.estimator_checks import parametrize_with_checks as imblearn_
 from sklearn.neighbors import KernelDensity
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skcxr import DCGAN, CXRClassifier, DCGANOversampler
+from skcxr import DCGAN, CXRClassifier, DCGANOversampler, SyntheticPretrainingClassifier
+from skcxr.over_sampling import grow
 
 TINY = DCGAN(
     image_size=16, base_width=4, max_epochs=1, steps_per_epoch=2, batch_size=8, random_state=0
@@ -21,6 +22,10 @@ SAMPLERS = [
     DCGANOversampler(KernelDensity(), random_state=0),
 ]
 CLASSIFIER = CXRClassifier(random_state=0)
+PRETRAINED = SyntheticPretrainingClassifier(
+    DCGANOversampler(TINY, sampling_strategy=grow(2), random_state=0),
+    CXRClassifier(max_epochs=40, random_state=0),
+)
 
 
 def run(check, *args):
@@ -30,7 +35,7 @@ def run(check, *args):
         pytest.fail(f"{check} skipped: {skipped}")
 
 
-@imblearn_parametrize([*SAMPLERS, CLASSIFIER])
+@imblearn_parametrize([*SAMPLERS, CLASSIFIER, PRETRAINED])
 def test_imbalanced_learns_checks(estimator, check):
     run(check, estimator)
 
@@ -46,6 +51,6 @@ def test_imbalanced_learns_extra_checks(check):
     run(check, "DCGANOversampler", SAMPLERS[0])
 
 
-@parametrize_with_checks([*SAMPLERS, CLASSIFIER, TINY])
+@parametrize_with_checks([*SAMPLERS, CLASSIFIER, PRETRAINED, TINY])
 def test_scikit_learns_checks(estimator, check):
     run(check, estimator)

@@ -228,9 +228,7 @@ def test_a_process_of_its_own_takes_the_first_gpu(tmp_path):
 def at_once(folder):
     """The largest number of fits that went on at one time."""
     starts, ends, *_ = zip(*notes(folder), strict=True)
-    return max(
-        sum(s <= start < e for s, e in zip(starts, ends, strict=True)) for start in starts
-    )
+    return max(sum(s <= start < e for s, e in zip(starts, ends, strict=True)) for start in starts)
 
 
 @pytest.mark.usefixtures("three_gpus")
