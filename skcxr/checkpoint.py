@@ -46,6 +46,21 @@ def fingerprint(X, params):
     return known | {"images": digest.hexdigest()[:16]}
 
 
+def digest(states):
+    """A short text that is the same for the same weights.
+
+    Parameters
+    ----------
+    states : iterable of state dicts
+    """
+    found = hashlib.sha256()
+    for state in states:
+        for name, tensor in state.items():
+            found.update(name.encode())
+            found.update(tensor.cpu().contiguous().numpy().tobytes())
+    return found.hexdigest()[:16]
+
+
 def _words(value):
     """`value` as text that is the same in another process."""
     words = repr(value)

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.auto import tqdm
 
-from skcxr.checkpoint import Checkpoint, fingerprint
+from skcxr.checkpoint import Checkpoint, digest, fingerprint
 from skcxr.cuda_graphs import own_stream
 from skcxr.gan_training import GANTraining, check_converging, in_words
 from skcxr.images import ImageSpec, TrainingImages, crop_from_square, pad_to_square
@@ -38,7 +38,7 @@ from skcxr.precision import PRECISIONS, resolve_precision
 INFERENCE_BATCH = 64
 # What a training's result hangs on, beside images, seed and device; not on how long it goes on.
 TRAINING_PARAMETERS = ("latent_dim", "image_size", "base_width", "steps_per_epoch", "batch_size")
-TRAINING_PARAMETERS += ("lr", "betas", "dropout", "augment")
+TRAINING_PARAMETERS += ("lr", "betas", "dropout", "augment", "diff_augment", "ema")
 SHAPING_PARAMETERS = ("latent_dim", "image_size", "base_width")
 NO_DISCRIMINATOR = (
     "This %(name)s has no discriminator: the file that load_weights read holds none. Write one "
@@ -82,6 +82,12 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         Augmentation of real batches: small rotations, shifts and scalings
         (:class:`skcxr.augment.Affine`), a callable on (tensor (n, c, h, w), torch.Generator), or
         none.
+    diff_augment : callable or None, default=None
+        Augmentation of what the discriminator sees, real and synthetic, in both networks' steps:
+        :class:`skcxr.augment.DiffAugment`, or a differentiable callable as for `augment`.
+    ema : float, default=0.0
+        Decay, in [0, 1), of a moving average over the generator's weights and the statistics of its
+        normalisation, from step to step; samples are drawn from it. 0 is the last weights.
     image_shape : tuple of int or None, default=None
         (height, width) or (channels, height, width) that the rows of a flat X have; None takes
         square ones of one channel.
@@ -109,6 +115,8 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         cross-validation and searches, with an int as `random_state`.
     checkpoint_every : int, default=10
         Epochs from one such save to the next; the last epoch and Ctrl-C save too.
+    warm_start : bool, default=False
+        Whether `fit` begins with the networks of the last fit. Their optimizers begin anew.
 
     Attributes
     ----------
@@ -171,6 +179,8 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         "betas": [tuple, list],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "augment": [StrOptions({"classic"}), callable, None],
+        "diff_augment": [callable, None],
+        "ema": [Interval(Real, 0, 1, closed="left")],
         "image_shape": [tuple, list, None],
         "precision": [StrOptions(set(PRECISIONS))],
         "device": [str, torch.device],
@@ -180,6 +190,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         "monitor_every": [Interval(Integral, 1, None, closed="left")],
         "checkpoint": [str, PathLike, None],
         "checkpoint_every": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
     }
 
     def __init__(
@@ -195,6 +206,8 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         betas=(0.5, 0.999),
         dropout=0.5,
         augment="classic",
+        diff_augment=None,
+        ema=0.0,
         image_shape=None,
         precision="auto",
         device="auto",
@@ -204,6 +217,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         monitor_every=10,
         checkpoint=None,
         checkpoint_every=10,
+        warm_start=False,
     ):
         self.latent_dim = latent_dim
         self.image_size = image_size
@@ -215,6 +229,8 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         self.betas = betas
         self.dropout = dropout
         self.augment = augment
+        self.diff_augment = diff_augment
+        self.ema = ema
         self.image_shape = image_shape
         self.precision = precision
         self.device = device
@@ -224,6 +240,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         self.monitor_every = monitor_every
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
+        self.warm_start = warm_start
 
     @classmethod
     def paper(cls, **params):
@@ -243,6 +260,8 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
             "betas": (0.5, 0.999),
             "dropout": 0.5,
             "augment": "classic",
+            "diff_augment": None,
+            "ema": 0.0,
         }
         return cls(**(recipe | params))
 
@@ -317,8 +336,9 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
 
     def _train(self, images, seed, precision, measure):
         """Train on the images' device; returns G, D and the history."""
-        training, history = GANTraining(self, images, seed, precision), []
-        checkpoint = self._checkpoint(images, seed, precision)
+        start, history = self._start(images), []
+        training = GANTraining(self, images, seed, precision, start)
+        checkpoint = self._checkpoint(images, seed, precision, start)
         if checkpoint and (saved := checkpoint.load()):
             history = saved["history"]
             self._check_length(len(history))
@@ -330,11 +350,11 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
                     row = training.epoch(self.steps_per_epoch, partial(_show, bar, epoch))
                     row |= {"seconds": time.perf_counter() - start}
                     if measure and (epoch % self.monitor_every == 0 or last):
-                        row |= measure(training.G)
+                        row |= measure(training.sampled)
                     history.append({"epoch": epoch, **row})
                     if bar is not None:
                         bar.set_postfix_str(in_words(history, measure and measure.context))
-                    check_converging(history[-1], training.G)
+                    check_converging(history[-1], training.sampled)
                     if checkpoint:
                         state = {"training": training.state(), "history": list(history)}
                         checkpoint.keep(state, write=epoch % self.checkpoint_every == 0 or last)
@@ -355,7 +375,25 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         n_steps = self.max_epochs * self.steps_per_epoch
         return tqdm(total=n_steps, initial=n_epochs_done * self.steps_per_epoch, unit="step")
 
-    def _checkpoint(self, images, seed, precision):
+    def _start(self, images):
+        """The weights of both networks that training begins with; None are random ones."""
+        if not (self.warm_start and hasattr(self, "generator_")):
+            return None
+        check_is_fitted(self, "discriminator_", msg=NO_DISCRIMINATOR)
+        params = network_state(self.generator_)["params"]
+        own = {name: getattr(self, name) for name in SHAPING_PARAMETERS}
+        wanted = {**own, "n_channels": images.n_channels}
+        differing = [name for name in wanted if params[name] != wanted[name]]
+        if differing:
+            words = ", ".join(f"{name}={params[name]}" for name in differing)
+            raise ValueError(
+                f"warm_start=True goes on from networks of {words}, and now it would be "
+                + ", ".join(f"{name}={wanted[name]}" for name in differing)
+                + ". Pass the same, or warm_start=False."
+            )
+        return self.generator_.state_dict(), self.discriminator_.state_dict()
+
+    def _checkpoint(self, images, seed, precision, start):
         """The file of this training, if there is to be one, by all that its result hangs on."""
         if self.checkpoint is None:
             return None
@@ -364,6 +402,8 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         params["seed"] = None if self.random_state is None else seed
         params |= {"device": images.device.type, "precision": precision}
         params["image_shape"] = images.spec.shape
+        if start is not None:
+            params["start"] = digest(start)
         return Checkpoint.at(self.checkpoint, fingerprint(images.X, params))
 
     def _check_length(self, n_epochs):

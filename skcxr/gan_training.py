@@ -1,5 +1,6 @@
 """The adversarial training of DCGAN: one step, and what it changes."""
 
+import copy
 from functools import partial
 
 import torch
@@ -31,11 +32,14 @@ class GANTraining:
         Of weights, batches, latent vectors, dropout and augmentation.
     precision : {"float32", "bfloat16"}
         Of the networks' arithmetic. Weights, logits, losses and optimizers are float32.
+    start : tuple of two state dicts or None, default=None
+        Weights of G and D to begin with, in place of random ones.
     """
 
-    def __init__(self, gan, images, seed, precision):
+    def __init__(self, gan, images, seed, precision, start=None):
         self.images = images
         self.augment = resolve_augment(gan.augment)
+        self.seen = resolve_augment(gan.diff_augment)
         # True passes for 1 in scikit-learn's checks, but not with PyTorch.
         latent_dim, base_width = int(gan.latent_dim), int(gan.base_width)
         self.latent_shape = (gan.batch_size, latent_dim, 1, 1)
@@ -43,7 +47,10 @@ class GANTraining:
         self.rng = torch.Generator().manual_seed(seed)
         G = Generator(latent_dim, gan.image_size, base_width, n_channels, self.rng)
         D = Discriminator(gan.image_size, base_width, n_channels, gan.dropout, self.rng)
+        for net, state in zip((G, D), start or (), strict=False):
+            net.load_state_dict(state)
         self.G, self.D = (net.to(device, memory_format=torch.channels_last) for net in (G, D))
+        self.average = MovingAverage(self.G, float(gan.ema)) if gan.ema else None
         if device.type != "cpu":
             self.rng = torch.Generator(device).manual_seed(seed)
         self.rows = ShuffledRows(len(images), gan.batch_size, self.rng)
@@ -66,8 +73,10 @@ class GANTraining:
         real = self.augment(self.images.batch(rows), rng)
         z = torch.rand(self.latent_shape, generator=rng, device=device) * 2 - 1
         with self.autocast():
-            fake = G(z)
-            real_logits, fake_logits = D.logits(real, rng), D.logits(fake.detach(), rng)
+            # bfloat16 would be too coarse for the coordinates of an augmentation.
+            fake = G(z).float()
+            real_seen, fake_seen = self.seen(real, rng), self.seen(fake.detach(), rng)
+            real_logits, fake_logits = D.logits(real_seen, rng), D.logits(fake_seen, rng)
 
         # D's step. On logits l, binary cross-entropy is softplus(-l) for real images and
         # softplus(l) for synthetic ones.
@@ -79,12 +88,14 @@ class GANTraining:
         # G's step, against the updated D, whose own gradients are not needed.
         D.requires_grad_(False)
         with self.autocast():
-            updated_logits = D.logits(fake, rng)
+            updated_logits = D.logits(self.seen(fake, rng), rng)
         loss_g = softplus(-updated_logits).mean()
         self.adam_g.zero_grad()
         loss_g.backward()
         self.adam_g.step()
         D.requires_grad_(True)
+        if self.average is not None:
+            self.average.update(G)
 
         with torch.no_grad():
             outputs = torch.stack([real_logits, fake_logits, updated_logits])
@@ -105,22 +116,72 @@ class GANTraining:
 
     def state(self):
         """A copy of all that training changes, on the CPU."""
-        parts = {name: getattr(self, name).state_dict() for name in ("G", "D", "adam_g", "adam_d")}
-        return _copied(parts | {"rows": self.rows.state_dict(), "rng": self.rng.get_state()})
+        parts = {name: getattr(self, name).state_dict() for name in self._changing()}
+        return _copied(parts | {"rng": self.rng.get_state()})
 
     def restore(self, state):
         """Go back to what :meth:`state` returned."""
-        for name in ("G", "D", "adam_g", "adam_d", "rows"):
+        for name in self._changing():
             getattr(self, name).load_state_dict(state[name])
         self.rng.set_state(state["rng"])
+
+    def _changing(self):
+        averaged = () if self.average is None else ("average",)
+        return ("G", "D", "adam_g", "adam_d", "rows", *averaged)
+
+    @property
+    def sampled(self):
+        """The generator to draw samples from: the moving average, where there is one."""
+        return self.G if self.average is None else self.average.network
 
     def networks(self):
         """G and D on the CPU, in evaluation mode, without what only training needs: its end."""
         # This holds its object, and that the images, until the garbage collector comes.
         del self.run_step
-        for net in (self.G, self.D):
+        networks = self.sampled, self.D
+        for net in networks:
             net.cpu().eval().requires_grad_(False).zero_grad()
-        return self.G, self.D
+        return networks
+
+
+class MovingAverage:
+    """The mean over a network's last states, weighted by ``decay ** age``.
+
+    As in Yazici et al., "The Unusual Effectiveness of Averaging in GAN Training", ICLR 2019,
+    equation 2, but that the first steps weigh less: a short training would else be sampled from the
+    random weights that it began with. The running statistics of normalisation are averaged too.
+
+    Parameters
+    ----------
+    network : nn.Module
+        A copy of it is kept.
+    decay : float
+        In (0, 1).
+    """
+
+    def __init__(self, network, decay):
+        self.network = copy.deepcopy(network)
+        self.decay = decay
+        # On the device, for all of a step may be one CUDA graph.
+        self.n_steps = torch.zeros((), device=next(network.parameters()).device)
+
+    @torch.no_grad()
+    def update(self, network):
+        """Take the current state of `network` in."""
+        self.n_steps += 1
+        rate = (9 / (9 + self.n_steps)).clamp(min=1 - self.decay)
+        states = self.network.state_dict().values(), network.state_dict().values()
+        for mean, value in zip(*states, strict=True):
+            # Normalisation also counts its batches, in whole numbers.
+            if mean.is_floating_point():
+                mean.lerp_(value, rate)
+
+    def state_dict(self):
+        return {"network": self.network.state_dict(), "n_steps": self.n_steps}
+
+    def load_state_dict(self, state):
+        self.network.load_state_dict(state["network"])
+        self.n_steps.copy_(state["n_steps"])
 
 
 class ShuffledRows:

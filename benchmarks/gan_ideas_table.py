@@ -1,0 +1,101 @@
+"""The figures of benchmarks/gan_ideas.py: its samples against unseen real images.
+
+    python benchmarks/gan_ideas_table.py --data ../shared/data --keep results/ideas
+
+Unseen are the radiographs of kermany64.npz and the test split's, for covid the latter alone.
+"nearer" is the share of samples that lie nearer to the training images than to as many unseen ones,
+which ought to be what it is for other unseen images, in the row "real"; "spread" the mean over
+features of the samples' standard deviation, in that of the unseen images.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.spatial.distance import cdist
+
+from skcxr.datasets import load_image_folder
+from skcxr.metrics import (
+    frechet_distance,
+    kernel_distance,
+    precision_recall_density_coverage,
+)
+from skcxr.metrics.features import feature_extractor
+
+
+class Yardstick:
+    """What the samples of one class are compared with."""
+
+    def __init__(self, train, unseen):
+        self.extractor = feature_extractor("cxr", train)
+        unseen = self.extractor(unseen)
+        order = np.random.default_rng(0).permutation(len(unseen))
+        self.unseen, self.train = unseen[order], self.extractor(train)
+        self.mean, self.deviation = self.unseen.mean(0), self.unseen.std(0) + 1e-9
+
+    def standard(self, features):
+        return (features - self.mean) / self.deviation
+
+    def measure(self, features):
+        unseen, n = self.unseen, min(len(features), len(self.unseen))
+        train, others = self.standard(self.train), self.standard(unseen[: len(self.train)])
+        fake = self.standard(features)
+        nearer = cdist(fake, train).min(1) < cdist(fake, others).min(1)
+        # As many of each, since coverage grows with the samples.
+        few = precision_recall_density_coverage(unseen[:n][:300], features[:300], min(5, n - 1))
+        return {
+            "kernel distance": kernel_distance(unseen, features, n_permutations=0).value,
+            "Frechet distance": frechet_distance(unseen, features),
+            "coverage": few.coverage,
+            "density": few.density,
+            "spread": (features.std(0) / self.deviation).mean(),
+            "nearer": nearer.mean() if len(unseen) > 2 * len(self.train) else np.nan,
+        }
+
+
+def yardsticks(data):
+    images = load_image_folder(data / "covid_cxr", image_size=64)
+    y, more = images.target_names[images.target], np.load(data / "kermany64.npz")
+    for k in np.unique(y):
+        train, test = (images.images[(images.split == s) & (y == k)] for s in ("train", "test"))
+        yield k, train, Yardstick(train, np.concatenate([test, more["X"][more["y"] == k]]))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--keep", type=Path, required=True)
+    parser.add_argument("--by-class", action="store_true")
+    args = parser.parse_args()
+    rows, sticks = [], {}
+    for k, train, stick in yardsticks(args.data):
+        sticks[k] = stick
+        features = stick.train
+        rows.append({"idea": "real training images", "class": k, "steps": 0, "seed": 0})
+        rows[-1] |= stick.measure(features) | {"nearer": np.nan}
+        if len(stick.unseen) > 300:
+            half = stick.unseen[len(train) : len(train) + 300]
+            rows.append({"idea": "real, unseen", "class": k, "steps": 0, "seed": 0})
+            rows[-1] |= {"nearer": stick.measure(half)["nearer"]}
+    for path in sorted(args.keep.glob("*.npz")):
+        *idea, k, seed, width, steps = path.stem.split(", ")
+        kept = np.load(path)
+        for name in ("samples", "averaged"):
+            if name in kept:
+                idea_name = ", ".join(idea) + (" (average)" if name == "averaged" else "")
+                rows.append({"idea": idea_name, "class": k, "steps": f"{width} wide, {steps}"})
+                rows[-1] |= {"seed": seed, **sticks[k].measure(sticks[k].extractor(kept[name]))}
+                rows[-1]["CPU s"] = float(kept["seconds"])
+    table = pd.DataFrame(rows).drop(columns="seed")
+    by = ["steps", "idea", "class"] if args.by_class else ["steps", "idea"]
+    if not args.by_class:
+        table = table.drop(columns="class")
+    grouped = table.groupby(by)
+    result = grouped.mean()
+    result["runs"] = grouped.size()
+    print(result.round(2).to_markdown())
+
+
+if __name__ == "__main__":
+    main()
