@@ -5,16 +5,24 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from skcxr.classification import CXRClassifier
+    from skcxr.conditional import ConditionalDCGANOversampler
     from skcxr.gan import DCGAN
     from skcxr.over_sampling import DCGANOversampler
     from skcxr.pretraining import SyntheticPretrainingClassifier
 
 __version__ = "0.1.0.dev0"
-__all__ = ["DCGAN", "CXRClassifier", "DCGANOversampler", "SyntheticPretrainingClassifier"]
+__all__ = [
+    "DCGAN",
+    "CXRClassifier",
+    "ConditionalDCGANOversampler",
+    "DCGANOversampler",
+    "SyntheticPretrainingClassifier",
+]
 
 # PyTorch and scikit-learn (which brings pandas) are loaded by the first name that needs them.
 _MODULE_OF = {
     "CXRClassifier": "skcxr.classification",
+    "ConditionalDCGANOversampler": "skcxr.conditional",
     "DCGAN": "skcxr.gan",
     "DCGANOversampler": "skcxr.over_sampling",
     "SyntheticPretrainingClassifier": "skcxr.pretraining",

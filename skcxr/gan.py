@@ -288,6 +288,10 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         FloatingPointError
             If a loss is NaN, infinite or exploding.
         """
+        return self._fit(X)
+
+    def _fit(self, X, labels=None):
+        """`fit`; with `labels`, ints from 0, of networks that are conditional on them."""
         X = validate_data(self, X, allow_nd=True, ensure_min_samples=2)
         spec = ImageSpec.of(X, self.image_shape)
         _, height, width = spec.shape
@@ -307,7 +311,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         with one_fit():
             precision = resolve_precision(self.precision, device)
             with own_stream(device):
-                fitted = self._train(images, seed, precision, measure)
+                fitted = self._train(images, labels, seed, precision, measure)
         # Set together and last: networks and spec belong together, also after a fit that failed.
         self.generator_, self.discriminator_, self._history = fitted
         self.precision_ = precision
@@ -334,11 +338,13 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"monitor={self.monitor!r}: {error}") from error
 
-    def _train(self, images, seed, precision, measure):
+    def _train(self, images, labels, seed, precision, measure):
         """Train on the images' device; returns G, D and the history."""
         start, history = self._start(images), []
-        training = GANTraining(self, images, seed, precision, start)
-        checkpoint = self._checkpoint(images, seed, precision, start)
+        if labels is not None:
+            labels = torch.as_tensor(labels, dtype=torch.int64)
+        training = GANTraining(self, images, seed, precision, start, labels)
+        checkpoint = self._checkpoint(images, labels, seed, precision, start)
         if checkpoint and (saved := checkpoint.load()):
             history = saved["history"]
             self._check_length(len(history))
@@ -393,7 +399,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
             )
         return self.generator_.state_dict(), self.discriminator_.state_dict()
 
-    def _checkpoint(self, images, seed, precision, start):
+    def _checkpoint(self, images, labels, seed, precision, start):
         """The file of this training, if there is to be one, by all that its result hangs on."""
         if self.checkpoint is None:
             return None
@@ -404,6 +410,8 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         params["image_shape"] = images.spec.shape
         if start is not None:
             params["start"] = digest(start)
+        if labels is not None:
+            params["labels"] = digest([{"": labels}])
         return Checkpoint.at(self.checkpoint, fingerprint(images.X, params))
 
     def _check_length(self, n_epochs):

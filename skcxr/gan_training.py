@@ -7,6 +7,7 @@ import torch
 from torch.nn.functional import softplus
 
 from skcxr.augment import resolve_augment
+from skcxr.conditional_networks import ConditionalDiscriminator, ConditionalGenerator
 from skcxr.cuda_graphs import GraphedStep
 from skcxr.networks import Discriminator, Generator
 from skcxr.precision import autocast
@@ -34,9 +35,11 @@ class GANTraining:
         Of the networks' arithmetic. Weights, logits, losses and optimizers are float32.
     start : tuple of two state dicts or None, default=None
         Weights of G and D to begin with, in place of random ones.
+    labels : tensor of shape (n,), int64, or None, default=None
+        Class of each image, from 0: both networks are then conditional on it.
     """
 
-    def __init__(self, gan, images, seed, precision, start=None):
+    def __init__(self, gan, images, seed, precision, start=None, labels=None):
         self.images = images
         self.augment = resolve_augment(gan.augment)
         self.seen = resolve_augment(gan.diff_augment)
@@ -45,8 +48,17 @@ class GANTraining:
         self.latent_shape = (gan.batch_size, latent_dim, 1, 1)
         device, n_channels = images.device, images.n_channels
         self.rng = torch.Generator().manual_seed(seed)
-        G = Generator(latent_dim, gan.image_size, base_width, n_channels, self.rng)
-        D = Discriminator(gan.image_size, base_width, n_channels, gan.dropout, self.rng)
+        of_g = (latent_dim, gan.image_size, base_width, n_channels, self.rng)
+        of_d = (gan.image_size, base_width, n_channels, gan.dropout, self.rng)
+        self.labels = None if labels is None else labels.to(device)
+        if labels is None:
+            G, D = Generator(*of_g), Discriminator(*of_d)
+        else:
+            n_classes = int(labels.max()) + 1
+            G, D = (
+                ConditionalGenerator(n_classes, *of_g),
+                ConditionalDiscriminator(n_classes, *of_d),
+            )
         for net, state in zip((G, D), start or (), strict=False):
             net.load_state_dict(state)
         self.G, self.D = (net.to(device, memory_format=torch.channels_last) for net in (G, D))
@@ -72,11 +84,14 @@ class GANTraining:
         G, D, rng, device = self.G, self.D, self.rng, self.images.device
         real = self.augment(self.images.batch(rows), rng)
         z = torch.rand(self.latent_shape, generator=rng, device=device) * 2 - 1
+        # Synthetic images are to be of the real ones' classes.
+        classes = () if self.labels is None else (self.labels[rows],)
         with self.autocast():
             # bfloat16 would be too coarse for the coordinates of an augmentation.
-            fake = G(z).float()
+            fake = G(z, *classes).float()
             real_seen, fake_seen = self.seen(real, rng), self.seen(fake.detach(), rng)
-            real_logits, fake_logits = D.logits(real_seen, rng), D.logits(fake_seen, rng)
+            real_logits = D.logits(real_seen, rng, *classes)
+            fake_logits = D.logits(fake_seen, rng, *classes)
 
         # D's step. On logits l, binary cross-entropy is softplus(-l) for real images and
         # softplus(l) for synthetic ones.
@@ -88,7 +103,7 @@ class GANTraining:
         # G's step, against the updated D, whose own gradients are not needed.
         D.requires_grad_(False)
         with self.autocast():
-            updated_logits = D.logits(self.seen(fake, rng), rng)
+            updated_logits = D.logits(self.seen(fake, rng), rng, *classes)
         loss_g = softplus(-updated_logits).mean()
         self.adam_g.zero_grad()
         loss_g.backward()

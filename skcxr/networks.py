@@ -97,7 +97,8 @@ def _with_weights(layers, generator):
     return network
 
 
-def _apply(layer, x, generator=None):
+def apply_layer(layer, x, generator=None):
+    """``layer(x)`` by the faster way; dropout draws from `generator`."""
     if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
         return convolve(layer, x)
     return layer(x, generator) if isinstance(layer, Dropout) else layer(x)
@@ -156,7 +157,7 @@ class Generator(nn.Module):
     def forward(self, z):
         """Images (n, n_channels, image_size, image_size) in [-1, 1] of z (n, latent_dim, 1, 1)."""
         for layer in self.layers:
-            z = _apply(layer, z)
+            z = apply_layer(layer, z)
         return z
 
 
@@ -225,7 +226,7 @@ class Discriminator(nn.Module):
     def logits(self, x, generator=None):
         """What the sigmoid is applied to, (n, 1, 1, 1); dropout draws from `generator`."""
         for layer in self.layers[:-1]:
-            x = _apply(layer, x, generator)
+            x = apply_layer(layer, x, generator)
         return x
 
 

@@ -1,8 +1,10 @@
 """DCGANOversampler: synthetic images of each class, inside imbalanced-learn's pipelines."""
 
+import copy
 from dataclasses import dataclass
 from inspect import signature
 from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
@@ -10,7 +12,7 @@ from imblearn.utils import check_target_type
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import check_random_state, gen_batches, get_tags
-from sklearn.utils._param_validation import HasMethods
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
 
@@ -62,87 +64,20 @@ class grow:
         return dict(zip(classes.tolist(), sizes.tolist(), strict=True))
 
 
-class DCGANOversampler(Documented, Persistent, BaseOverSampler):
-    """Over-sample images with one generative model a class.
+class Growing(NamedTuple):
+    """A class that is to grow, by how many images, and its seed."""
 
-    How it works:
+    label: object
+    n_new: int
+    seed: int
 
-    - Only `fit_resample` trains, so in an imbalanced-learn pipeline under cross-validation no
-      validation image ever reaches a GAN.
-    - `estimator` is cloned and fitted once for each class that is to grow, in parallel if wanted,
-      and sampled for the missing images. A class that asks for none trains nothing.
-    - The original rows come first and unchanged; synthetic ones stay within the range of values
-      that the class' real images hold.
 
-    Parameters
-    ----------
-    estimator : object or None, default=None
-        Anything with `fit(X)` and `sample(n_samples)`, such as
-        :class:`sklearn.neighbors.KernelDensity`. None is ``DCGAN()``; pass one to reach its
-        parameters as ``estimator__max_epochs`` and the like. Its ``random_state``, where it has
-        one, is set for each class.
-    sampling_strategy : float, str, dict or callable, default="auto"
-        Which classes grow, and how far, in any of imbalanced-learn's forms:
+class ImageOversampler(Documented, Persistent, BaseOverSampler):
+    """What over-samplers of images share; a subclass says how synthetic images are made.
 
-        - ``"auto"``, ``"not majority"``: all to the size of the largest; ``"minority"``: only the
-          smallest; ``"not minority"``, ``"all"``;
-        - dict: wished size of each class named;
-        - callable: from y to such a dict. :class:`grow` enlarges every class;
-        - float, for two classes: ratio of the minority's new size to the majority's.
-    n_jobs : int or None, default=None
-        Classes trained at once, by joblib, which share the threads or, with ``device="auto"``, the
-        GPUs. None is one, but on a GPU all, in threads. ``docs/scale.md`` has clusters, and what
-        the result depends on.
-    random_state : int, RandomState instance or None, default=None
-        Seeds of all classes are drawn from it. Pass an int for reproducible results.
-
-    Attributes
-    ----------
-    estimators_ : dict
-        The fitted clone of each class that grew.
-    synthetic_mask_ : ndarray of shape (n_samples_new,), bool
-        Which rows of the last result are synthetic.
-    sampling_strategy_ : dict
-        How many images each class was to gain.
-    n_features_in_ : int
-        Size of the second axis of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
-        Names of features, when X had string column names.
-
-    See Also
-    --------
-    DCGAN : The default generative model.
-    grow : Strategy that enlarges every class.
-    imblearn.over_sampling.RandomOverSampler : Duplicates of real images, the control to beat.
-
-    References
-    ----------
-    .. [1] Davoodi and Lo Giudice, "Synthetic of Chest X-ray Images".
-
-    Examples
-    --------
-    >>> from skcxr import DCGAN, DCGANOversampler
-    >>> from skcxr.datasets import make_chest_phantoms
-    >>> from skcxr.over_sampling import grow
-    >>> phantoms = make_chest_phantoms(24, image_size=16, random_state=0)
-    >>> gan = DCGAN(image_size=16, base_width=8, max_epochs=1)
-    >>> sampler = DCGANOversampler(gan, sampling_strategy=grow(2), random_state=0)
-    >>> X, y = sampler.fit_resample(phantoms.data, phantoms.target)
-    >>> X.shape, X.dtype, int(sampler.synthetic_mask_.sum())
-    ((48, 256), dtype('uint8'), 24)
+    It has `_images_of(X, y, growing)`, an iterator over (class, fitted model, synthetic images) of
+    each item of `growing`, and the parameter `random_state`.
     """
-
-    _parameter_constraints: dict = {
-        **BaseOverSampler._parameter_constraints,
-        "estimator": [HasMethods(["fit", "sample"]), None],
-        "n_jobs": [Integral, None],
-    }
-
-    def __init__(self, estimator=None, *, sampling_strategy="auto", n_jobs=None, random_state=None):
-        super().__init__(sampling_strategy=sampling_strategy)
-        self.estimator = estimator
-        self.n_jobs = n_jobs
-        self.random_state = random_state
 
     def fit_resample(self, X, y, **params):
         """Train a generative model for each class that is to grow, and add its images.
@@ -191,40 +126,22 @@ class DCGANOversampler(Documented, Persistent, BaseOverSampler):
                     "Leave the class out of sampling_strategy, or add images."
                 )
         # A seed for every class, grown or not: one class' images do not hang on another's growth.
-        seeds = check_random_state(self.random_state).randint(
-            np.iinfo(np.int32).max, size=len(classes)
-        )
-        growing = [(k, n, seed) for (k, n), seed in zip(wanted.items(), seeds, strict=True) if n]
-        estimator = DCGAN() if self.estimator is None else self.estimator
-        device = getattr(estimator, "device", None) if self.n_jobs is None else None
-        with sharing_a_gpu(device, len(growing)):
-            n_jobs, n_threads = divided(self.n_jobs, len(growing))
-            # dask's backend takes all its workers, whatever n_jobs is.
-            in_turn = {"backend": "sequential"} if n_jobs == 1 else {}
-            parallel = Parallel(n_jobs=n_jobs, return_as=as_they_come("generator"), **in_turn)
-        results = parallel(
-            # X whole, and each worker takes its rows: joblib passes a memory map by its file's
-            # name. safe=False copies an object that is no scikit-learn estimator.
-            delayed(_fit_sample)(
-                clone(estimator, safe=False),
-                X,
-                np.flatnonzero(y == k),
-                k,
-                n_new,
-                int(seed),
-                n_threads=n_threads,
-                position=i % n_jobs if n_threads else 0,
-            )
-            for i, (k, n_new, seed) in enumerate(growing)
-        )
+        rng = check_random_state(self.random_state)
+        seeds = rng.randint(np.iinfo(np.int32).max, size=len(classes))
+        growing = [
+            Growing(k, n, int(seed))
+            for (k, n), seed in zip(wanted.items(), seeds, strict=True)
+            if n
+        ]
         fitted = {}
 
         def synthetic():
-            for (k, *_), (estimator, images) in zip(growing, results, strict=True):
+            for k, estimator, images in self._images_of(X, y, growing):
                 fitted[k] = estimator
                 yield images
 
-        labels = np.concatenate([y, *(np.full(n, k, dtype=y.dtype) for k, n, _ in growing)])
+        labels = [np.full(n_new, k, dtype=y.dtype) for k, n_new, _ in growing]
+        labels = np.concatenate([y, *labels])
         X_new = _stack(X, synthetic(), len(labels))
         self.estimators_ = fitted
         self.synthetic_mask_ = np.arange(len(labels)) >= len(y)
@@ -234,6 +151,155 @@ class DCGANOversampler(Documented, Persistent, BaseOverSampler):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+class DCGANOversampler(ImageOversampler):
+    """Over-sample images with one generative model a class.
+
+    How it works:
+
+    - Only `fit_resample` trains, so in an imbalanced-learn pipeline under cross-validation no
+      validation image ever reaches a GAN.
+    - `estimator` is cloned and fitted once for each class that is to grow, in parallel if wanted,
+      and sampled for the missing images. A class that asks for none trains nothing.
+    - The original rows come first and unchanged; synthetic ones stay within the range of values
+      that the class' real images hold.
+
+    Parameters
+    ----------
+    estimator : object or None, default=None
+        Anything with `fit(X)` and `sample(n_samples)`, such as
+        :class:`sklearn.neighbors.KernelDensity`. None is ``DCGAN()``; pass one to reach its
+        parameters as ``estimator__max_epochs`` and the like. Its ``random_state``, where it has
+        one, is set for each class.
+    sampling_strategy : float, str, dict or callable, default="auto"
+        Which classes grow, and how far, in any of imbalanced-learn's forms:
+
+        - ``"auto"``, ``"not majority"``: all to the size of the largest; ``"minority"``: only the
+          smallest; ``"not minority"``, ``"all"``;
+        - dict: wished size of each class named;
+        - callable: from y to such a dict. :class:`grow` enlarges every class;
+        - float, for two classes: ratio of the minority's new size to the majority's.
+    n_jobs : int or None, default=None
+        Classes trained at once, by joblib, which share the threads or, with ``device="auto"``, the
+        GPUs. None is one, but on a GPU all, in threads. ``docs/scale.md`` has clusters, and what
+        the result depends on.
+    pretrain : {"pooled"} or None, default=None
+        "pooled" first trains one `estimator` on the images of all classes, also of those that do
+        not grow; each class' model goes on from it with the class' own images for
+        `fine_tune_epochs`. It needs an estimator with ``warm_start`` and ``max_epochs``.
+    fine_tune_epochs : int or None, default=None
+        Epochs of a class after pretraining. None divides the estimator's ``max_epochs`` among the
+        classes that grow, so that all of it costs as much as two trainings, however many there are.
+    random_state : int, RandomState instance or None, default=None
+        Seeds of all classes are drawn from it. Pass an int for reproducible results.
+
+    Attributes
+    ----------
+    estimators_ : dict
+        The fitted clone of each class that grew.
+    synthetic_mask_ : ndarray of shape (n_samples_new,), bool
+        Which rows of the last result are synthetic.
+    sampling_strategy_ : dict
+        How many images each class was to gain.
+    n_features_in_ : int
+        Size of the second axis of X.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of features, when X had string column names.
+
+    See Also
+    --------
+    DCGAN : The default generative model.
+    grow : Strategy that enlarges every class.
+    imblearn.over_sampling.RandomOverSampler : Duplicates of real images, the control to beat.
+
+    References
+    ----------
+    .. [1] Davoodi and Lo Giudice, "Synthetic of Chest X-ray Images".
+
+    Examples
+    --------
+    >>> from skcxr import DCGAN, DCGANOversampler
+    >>> from skcxr.datasets import make_chest_phantoms
+    >>> from skcxr.over_sampling import grow
+    >>> phantoms = make_chest_phantoms(24, image_size=16, random_state=0)
+    >>> gan = DCGAN(image_size=16, base_width=8, max_epochs=1)
+    >>> sampler = DCGANOversampler(gan, sampling_strategy=grow(2), random_state=0)
+    >>> X, y = sampler.fit_resample(phantoms.data, phantoms.target)
+    >>> X.shape, X.dtype, int(sampler.synthetic_mask_.sum())
+    ((48, 256), dtype('uint8'), 24)
+    """
+
+    _parameter_constraints: dict = {
+        **BaseOverSampler._parameter_constraints,
+        "estimator": [HasMethods(["fit", "sample"]), None],
+        "n_jobs": [Integral, None],
+        "pretrain": [StrOptions({"pooled"}), None],
+        "fine_tune_epochs": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        sampling_strategy="auto",
+        n_jobs=None,
+        pretrain=None,
+        fine_tune_epochs=None,
+        random_state=None,
+    ):
+        super().__init__(sampling_strategy=sampling_strategy)
+        self.estimator = estimator
+        self.n_jobs = n_jobs
+        self.pretrain = pretrain
+        self.fine_tune_epochs = fine_tune_epochs
+        self.random_state = random_state
+
+    def _images_of(self, X, y, growing):
+        # safe=False copies an object that is no scikit-learn estimator.
+        estimator = clone(DCGAN() if self.estimator is None else self.estimator, safe=False)
+        if self.pretrain and growing:
+            self._pretrain(estimator, X, len(growing))
+        device = getattr(estimator, "device", None) if self.n_jobs is None else None
+        with sharing_a_gpu(device, len(growing)):
+            n_jobs, n_threads = divided(self.n_jobs, len(growing))
+            # dask's backend takes all its workers, whatever n_jobs is.
+            in_turn = {"backend": "sequential"} if n_jobs == 1 else {}
+            parallel = Parallel(n_jobs=n_jobs, return_as=as_they_come("generator"), **in_turn)
+        results = parallel(
+            # X whole, and each worker takes its rows: joblib passes a memory map by its file's
+            # name.
+            delayed(_fit_sample)(
+                # With what it has learned, if it was pretrained.
+                copy.deepcopy(estimator),
+                X,
+                np.flatnonzero(y == k),
+                k,
+                n_new,
+                seed,
+                n_threads=n_threads,
+                position=i % n_jobs if n_threads else 0,
+            )
+            for i, (k, n_new, seed) in enumerate(growing)
+        )
+        for (k, *_), (fitted, images) in zip(growing, results, strict=True):
+            yield k, fitted, images
+
+    def _pretrain(self, estimator, X, n_growing):
+        """Fit `estimator` on all images, and let it go on from there on a class'."""
+        params = estimator.get_params() if hasattr(estimator, "get_params") else {}
+        if not {"warm_start", "max_epochs"} <= set(params):
+            raise ValueError(
+                f"pretrain={self.pretrain!r} needs an estimator with the parameters warm_start and "
+                f"max_epochs, such as DCGAN(), got {estimator!r}. Pass one, or pretrain=None."
+            )
+        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
+        if "random_state" in params:
+            estimator.set_params(random_state=int(seed))
+        with one_fit():
+            estimator.set_params(warm_start=False).fit(dense(X))
+        epochs = self.fine_tune_epochs or max(1, params["max_epochs"] // n_growing)
+        estimator.set_params(warm_start=True, max_epochs=epochs)
 
 
 def _check_sizes(strategy, y):

@@ -32,6 +32,7 @@ TRUSTED_TYPES = (
     "skcxr.augment.Affine",
     "skcxr.augment.DiffAugment",
     "skcxr.classification.CXRClassifier",
+    "skcxr.conditional.ConditionalDCGANOversampler",
     "skcxr.gan.DCGAN",
     "skcxr.images.ImageSpec",
     "skcxr.networks.CXRNet",

@@ -11,7 +11,13 @@ from imblearn.utils.estimator_checks import parametrize_with_checks as imblearn_
 from sklearn.neighbors import KernelDensity
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skcxr import DCGAN, CXRClassifier, DCGANOversampler, SyntheticPretrainingClassifier
+from skcxr import (
+    DCGAN,
+    ConditionalDCGANOversampler,
+    CXRClassifier,
+    DCGANOversampler,
+    SyntheticPretrainingClassifier,
+)
 from skcxr.over_sampling import grow
 
 TINY = DCGAN(
@@ -20,6 +26,7 @@ TINY = DCGAN(
 SAMPLERS = [
     DCGANOversampler(TINY, random_state=0),
     DCGANOversampler(KernelDensity(), random_state=0),
+    ConditionalDCGANOversampler(TINY, random_state=0),
 ]
 CLASSIFIER = CXRClassifier(random_state=0)
 PRETRAINED = SyntheticPretrainingClassifier(

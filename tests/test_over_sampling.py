@@ -3,13 +3,15 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from imblearn.over_sampling import RandomOverSampler
+from joblib import parallel_config
 from scipy import sparse
 from sklearn.base import BaseEstimator, clone
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
-from skcxr import DCGANOversampler
+from skcxr import DCGAN, DCGANOversampler
 from skcxr.over_sampling import grow
 
 rng = np.random.default_rng(0)
@@ -263,3 +265,57 @@ def test_grow_serves_other_samplers_too():
 def test_grow_shows_what_it_does():
     assert repr(grow(2)) == "grow(factor=2)"
     assert grow(2) == grow(2) != grow(3)
+
+
+def test_pooled_pretraining_is_what_each_class_goes_on_from(tiny_gan, phantoms, monkeypatch):
+    fits = []
+    fit = DCGAN._fit
+
+    def noted(self, X, labels=None):
+        start = weights_of(self) if hasattr(self, "generator_") else None
+        fits.append((len(X), self.max_epochs, start))
+        fit(self, X, labels)
+        fits[-1] += (weights_of(self),)
+        return self
+
+    monkeypatch.setattr(DCGAN, "_fit", noted)
+    tiny_gan.set_params(max_epochs=9)
+    sampler = DCGANOversampler(
+        tiny_gan, sampling_strategy={0: 20, 1: 20}, pretrain="pooled", random_state=0
+    )
+    sampler.fit_resample(phantoms.data, phantoms.target)
+    (n, epochs, start, pooled), *classes = fits
+    assert (n, epochs, start) == (48, 9, None)
+    assert [fit[:2] for fit in classes] == [(12, 4), (12, 4)]
+    for _, _, start, end in classes:
+        assert torch.equal(start, pooled)
+        assert not torch.equal(end, pooled)
+
+
+def weights_of(gan):
+    return torch.cat([p.flatten().clone() for p in gan.generator_.parameters()])
+
+
+def test_pooled_pretraining_does_not_hang_on_n_jobs(tiny_gan, phantoms):
+    def images(n_jobs):
+        sampler = DCGANOversampler(
+            tiny_gan, sampling_strategy=grow(2), pretrain="pooled", n_jobs=n_jobs, random_state=0
+        )
+        return sampler.fit_resample(phantoms.data, phantoms.target)[0]
+
+    with parallel_config("threading"):
+        assert (images(2) == images(1)).all()
+
+
+def test_fine_tuning_has_the_epochs_asked_for(tiny_gan, phantoms):
+    sampler = DCGANOversampler(
+        tiny_gan, sampling_strategy=grow(2), pretrain="pooled", fine_tune_epochs=3, random_state=0
+    )
+    sampler.fit_resample(phantoms.data, phantoms.target)
+    assert [len(gan.history_) for gan in sampler.estimators_.values()] == [3] * 4
+
+
+def test_pretraining_needs_an_estimator_that_can_go_on(phantoms):
+    sampler = DCGANOversampler(KernelDensity(), sampling_strategy=grow(2), pretrain="pooled")
+    with pytest.raises(ValueError, match="pretrain='pooled' needs an estimator with"):
+        sampler.fit_resample(phantoms.data, phantoms.target)
