@@ -1,13 +1,12 @@
 """ConditionalDCGANOversampler: synthetic images of all classes by one class-conditional GAN."""
 
 import numpy as np
-from imblearn.over_sampling.base import BaseOverSampler
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skcxr.gan import DCGAN
-from skcxr.over_sampling import ImageOversampler, dense, sample_like
 from skcxr.parallel import one_fit
+from skcxr.resampling import ImageOversampler, dense, sample_like
 
 
 class ConditionalDCGANOversampler(ImageOversampler):
@@ -30,6 +29,11 @@ class ConditionalDCGANOversampler(ImageOversampler):
         the number of classes. None is ``DCGAN()``.
     sampling_strategy : float, str, dict or callable, default="auto"
         Which classes grow, and how far, as :class:`DCGANOversampler` takes it.
+    select : {"discriminator", "confidence", "distinct", "diverse"}, callable or None, default=None
+        Which of more samples than are wanted to keep, by :mod:`skcxr.selection`; None keeps what is
+        drawn. A callable takes (:class:`skcxr.selection.Candidates`, how many) and returns rows.
+    candidates : int, default=4
+        Samples to choose from for each one that is kept, where there is a `select`.
     random_state : int, RandomState instance or None, default=None
         Seed of training and samples. Pass an int for reproducible results.
 
@@ -68,13 +72,23 @@ class ConditionalDCGANOversampler(ImageOversampler):
     """
 
     _parameter_constraints: dict = {
-        **BaseOverSampler._parameter_constraints,
+        **ImageOversampler._parameter_constraints,
         "estimator": [DCGAN, None],
     }
 
-    def __init__(self, estimator=None, *, sampling_strategy="auto", random_state=None):
+    def __init__(
+        self,
+        estimator=None,
+        *,
+        sampling_strategy="auto",
+        select=None,
+        candidates=4,
+        random_state=None,
+    ):
         super().__init__(sampling_strategy=sampling_strategy)
         self.estimator = estimator
+        self.select = select
+        self.candidates = candidates
         self.random_state = random_state
 
     def _images_of(self, X, y, growing):

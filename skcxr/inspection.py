@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from skcxr.metrics import audit, generative_report
-from skcxr.over_sampling import dense, sample_like
+from skcxr.resampling import dense, sample_like
 
 TOO_FEW = "too few hold-out images"
 

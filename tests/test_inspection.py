@@ -8,7 +8,8 @@ from skcxr import DCGANOversampler
 from skcxr.datasets import make_chest_phantoms
 from skcxr.inspection import inspect_samples
 from skcxr.metrics import generative_report
-from skcxr.over_sampling import grow, sample_like
+from skcxr.over_sampling import grow
+from skcxr.resampling import sample_like
 
 
 @pytest.fixture(scope="module")

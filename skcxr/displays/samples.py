@@ -5,7 +5,7 @@ from sklearn.metrics import pairwise_distances_argmin
 
 from skcxr.displays.mosaic import draw_rows
 from skcxr.images import ImageSpec
-from skcxr.over_sampling import sample_like
+from skcxr.resampling import sample_like
 
 
 class SyntheticSamplesDisplay:
