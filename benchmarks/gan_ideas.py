@@ -85,6 +85,13 @@ IDEAS = {
     "slow D": replace(BASE, lr_d=0.5),
     "batch of 64": replace(BASE, batch=64),
     "noise on D's input": replace(BASE, noise=0.1),
+    "mode seeking 0.3": replace(BASE, spread=0.3),
+    "no dropout, mode seeking 0.3": replace(BASE, dropout=0.0, spread=0.3),
+    "mode seeking 0.1": replace(BASE, spread=0.1),
+    "no dropout, mode seeking 0.1": replace(BASE, dropout=0.0, spread=0.1),
+    "dropout 0.25, mode seeking 0.3": replace(BASE, dropout=0.25, spread=0.3),
+    "paper, mode seeking 0.3": replace(PAPER, spread=0.3),
+    "paper, no dropout": replace(PAPER, dropout=0.0),
 }
 
 
