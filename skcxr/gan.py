@@ -38,7 +38,7 @@ from skcxr.precision import PRECISIONS, resolve_precision
 INFERENCE_BATCH = 64
 # What a training's result hangs on, beside images, seed and device; not on how long it goes on.
 TRAINING_PARAMETERS = ("latent_dim", "image_size", "base_width", "steps_per_epoch", "batch_size")
-TRAINING_PARAMETERS += ("lr", "betas", "dropout", "augment", "diff_augment", "ema")
+TRAINING_PARAMETERS += ("lr", "betas", "dropout", "augment", "diff_augment", "ema", "mode_seeking")
 SHAPING_PARAMETERS = ("latent_dim", "image_size", "base_width")
 NO_DISCRIMINATOR = (
     "This %(name)s has no discriminator: the file that load_weights read holds none. Write one "
@@ -88,6 +88,9 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
     ema : float, default=0.0
         Decay, in [0, 1), of a moving average over the generator's weights and the statistics of its
         normalisation, from step to step; samples are drawn from it. 0 is the last weights.
+    mode_seeking : float, default=0.0
+        Weight of a term in the generator's loss that is small where different latent vectors lead
+        to different images.
     image_shape : tuple of int or None, default=None
         (height, width) or (channels, height, width) that the rows of a flat X have; None takes
         square ones of one channel.
@@ -181,6 +184,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         "augment": [StrOptions({"classic"}), callable, None],
         "diff_augment": [callable, None],
         "ema": [Interval(Real, 0, 1, closed="left")],
+        "mode_seeking": [Interval(Real, 0, None, closed="left")],
         "image_shape": [tuple, list, None],
         "precision": [StrOptions(set(PRECISIONS))],
         "device": [str, torch.device],
@@ -208,6 +212,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         augment="classic",
         diff_augment=None,
         ema=0.0,
+        mode_seeking=0.0,
         image_shape=None,
         precision="auto",
         device="auto",
@@ -231,6 +236,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         self.augment = augment
         self.diff_augment = diff_augment
         self.ema = ema
+        self.mode_seeking = mode_seeking
         self.image_shape = image_shape
         self.precision = precision
         self.device = device
@@ -262,6 +268,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
             "augment": "classic",
             "diff_augment": None,
             "ema": 0.0,
+            "mode_seeking": 0.0,
         }
         return cls(**(recipe | params))
 

@@ -43,6 +43,7 @@ class GANTraining:
         self.images = images
         self.augment = resolve_augment(gan.augment)
         self.seen = resolve_augment(gan.diff_augment)
+        self.mode_seeking = float(gan.mode_seeking)
         # True passes for 1 in scikit-learn's checks, but not with PyTorch.
         latent_dim, base_width = int(gan.latent_dim), int(gan.base_width)
         self.latent_shape = (gan.batch_size, latent_dim, 1, 1)
@@ -105,6 +106,8 @@ class GANTraining:
         with self.autocast():
             updated_logits = D.logits(self.seen(fake, rng), rng, *classes)
         loss_g = softplus(-updated_logits).mean()
+        if self.mode_seeking:
+            loss_g = loss_g + self.mode_seeking * sameness(fake, z)
         self.adam_g.zero_grad()
         loss_g.backward()
         self.adam_g.step()
@@ -157,6 +160,24 @@ class GANTraining:
         for net in networks:
             net.cpu().eval().requires_grad_(False).zero_grad()
         return networks
+
+
+def sameness(images, z):
+    """How alike images of different latent vectors are: what mode seeking adds to G's loss.
+
+    The mean distance of latent vectors over that of their images, of each with the next in the
+    batch (Mao et al., "Mode Seeking Generative Adversarial Networks for Diverse Image Synthesis",
+    CVPR 2019, equation 2, with the ratio turned over as in the authors' code).
+
+    Parameters
+    ----------
+    images : tensor of shape (n, c, h, w)
+        In [-1, 1].
+    z : tensor of shape (n, latent_dim, 1, 1)
+        That they were made of.
+    """
+    apart, of_z = ((values - values.roll(1, 0)).abs().mean(dim=(1, 2, 3)) for values in (images, z))
+    return 1 / ((apart / of_z).mean() + 1e-5)
 
 
 class MovingAverage:

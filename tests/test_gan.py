@@ -9,7 +9,7 @@ from pandas.testing import assert_frame_equal
 from sklearn.base import clone
 
 from skcxr import DCGAN
-from skcxr.gan_training import GANTraining, ShuffledRows
+from skcxr.gan_training import GANTraining, ShuffledRows, sameness
 from skcxr.images import ImageSpec, TrainingImages
 from skcxr.networks import Discriminator, Generator
 
@@ -292,6 +292,23 @@ def test_diff_augment_sees_real_and_synthetic_images_in_both_steps(tiny_gan, pha
     # The generator learns through it.
     assert [grad for grad, *_ in seen] == [False, False, True]
     assert {dtype for _, dtype, _ in seen} == {torch.float32}
+
+
+def test_sameness_is_the_ratio_of_distances():
+    z = torch.tensor([0.0, 1.0, 3.0]).view(3, 1, 1, 1)
+    images = torch.tensor([0.0, 0.2, 0.2]).view(3, 1, 1, 1)
+    # Distances of images over those of z: 0.2 / 3, 0.2 / 1 and 0 / 2.
+    expected = 1 / ((0.2 / 3 + 0.2 + 0) / 3 + 1e-5)
+    assert sameness(images, z).item() == pytest.approx(expected)
+
+
+def test_mode_seeking_makes_samples_more_different(tiny_gan, phantoms):
+    tiny_gan.set_params(max_epochs=30, lr=1e-3)
+    spreads = [
+        clone(tiny_gan).set_params(mode_seeking=w).fit(phantoms.images).sample(64, 0).std(0).mean()
+        for w in (0, 1)
+    ]
+    assert spreads[1] > 1.2 * spreads[0]
 
 
 def test_warm_start_goes_on_from_the_last_networks(tiny_gan, phantoms):
