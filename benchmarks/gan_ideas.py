@@ -11,6 +11,7 @@ import argparse
 import os
 import time
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from torch import nn
 from torch.nn.functional import relu, softplus
 from torch.nn.utils.parametrizations import spectral_norm
 
-from skcxr import DCGAN
+from skcxr import DCGAN, ConditionalDCGANOversampler, DCGANOversampler
 from skcxr.augment import Affine, DiffAugment
 from skcxr.datasets import load_image_folder
 from skcxr.gan_training import GANTraining
@@ -237,38 +238,99 @@ def train(recipe, X, seed, width, n_steps):
     return kept
 
 
+def of_package(**params):
+    """skcxr's own DCGAN of the base recipe, with `params`."""
+    return DCGAN.paper(
+        augment=None, diff_augment=SOFT, precision="bfloat16", device="cpu", **params
+    )
+
+
+# All classes by one training, or from one: the number is the steps of all of it, in those that one
+# class has in the other recipes.
+SHARED = {
+    "conditional, 1 training": (1, lambda gan: ConditionalDCGANOversampler(gan)),
+    "conditional, 4 trainings": (4, lambda gan: ConditionalDCGANOversampler(gan)),
+    "pooled, 2 trainings": (1, lambda gan: DCGANOversampler(gan, pretrain="pooled")),
+}
+
+
+def train_shared(idea, X, y, seed, width, n_steps, params):
+    """Samples of each class, and the CPU seconds of all of it."""
+    factor, sampler_of = SHARED[idea]
+    gan = of_package(
+        base_width=width,
+        lr=2e-4 * 64 / width,
+        max_epochs=20,
+        steps_per_epoch=factor * n_steps // 20,
+        **params,
+    )
+    sizes = {k: np.count_nonzero(y == k) + N_SAMPLES for k in np.unique(y)}
+    sampler = sampler_of(gan).set_params(sampling_strategy=sizes, random_state=seed)
+    start = time.process_time()
+    X_new, y_new = sampler.fit_resample(X, y)
+    taken = time.process_time() - start
+    for k in np.unique(y):
+        yield k, {"samples": X_new[sampler.synthetic_mask_ & (y_new == k)], "seconds": taken / 4}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--keep", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--classes", nargs="+", default=CLASSES)
-    parser.add_argument("--ideas", nargs="+", default=list(IDEAS))
+    parser.add_argument("--ideas", nargs="*", default=list(IDEAS))
+    parser.add_argument("--shared", nargs="*", default=list(SHARED))
+    parser.add_argument("--mode-seeking", type=float, default=0.0, help="of shared trainings")
+    parser.add_argument("--dropout", type=float, default=0.5, help="of shared trainings")
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--steps", type=int, default=1000)
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.keep.mkdir(parents=True, exist_ok=True)
     images = load_image_folder(args.data / "covid_cxr", image_size=64)
-    y = images.target_names[images.target]
+    y, train_rows = images.target_names[images.target], images.split == "train"
     for seed in range(args.seeds):
         for idea in args.ideas:
             for k in args.classes:
-                path = args.keep / f"{idea}, {k}, {seed}, {args.width}, {args.steps}.npz"
-                claim = path.with_suffix(".claim")
-                try:
-                    os.close(os.open(claim, os.O_CREAT | os.O_EXCL))
-                except FileExistsError:
-                    continue
-                try:
-                    X = images.images[(images.split == "train") & (y == k)]
+                with claimed(path_of(args, idea, k, seed)) as path:
+                    if path is None:
+                        continue
                     run_seed = zlib.crc32(f"{k}{seed}".encode()) % 2**31
+                    X = images.images[train_rows & (y == k)]
                     kept = train(IDEAS[idea], X, run_seed, args.width, args.steps)
                     np.savez_compressed(path, **kept)
                     print(f"{path.stem}: {kept['seconds']:.0f} s", flush=True)
-                except BaseException:
-                    claim.unlink()
-                    raise
+        for idea in args.shared:
+            with claimed(path_of(args, idea, "all", seed)) as path:
+                if path is None:
+                    continue
+                params = {"mode_seeking": args.mode_seeking, "dropout": args.dropout}
+                rows = images.images[train_rows], y[train_rows]
+                sets = train_shared(idea, *rows, seed, args.width, args.steps, params)
+                for k, kept in sets:
+                    np.savez_compressed(path_of(args, idea, k, seed), **kept)
+                print(f"{path.stem}: {kept['seconds']:.0f} s a class", flush=True)
+
+
+def path_of(args, idea, k, seed):
+    return args.keep / f"{idea}, {k}, {seed}, {args.width}, {args.steps}.npz"
+
+
+@contextmanager
+def claimed(path):
+    """`path`, or None where this or another process has begun or done that run."""
+    claim = path.with_suffix(".claim")
+    try:
+        os.close(os.open(claim, os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        yield None
+        return
+    try:
+        yield path
+    except BaseException:
+        claim.unlink()
+        raise
 
 
 if __name__ == "__main__":
