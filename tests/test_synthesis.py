@@ -281,8 +281,8 @@ def test_unreadable_files_are_listed_and_can_be_left_out(
     (data / "normal" / "empty.png").touch()
     code = synthesize("--data", data, "--out", out, "--on-error", on_error)
     error = capsys.readouterr().err
-    assert "covid/notes.png: no image format" in error
-    assert "normal/empty.png: the file is empty" in error
+    assert "\n  covid/notes.png: no image format" in error
+    assert "\n  normal/empty.png: the file is empty\n" in error
     if on_error == "raise":
         assert (code, out.exists()) == (2, False)
     else:

@@ -115,7 +115,8 @@ def _tails(name: str) -> list[str]:
     return ["/".join(parts[i:]) for i in range(len(parts))]
 
 
-def listing(lines: list[str]) -> str:
-    """`lines` below an error message, the first 20 of them."""
-    rest = [f"... and {len(lines) - 20} more"] if len(lines) > 20 else []
-    return "".join(f"\n  {line}" for line in lines[:20] + rest)
+def listing(lines: list[str], limit: int | None = 20) -> str:
+    """`lines` below an error message: the first `limit` of them, or all if that is None."""
+    n_left = 0 if limit is None else len(lines) - limit
+    rest = [f"... and {n_left} more"] if n_left > 0 else []
+    return "".join(f"\n  {line}" for line in lines[:limit] + rest)
