@@ -88,7 +88,8 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Arithmetic of the networks in training. bfloat16 takes half of the time where the processor
         has it; "auto" takes it where a short check finds it faster and right. Weights, losses and
-        the optimizers are float32, and so are `sample` and `decision_function`.
+        the optimizers are float32, and so are `sample` and `decision_function`. A training that
+        goes on from a `checkpoint` keeps what "auto" was when it began.
     device : str, default="auto"
         PyTorch device; "auto" is CUDA where there is one: of several, each worker takes its own.
     random_state : int, RandomState instance or None, default=None
@@ -284,11 +285,16 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         measure = self._sample_monitor(X, spec, seed)
         images = TrainingImages(X, spec, self.image_size, device)
-        # The check of precision too takes a number of threads of its own, and puts it back.
         with one_fit():
-            precision = resolve_precision(self.precision, device)
+            checkpoint = self._checkpoint(images, seed)
+            saved = checkpoint.load() if checkpoint else None
+            # A training stays in the precision that it began in, also where another machine, or
+            # the check on a busy one, would choose the other. The check too takes a number of
+            # threads of its own, and puts it back.
+            precision = saved["precision"] if saved else resolve_precision(self.precision, device)
             with own_stream(device):
-                fitted = self._train(images, seed, precision, measure)
+                training = GANTraining(self, images, seed, precision)
+                fitted = self._train(training, checkpoint, saved, measure)
         # Set together and last: networks and spec belong together, also after a fit that failed.
         self.generator_, self.discriminator_, self._history = fitted
         self.precision_ = precision
@@ -315,12 +321,10 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"monitor={self.monitor!r}: {error}") from error
 
-    def _train(self, images, seed, precision, measure):
+    def _train(self, training, checkpoint, saved, measure):
         """Train on the images' device; returns G, D and the history."""
-        training, history = GANTraining(self, images, seed, precision), []
-        checkpoint = self._checkpoint(images, seed, precision)
-        if checkpoint and (saved := checkpoint.load()):
-            history = saved["history"]
+        history = saved["history"] if saved else []
+        if saved:
             self._check_length(len(history))
             training.restore(saved["training"])
         try:
@@ -337,6 +341,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
                     check_converging(history[-1], training.G)
                     if checkpoint:
                         state = {"training": training.state(), "history": list(history)}
+                        state["precision"] = training.precision
                         checkpoint.keep(state, write=epoch % self.checkpoint_every == 0 or last)
         except KeyboardInterrupt:
             if checkpoint:
@@ -355,14 +360,14 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         n_steps = self.max_epochs * self.steps_per_epoch
         return tqdm(total=n_steps, initial=n_epochs_done * self.steps_per_epoch, unit="step")
 
-    def _checkpoint(self, images, seed, precision):
+    def _checkpoint(self, images, seed):
         """The file of this training, if there is to be one, by all that its result hangs on."""
         if self.checkpoint is None:
             return None
         params = {name: getattr(self, name) for name in TRAINING_PARAMETERS}
         # Without a seed of its own, a training takes that of the file.
         params["seed"] = None if self.random_state is None else seed
-        params |= {"device": images.device.type, "precision": precision}
+        params |= {"device": images.device.type, "precision": self.precision}
         params["image_shape"] = images.spec.shape
         return Checkpoint.at(self.checkpoint, fingerprint(images.X, params))
 

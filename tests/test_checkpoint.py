@@ -136,6 +136,7 @@ def test_more_epochs_go_on_from_fewer(gan, phantoms, uninterrupted):
     [
         ({"lr": 1e-3}, r"lr was 0\.0002 and is 0\.001"),
         ({"base_width": 8, "dropout": 0.1}, "base_width was 4 and is 8; dropout was 0.5 and is"),
+        ({"precision": "bfloat16"}, "precision was 'auto' and is 'bfloat16'"),
         ({"random_state": 1}, r"seed was \d+ and is \d+"),
         ({"augment": None}, "augment was 'classic' and is None"),
         ({"augment": Affine(degrees=3)}, "augment was 'classic' and is Affine"),
@@ -160,6 +161,19 @@ def test_without_a_seed_the_files_training_goes_on(gan, phantoms, monkeypatch):
     stopped_in(gan, phantoms.data, 4, monkeypatch)
     first = saved_in(gan.checkpoint)["state"]["history"]
     assert clone(gan).fit(phantoms.data).history_[:3].to_dict("records") == first
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_training_keeps_its_precision(gan, phantoms, monkeypatch, tmp_path, folder):
+    """The check behind "auto" may say otherwise on another machine, or a busy one."""
+    gan.set_params(checkpoint=tmp_path / ("folder" if folder else "gan.pt"))
+    monkeypatch.setattr("skcxr.gan.resolve_precision", lambda *args: "float32")
+    expected = clone(gan).set_params(checkpoint=None).fit(phantoms.data)
+    stopped_in(gan, phantoms.data, 4, monkeypatch)
+    monkeypatch.setattr("skcxr.gan.resolve_precision", lambda *args: "bfloat16")
+    resumed = clone(gan).fit(phantoms.data)
+    assert resumed.precision_ == "float32"
+    assert_same_training(resumed, expected)
 
 
 def test_monitoring_and_verbosity_may_change(gan, phantoms, uninterrupted, capsys):
