@@ -107,7 +107,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         on from it, to the same result, bit by bit, as if it had not been stopped; only `max_epochs`
         may have grown. A path without a suffix is a folder, in which each training has a file of
         its own, named by its images and parameters: pass one under :class:`DCGANOversampler`,
-        cross-validation and searches, with an int as `random_state`.
+        cross-validation and searches. Without a seed, a training goes on with that of the file.
     checkpoint_every : int, default=10
         Epochs from one such save to the next; the last epoch and Ctrl-C save too.
 

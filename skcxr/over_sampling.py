@@ -208,6 +208,7 @@ class DCGANOversampler(Documented, Persistent, BaseOverSampler):
                 k,
                 n_new,
                 int(seed),
+                unseeded=self.random_state is None,
                 n_threads=n_threads,
                 position=i % n_jobs if n_threads else 0,
             )
@@ -241,11 +242,15 @@ def _check_sizes(strategy, y):
         raise TypeError(f"sampling_strategy must ask for whole numbers of images, got {sizes!r}.")
 
 
-def _fit_sample(estimator, X, rows, k, n_new, seed, *, n_threads, position):
+def _fit_sample(estimator, X, rows, k, n_new, seed, *, unseeded, n_threads, position):
     """Fit `estimator` on the `rows` of X, class `k`; return it and `n_new` of its samples."""
     X = dense(X[rows])
-    if hasattr(estimator, "get_params") and "random_state" in estimator.get_params(deep=False):
-        estimator.set_params(random_state=seed)
+    params = estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
+    if "random_state" in params:
+        # A checkpoint of another seed is of another training: with one drawn anew in each process,
+        # a killed training would begin again. Without, it goes on with the file's.
+        goes_on = unseeded and params.get("checkpoint") is not None
+        estimator.set_params(random_state=None if goes_on else seed)
     flat = X.ndim > 2 and not _takes_images(estimator)
     with one_fit(n_threads, position):
         try:

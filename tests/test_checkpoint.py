@@ -385,6 +385,18 @@ def test_each_class_goes_on_from_the_middle(gan, phantoms, tmp_path, n_jobs):
     assert all(file.read_bytes() != before[file] for file in (tmp_path / "folder").iterdir())
 
 
+def test_classes_without_a_seed_go_on_too(gan, phantoms, tmp_path, monkeypatch):
+    gan.set_params(checkpoint=tmp_path / "folder", random_state=None)
+    sampler = DCGANOversampler(gan, sampling_strategy=grow(1.5))
+    sampler.fit_resample(phantoms.data, phantoms.target)
+    assert len(list((tmp_path / "folder").iterdir())) == 4
+    monkeypatch.setattr(GANTraining, "step", lambda self, rows: pytest.fail("training began again"))
+    again = clone(sampler)
+    again.fit_resample(phantoms.data, phantoms.target)
+    for k, fitted in again.estimators_.items():
+        assert_same_training(fitted, sampler.estimators_[k])
+
+
 def test_threads_that_train_the_same_do_not_mix_their_files(gan, phantoms, monkeypatch):
     """Such as two arms of a comparison with the same sampler."""
     expected, fsync = clone(gan).set_params(checkpoint=None).fit(phantoms.data), os.fsync
