@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import tempfile
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from skcxr.files import temporary_for
+from skcxr.files import check_writable, temporary_for
 
 PROVENANCE = "provenance.json"
 SUFFIXES = {"png": "png", "dicom": "dcm"}
@@ -68,13 +67,7 @@ def check_target(out, *, overwrite=False):
         If nothing can be written beside it.
     """
     out = Path(out)
-    parent = next(folder for folder in out.absolute().parents if folder.exists())
-    try:
-        tempfile.TemporaryDirectory(dir=parent).cleanup()
-    except OSError as error:
-        raise OSError(
-            f"--out {out} can not be made: {error.strerror} in {parent}. Pass another folder."
-        ) from error
+    check_writable(out)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not overwrite:

@@ -391,6 +391,7 @@ def test_thresholds_decide_the_exit_code(audited, capsys, limit, code, message):
         (["--features", "vgg"], "features='vgg' must be"),
         (["--train", "nowhere"], "path 'nowhere' does not exist"),
         (["--out", "."], "is not an empty folder"),
+        (["--out", "/proc/out"], "--out /proc/out can not be made"),
     ],
 )
 def test_bad_audits_are_one_line_and_exit_code_2(audited, capsys, args, message):
