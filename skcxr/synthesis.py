@@ -187,6 +187,8 @@ def _write_dicom(file, image, name):
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
     dataset.ImageType = ["DERIVED", "SECONDARY", "SYNTHETIC"]
+    # PS3.3, C.12.1.1: Synthetic Data, by its tag since it is newer than some of pydicom's releases.
+    dataset.add_new(0x0008001C, "CS", "YES")
     # Defined terms of PS3.3, C.8.6.1: SYN is a synthetic image.
     dataset.ConversionType = "SYN"
     dataset.Modality = "OT"
@@ -202,7 +204,6 @@ def _write_dicom(file, image, name):
     dataset.SeriesDescription = "Synthetic images, not for diagnosis"
     dataset.DerivationDescription = f"{NOTICE} skcxr {version('skcxr')}"
     dataset.Manufacturer = "skcxr"
-    dataset.BurnedInAnnotation = "NO"
     dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "MONOCHROME2", 1
     dataset.Rows, dataset.Columns = image.shape
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7

@@ -90,10 +90,13 @@ def test_dicom_files_say_that_they_are_synthetic(phantom_folder, tmp_path):
     files = sorted(out.glob("*/*.dcm"))
     assert len(files) == 6
     dataset = pydicom.dcmread(files[0])
+    assert dataset[0x0008001C].value == "YES"  # Synthetic Data
     assert dataset.ConversionType == "SYN"
     assert list(dataset.ImageType) == ["DERIVED", "SECONDARY", "SYNTHETIC"]
     assert str(dataset.PatientName) == "SYNTHETIC^NO PATIENT"
     assert dataset.PatientID == "SYNTHETIC-covid-00001"
+    # Nobody knows: a GAN may have learned to write.
+    assert "BurnedInAnnotation" not in dataset
     assert len({pydicom.dcmread(file).SOPInstanceUID for file in files}) == 6
     loaded = load_image_folder(out, image_size=None)
     np.testing.assert_array_equal(loaded.images[0], dataset.pixel_array)
