@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from skcxr.checkpoint import Checkpoint, fingerprint
 from skcxr.cuda_graphs import own_stream
 from skcxr.gan_training import GANTraining, check_converging, in_words
-from skcxr.images import ImageSpec, TrainingImages, crop_from_square, pad_to_square
+from skcxr.images import ImageSpec, TrainingImages, check_one_size, crop_from_square, pad_to_square
 from skcxr.networks import IMAGE_SIZES, Discriminator, forward_in_batches
 from skcxr.notebook import Documented, EpochHistory
 from skcxr.parallel import one_fit, resolve_device
@@ -270,6 +270,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         FloatingPointError
             If a loss is NaN, infinite or exploding.
         """
+        check_one_size(X)
         X = validate_data(self, X, allow_nd=True, ensure_min_samples=2)
         spec = ImageSpec.of(X, self.image_shape)
         _, height, width = spec.shape
@@ -428,6 +429,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         """
         check_is_fitted(self)
         check_is_fitted(self, "discriminator_", msg=NO_DISCRIMINATOR)
+        check_one_size(X)
         X = validate_data(self, X, allow_nd=True, reset=False)
         logits = np.empty(len(X))
         for rows, outputs in forward_in_batches(

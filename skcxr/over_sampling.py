@@ -15,6 +15,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import validate_data
 
 from skcxr.gan import DCGAN
+from skcxr.images import check_one_size
 from skcxr.labels import check_labels
 from skcxr.notebook import Documented
 from skcxr.parallel import as_they_come, divided, one_fit
@@ -169,8 +170,9 @@ class DCGANOversampler(Documented, Persistent, BaseOverSampler):
         FloatingPointError
             If a class' training diverged.
         """
-        # Before imbalanced-learn's own look, which fails on mixed types without naming them.
+        # Before imbalanced-learn's own look, which fails on mixed types or sizes and names none.
         check_labels(y, "y")
+        check_one_size(X)
         return super().fit_resample(X, y, **params)
 
     def _check_X_y(self, X, y, accept_sparse=("csr", "csc")):

@@ -272,9 +272,30 @@ def test_memmaps_are_images_too(tmp_path):
     np.testing.assert_array_equal(found, expected)
 
 
-def test_images_of_mixed_sizes_are_refused():
-    X = [np.zeros((16, 16)), np.zeros((16, 15))]
-    with pytest.raises(ValueError, match="inhomogeneous"):
+@pytest.mark.parametrize("as_array", [False, True])
+def test_images_of_mixed_sizes_are_refused(as_array):
+    X, y = [np.zeros((16, 16)), np.zeros((16, 16)), np.zeros((16, 15))], [0, 1, 1]
+    if as_array:
+        X = np.fromiter(X, dtype=object, count=3)
+    message = (
+        r"X must hold images of one size, got the shapes \(16, 16\) in row 0 and \(16, 15\) in"
+    )
+    clf = CXRClassifier(**CLF).fit(IMAGES, [0, 1] * 3)
+    gan = DCGAN(**GAN).fit(IMAGES)
+    for call in (
+        lambda: DCGAN(**GAN).fit(X),
+        lambda: DCGANOversampler(DCGAN(**GAN)).fit_resample(X, y),
+        lambda: CXRClassifier(**CLF).fit(X, y),
+        lambda: clf.predict(X),
+        lambda: gan.decision_function(X),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_an_image_of_lines_that_differ_is_refused():
+    X = [[[0, 1], [1, 0]], [[0, 1], [1]]]
+    with pytest.raises(ValueError, match="lines that differ in length, in row 1"):
         DCGAN(**GAN).fit(X)
 
 
