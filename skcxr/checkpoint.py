@@ -12,7 +12,7 @@ from sklearn.utils import gen_batches
 from skcxr import __version__
 from skcxr.files import replacing, temporary_for
 
-FORMAT = 2
+FORMAT = 3
 HASHED_ROWS = 1024
 
 

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.callbacks import LRScheduler
 
 from skcxr.augment import resolve_augment
-from skcxr.images import ImageSpec, TrainingImages
+from skcxr.images import ImageSpec, TrainingImages, check_one_size
 from skcxr.labels import validate_labelled
 from skcxr.networks import CXRNet, forward_in_batches
 from skcxr.notebook import Documented, EpochHistory
@@ -348,6 +348,7 @@ class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseE
             Rows that sum to 1; columns in the order of `classes_`.
         """
         check_is_fitted(self)
+        check_one_size(X)
         X = validate_data(self, X, allow_nd=True, reset=False)
         proba = np.empty((len(X), len(self.classes_)))
         for rows, logits in forward_in_batches(

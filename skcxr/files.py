@@ -5,6 +5,7 @@ import threading
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 
 def temporary_for(path):
@@ -36,13 +37,27 @@ def replacing(path):
 
 
 def check_empty(out):
-    """Refuse `out`, of the option --out, if it is a file or a folder that holds something.
+    """Refuse `out`, of the option --out, if results may not go there, before there are any.
 
     Raises
     ------
     FileExistsError
-        If it is.
+        If it is a file, or a folder that holds something.
+    OSError
+        If it can not be made.
     """
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise FileExistsError(f"--out {out} is not an empty folder. Pass a new one.")
+    check_writable(out)
+
+
+def check_writable(out):
+    """Refuse `out`, of the option --out, with an OSError, if nothing can be written beside it."""
+    parent = next(folder for folder in Path(out).absolute().parents if folder.exists())
+    try:
+        TemporaryDirectory(dir=parent).cleanup()
+    except OSError as error:
+        raise OSError(
+            f"--out {out} can not be made: {error.strerror} in {parent}. Pass another folder."
+        ) from error

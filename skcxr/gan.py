@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from skcxr.checkpoint import Checkpoint, digest, fingerprint
 from skcxr.cuda_graphs import own_stream
 from skcxr.gan_training import GANTraining, check_converging, in_words
-from skcxr.images import ImageSpec, TrainingImages, crop_from_square, pad_to_square
+from skcxr.images import ImageSpec, TrainingImages, check_one_size, crop_from_square, pad_to_square
 from skcxr.networks import IMAGE_SIZES, Discriminator, forward_in_batches
 from skcxr.notebook import Documented, EpochHistory
 from skcxr.parallel import one_fit, resolve_device
@@ -97,7 +97,8 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Arithmetic of the networks in training. bfloat16 takes half of the time where the processor
         has it; "auto" takes it where a short check finds it faster and right. Weights, losses and
-        the optimizers are float32, and so are `sample` and `decision_function`.
+        the optimizers are float32, and so are `sample` and `decision_function`. A training that
+        goes on from a `checkpoint` keeps what "auto" was when it began.
     device : str, default="auto"
         PyTorch device; "auto" is CUDA where there is one: of several, each worker takes its own.
     random_state : int, RandomState instance or None, default=None
@@ -115,7 +116,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         on from it, to the same result, bit by bit, as if it had not been stopped; only `max_epochs`
         may have grown. A path without a suffix is a folder, in which each training has a file of
         its own, named by its images and parameters: pass one under :class:`DCGANOversampler`,
-        cross-validation and searches, with an int as `random_state`.
+        cross-validation and searches. Without a seed, a training goes on with that of the file.
     checkpoint_every : int, default=10
         Epochs from one such save to the next; the last epoch and Ctrl-C save too.
     warm_start : bool, default=False
@@ -299,6 +300,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
 
     def _fit(self, X, labels=None):
         """`fit`; with `labels`, ints from 0, of networks that are conditional on them."""
+        check_one_size(X)
         X = validate_data(self, X, allow_nd=True, ensure_min_samples=2)
         spec = ImageSpec.of(X, self.image_shape)
         _, height, width = spec.shape
@@ -313,12 +315,20 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         device = resolve_device(self.device)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         measure = self._sample_monitor(X, spec, seed)
+        if labels is not None:
+            labels = torch.as_tensor(labels, dtype=torch.int64)
         images = TrainingImages(X, spec, self.image_size, device)
-        # The check of precision too takes a number of threads of its own, and puts it back.
         with one_fit():
-            precision = resolve_precision(self.precision, device)
+            start = self._start(images)
+            checkpoint = self._checkpoint(images, labels, seed, start)
+            saved = checkpoint.load() if checkpoint else None
+            # A training stays in the precision that it began in, also where another machine, or
+            # the check on a busy one, would choose the other. The check too takes a number of
+            # threads of its own, and puts it back.
+            precision = saved["precision"] if saved else resolve_precision(self.precision, device)
             with own_stream(device):
-                fitted = self._train(images, labels, seed, precision, measure)
+                training = GANTraining(self, images, seed, precision, start, labels)
+                fitted = self._train(training, checkpoint, saved, measure)
         # Set together and last: networks and spec belong together, also after a fit that failed.
         self.generator_, self.discriminator_, self._history = fitted
         self.precision_ = precision
@@ -345,15 +355,10 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         except (ValueError, FileNotFoundError) as error:
             raise type(error)(f"monitor={self.monitor!r}: {error}") from error
 
-    def _train(self, images, labels, seed, precision, measure):
+    def _train(self, training, checkpoint, saved, measure):
         """Train on the images' device; returns G, D and the history."""
-        start, history = self._start(images), []
-        if labels is not None:
-            labels = torch.as_tensor(labels, dtype=torch.int64)
-        training = GANTraining(self, images, seed, precision, start, labels)
-        checkpoint = self._checkpoint(images, labels, seed, precision, start)
-        if checkpoint and (saved := checkpoint.load()):
-            history = saved["history"]
+        history = saved["history"] if saved else []
+        if saved:
             self._check_length(len(history))
             training.restore(saved["training"])
         try:
@@ -370,6 +375,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
                     check_converging(history[-1], training.sampled)
                     if checkpoint:
                         state = {"training": training.state(), "history": list(history)}
+                        state["precision"] = training.precision
                         checkpoint.keep(state, write=epoch % self.checkpoint_every == 0 or last)
         except KeyboardInterrupt:
             if checkpoint:
@@ -406,14 +412,14 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
             )
         return self.generator_.state_dict(), self.discriminator_.state_dict()
 
-    def _checkpoint(self, images, labels, seed, precision, start):
+    def _checkpoint(self, images, labels, seed, start):
         """The file of this training, if there is to be one, by all that its result hangs on."""
         if self.checkpoint is None:
             return None
         params = {name: getattr(self, name) for name in TRAINING_PARAMETERS}
         # Without a seed of its own, a training takes that of the file.
         params["seed"] = None if self.random_state is None else seed
-        params |= {"device": images.device.type, "precision": precision}
+        params |= {"device": images.device.type, "precision": self.precision}
         params["image_shape"] = images.spec.shape
         if start is not None:
             params["start"] = digest(start)
@@ -478,6 +484,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         """
         check_is_fitted(self)
         check_is_fitted(self, "discriminator_", msg=NO_DISCRIMINATOR)
+        check_one_size(X)
         X = validate_data(self, X, allow_nd=True, reset=False)
         logits = np.empty(len(X))
         for rows, outputs in forward_in_batches(

@@ -73,7 +73,7 @@ class GANTraining:
             torch.optim.Adam(net.parameters(), lr=float(gan.lr), betas=betas, **options)
             for net in (self.G, self.D)
         )
-        self.autocast = partial(autocast, device, precision)
+        self.precision, self.autocast = precision, partial(autocast, device, precision)
         self.run_step = GraphedStep(self.step, self.rng) if on_cuda else self.step
 
     def step(self, rows):

@@ -14,6 +14,34 @@ UPLOAD_ROWS = 1024
 HELD_DTYPES = ("bool", "uint8", "int8", "int16", "int32", "float16", "float32")
 
 
+def check_one_size(X):
+    """Refuse a list of images of several sizes, which NumPy would refuse without naming them.
+
+    Raises
+    ------
+    ValueError
+        If the images of a list, or of an array of arrays, differ in shape.
+    """
+    if not isinstance(X, list | tuple) and not (isinstance(X, np.ndarray) and X.dtype.kind == "O"):
+        return
+    first = None
+    for row, image in enumerate(X):
+        if not isinstance(image, np.ndarray | list | tuple):
+            return
+        try:
+            shape = np.shape(image)
+        except ValueError as error:
+            raise ValueError(
+                f"X holds an image of lines that differ in length, in row {row}."
+            ) from error
+        first = first or shape
+        if shape != first:
+            raise ValueError(
+                f"X must hold images of one size, got the shapes {first} in row 0 and {shape} in "
+                f"row {row}. Resize them, as load_image_folder does."
+            )
+
+
 def _check_image_shape(image_shape):
     """`image_shape` as a tuple of two or three positive ints."""
     sides = tuple(image_shape)

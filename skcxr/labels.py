@@ -5,6 +5,8 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
+from skcxr.images import check_one_size
+
 
 def check_labels(labels, name):
     """Refuse labels that are missing or can not be sorted together.
@@ -75,6 +77,7 @@ def validate_labelled(estimator, X, y):
         )
     if y is not None:
         check_labels(y, "y")
+    check_one_size(X)
     X, y = validate_data(estimator, X, y, allow_nd=True, ensure_min_samples=2)
     check_classification_targets(y)
     classes = np.unique(y)

@@ -189,6 +189,7 @@ class DCGANOversampler(ImageOversampler):
                 k,
                 n_new,
                 seed,
+                unseeded=self.random_state is None,
                 n_threads=n_threads,
                 position=i % n_jobs if n_threads else 0,
             )
@@ -199,26 +200,24 @@ class DCGANOversampler(ImageOversampler):
 
     def _pretrain(self, estimator, X, n_growing):
         """Fit `estimator` on all images, and let it go on from there on a class'."""
-        params = estimator.get_params() if hasattr(estimator, "get_params") else {}
+        params = _params(estimator)
         if not {"warm_start", "max_epochs"} <= set(params):
             raise ValueError(
                 f"pretrain={self.pretrain!r} needs an estimator with the parameters warm_start and "
                 f"max_epochs, such as DCGAN(), got {estimator!r}. Pass one, or pretrain=None."
             )
         seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        if "random_state" in params:
-            estimator.set_params(random_state=int(seed))
+        _seed(estimator, int(seed), unseeded=self.random_state is None)
         with one_fit():
             estimator.set_params(warm_start=False).fit(dense(X))
         epochs = self.fine_tune_epochs or max(1, params["max_epochs"] // n_growing)
         estimator.set_params(warm_start=True, max_epochs=epochs)
 
 
-def _fit_sample(estimator, X, rows, k, n_new, seed, *, n_threads, position):
+def _fit_sample(estimator, X, rows, k, n_new, seed, *, unseeded, n_threads, position):
     """Fit `estimator` on the `rows` of X, class `k`; return it and `n_new` of its samples."""
     X = dense(X[rows])
-    if hasattr(estimator, "get_params") and "random_state" in estimator.get_params(deep=False):
-        estimator.set_params(random_state=seed)
+    _seed(estimator, seed, unseeded=unseeded)
     flat = X.ndim > 2 and not _takes_images(estimator)
     with one_fit(n_threads, position):
         try:
@@ -226,6 +225,20 @@ def _fit_sample(estimator, X, rows, k, n_new, seed, *, n_threads, position):
         except FloatingPointError as error:
             raise FloatingPointError(f"Class {k!r}: {error}") from error
         return estimator, sample_like(estimator, X, n_new, seed)
+
+
+def _params(estimator):
+    return estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
+
+
+def _seed(estimator, seed, *, unseeded):
+    """Give `estimator` its `seed`, where it takes one; `unseeded` says that it was drawn anew."""
+    params = _params(estimator)
+    if "random_state" in params:
+        # A checkpoint of another seed is of another training: with one drawn anew in each process,
+        # a killed training would begin again. Without, it goes on with the file's.
+        goes_on = unseeded and params.get("checkpoint") is not None
+        estimator.set_params(random_state=None if goes_on else seed)
 
 
 def _takes_images(estimator):

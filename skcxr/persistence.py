@@ -112,15 +112,19 @@ def arrays(network):
     }
 
 
-def fill(network, tensors):
-    """Put what :func:`arrays` returned into a network of the same shape."""
+def fill(network, tensors, *, assign=False):
+    """Put what :func:`arrays` returned into a network of the same shape.
+
+    `assign` makes them its own, for one on the meta device.
+    """
     # Arrays are copied: PyTorch warns of those that can not be written to, which ray returns, and
     # joblib's mmap_mode="r".
     network.load_state_dict(
         {
             name: torch.as_tensor(value.copy() if isinstance(value, np.ndarray) else value)
             for name, value in tensors.items()
-        }
+        },
+        assign=assign,
     )
     return network
 
@@ -141,11 +145,12 @@ def network_state(network):
 
 def network_of(name, params, tensors):
     """The network that :func:`network_state` describes, in evaluation mode."""
-    # A generator of its own: the weights drawn here are replaced, and nobody's numbers used up.
-    network = NETWORKS[name](**params, generator=torch.Generator())
+    # Memory is taken for arrays that are there, not for those that a hostile header promises.
+    with torch.device("meta"):
+        network = NETWORKS[name](**params)
+    network = fill(network, tensors, assign=True).eval().requires_grad_(False)
     # As it was trained; the layout decides how a convolution rounds.
-    network = network.to(memory_format=torch.channels_last)
-    return fill(network, tensors).eval().requires_grad_(False)
+    return network.to(torch.float32, memory_format=torch.channels_last)
 
 
 def write_weights(path, estimator, header, tensors):

@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
+from skcxr.images import check_one_size
 from skcxr.labels import check_labels
 from skcxr.notebook import Documented
 from skcxr.persistence import Persistent
@@ -66,8 +67,9 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         FloatingPointError
             If a class' training diverged.
         """
-        # Before imbalanced-learn's own look, which fails on mixed types without naming them.
+        # Before imbalanced-learn's own look, which fails on mixed types or sizes and names none.
         check_labels(y, "y")
+        check_one_size(X)
         return super().fit_resample(X, y, **params)
 
     def _check_X_y(self, X, y, accept_sparse=("csr", "csc")):

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import shutil
-import tempfile
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
@@ -13,7 +12,7 @@ import pandas as pd
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from skcxr.files import temporary_for
+from skcxr.files import check_writable, temporary_for
 
 PROVENANCE = "provenance.json"
 SUFFIXES = {"png": "png", "dicom": "dcm"}
@@ -68,13 +67,7 @@ def check_target(out, *, overwrite=False):
         If nothing can be written beside it.
     """
     out = Path(out)
-    parent = next(folder for folder in out.absolute().parents if folder.exists())
-    try:
-        tempfile.TemporaryDirectory(dir=parent).cleanup()
-    except OSError as error:
-        raise OSError(
-            f"--out {out} can not be made: {error.strerror} in {parent}. Pass another folder."
-        ) from error
+    check_writable(out)
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return
     if not overwrite:
@@ -194,6 +187,8 @@ def _write_dicom(file, image, name):
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
     dataset.ImageType = ["DERIVED", "SECONDARY", "SYNTHETIC"]
+    # PS3.3, C.12.1.1: Synthetic Data, by its tag since it is newer than some of pydicom's releases.
+    dataset.add_new(0x0008001C, "CS", "YES")
     # Defined terms of PS3.3, C.8.6.1: SYN is a synthetic image.
     dataset.ConversionType = "SYN"
     dataset.Modality = "OT"
@@ -209,7 +204,6 @@ def _write_dicom(file, image, name):
     dataset.SeriesDescription = "Synthetic images, not for diagnosis"
     dataset.DerivationDescription = f"{NOTICE} skcxr {version('skcxr')}"
     dataset.Manufacturer = "skcxr"
-    dataset.BurnedInAnnotation = "NO"
     dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "MONOCHROME2", 1
     dataset.Rows, dataset.Columns = image.shape
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7

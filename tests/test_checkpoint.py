@@ -136,6 +136,7 @@ def test_more_epochs_go_on_from_fewer(gan, phantoms, uninterrupted):
     [
         ({"lr": 1e-3}, r"lr was 0\.0002 and is 0\.001"),
         ({"base_width": 8, "dropout": 0.1}, "base_width was 4 and is 8; dropout was 0.5 and is"),
+        ({"precision": "bfloat16"}, "precision was 'auto' and is 'bfloat16'"),
         ({"random_state": 1}, r"seed was \d+ and is \d+"),
         ({"augment": None}, "augment was 'classic' and is None"),
         ({"augment": Affine(degrees=3)}, "augment was 'classic' and is Affine"),
@@ -160,6 +161,19 @@ def test_without_a_seed_the_files_training_goes_on(gan, phantoms, monkeypatch):
     stopped_in(gan, phantoms.data, 4, monkeypatch)
     first = saved_in(gan.checkpoint)["state"]["history"]
     assert clone(gan).fit(phantoms.data).history_[:3].to_dict("records") == first
+
+
+@pytest.mark.parametrize("folder", [False, True])
+def test_a_training_keeps_its_precision(gan, phantoms, monkeypatch, tmp_path, folder):
+    """The check behind "auto" may say otherwise on another machine, or a busy one."""
+    gan.set_params(checkpoint=tmp_path / ("folder" if folder else "gan.pt"))
+    monkeypatch.setattr("skcxr.gan.resolve_precision", lambda *args: "float32")
+    expected = clone(gan).set_params(checkpoint=None).fit(phantoms.data)
+    stopped_in(gan, phantoms.data, 4, monkeypatch)
+    monkeypatch.setattr("skcxr.gan.resolve_precision", lambda *args: "bfloat16")
+    resumed = clone(gan).fit(phantoms.data)
+    assert resumed.precision_ == "float32"
+    assert_same_training(resumed, expected)
 
 
 def test_monitoring_and_verbosity_may_change(gan, phantoms, uninterrupted, capsys):
@@ -369,6 +383,18 @@ def test_each_class_goes_on_from_the_middle(gan, phantoms, tmp_path, n_jobs):
     assert len(before) == 4
     np.testing.assert_array_equal(resampled(checkpoint=tmp_path / "folder"), expected)
     assert all(file.read_bytes() != before[file] for file in (tmp_path / "folder").iterdir())
+
+
+def test_classes_without_a_seed_go_on_too(gan, phantoms, tmp_path, monkeypatch):
+    gan.set_params(checkpoint=tmp_path / "folder", random_state=None)
+    sampler = DCGANOversampler(gan, sampling_strategy=grow(1.5))
+    sampler.fit_resample(phantoms.data, phantoms.target)
+    assert len(list((tmp_path / "folder").iterdir())) == 4
+    monkeypatch.setattr(GANTraining, "step", lambda self, rows: pytest.fail("training began again"))
+    again = clone(sampler)
+    again.fit_resample(phantoms.data, phantoms.target)
+    for k, fitted in again.estimators_.items():
+        assert_same_training(fitted, sampler.estimators_[k])
 
 
 def test_threads_that_train_the_same_do_not_mix_their_files(gan, phantoms, monkeypatch):

@@ -1,5 +1,4 @@
 import json
-import os
 import re
 import signal
 import subprocess
@@ -182,6 +181,7 @@ def test_fits_in_parallel(folder, tmp_path):
         (["--groups", "x.csv"], "--groups needs --data"),
         (["--grow", "0.5"], "factor must be a finite number >= 1, got 0.5"),
         (["--out", "{folder}"], "is not an empty folder"),
+        (["--out", "/proc/out"], "--out /proc/out can not be made"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(folder, capsys, args, message):
@@ -258,15 +258,19 @@ def test_interrupting_keeps_finished_folds(folder, tmp_path, n_jobs):
     command = [sys.executable, "-m", "skcxr", "evaluate", *QUICK, "--data", str(folder)]
     # The last arm would take minutes: it is interrupted once the first has finished a fold.
     command += ["--cv", "2", "--out", str(out), "--gan-epochs", "1000", "--n-jobs", n_jobs]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ
-    )
-    deadline = time.monotonic() + 60
-    while not (out / "results.csv").exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    time.sleep(1)
-    process.send_signal(signal.SIGINT)
-    stdout, stderr = process.communicate(timeout=30)
+    # A shell's background job ignores Ctrl-C, and so would what it starts.
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, ignored)
+    try:
+        deadline = time.monotonic() + 60
+        while not (out / "results.csv").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+    finally:
+        process.kill()
     assert process.returncode == 130
     n = int(re.search(r"Interrupted: (\d) of 6 fits had finished", stderr)[1])
     assert 1 <= n <= 4

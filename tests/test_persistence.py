@@ -367,6 +367,13 @@ def test_a_damaged_state_is_refused(tiny_gan, tiny_clf, phantoms, damage):
             type(estimator)().__setstate__(state)
 
 
+def test_a_state_that_promises_much_takes_no_memory(tiny_gan, phantoms):
+    state = tiny_gan.fit(phantoms.data).__getstate__()
+    state["discriminator_"]["params"]["base_width"] = 10**6  # 64 TB of weights
+    with pytest.raises(ValueError, match=r"of this DCGAN is broken(.|\n)*size mismatch"):
+        DCGAN().__setstate__(state)
+
+
 def test_no_network_but_ours_is_built_from_a_state(tiny_gan, phantoms):
     state = tiny_gan.fit(phantoms.data).__getstate__()
     state["generator_"]["class"] = "eval"

@@ -90,10 +90,13 @@ def test_dicom_files_say_that_they_are_synthetic(phantom_folder, tmp_path):
     files = sorted(out.glob("*/*.dcm"))
     assert len(files) == 6
     dataset = pydicom.dcmread(files[0])
+    assert dataset[0x0008001C].value == "YES"  # Synthetic Data
     assert dataset.ConversionType == "SYN"
     assert list(dataset.ImageType) == ["DERIVED", "SECONDARY", "SYNTHETIC"]
     assert str(dataset.PatientName) == "SYNTHETIC^NO PATIENT"
     assert dataset.PatientID == "SYNTHETIC-covid-00001"
+    # Nobody knows: a GAN may have learned to write.
+    assert "BurnedInAnnotation" not in dataset
     assert len({pydicom.dcmread(file).SOPInstanceUID for file in files}) == 6
     loaded = load_image_folder(out, image_size=None)
     np.testing.assert_array_equal(loaded.images[0], dataset.pixel_array)
@@ -281,8 +284,8 @@ def test_unreadable_files_are_listed_and_can_be_left_out(
     (data / "normal" / "empty.png").touch()
     code = synthesize("--data", data, "--out", out, "--on-error", on_error)
     error = capsys.readouterr().err
-    assert "covid/notes.png: no image format" in error
-    assert "normal/empty.png: the file is empty" in error
+    assert "\n  covid/notes.png: no image format" in error
+    assert "\n  normal/empty.png: the file is empty\n" in error
     if on_error == "raise":
         assert (code, out.exists()) == (2, False)
     else:
@@ -391,6 +394,7 @@ def test_thresholds_decide_the_exit_code(audited, capsys, limit, code, message):
         (["--features", "vgg"], "features='vgg' must be"),
         (["--train", "nowhere"], "path 'nowhere' does not exist"),
         (["--out", "."], "is not an empty folder"),
+        (["--out", "/proc/out"], "--out /proc/out can not be made"),
     ],
 )
 def test_bad_audits_are_one_line_and_exit_code_2(audited, capsys, args, message):

@@ -141,8 +141,9 @@ def tell(args, result):
 
 
 def complain(args, error):
-    """One line on stderr of what went wrong."""
-    message = " ".join(str(error).split())
+    """One line on stderr of what went wrong, and below it the files that the error lists."""
+    message, line, listed = str(error).partition("\n  ")
+    message = " ".join(message.split()) + line + listed
     click.echo(f"skcxr {args.command}: {colored('error:', 'red')} {message}", err=True)
 
 

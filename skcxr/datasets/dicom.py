@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import sys
+import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +22,8 @@ if TYPE_CHECKING:
 _TAGS = [
     *("SOPClassUID", "NumberOfFrames", "Rows", "Columns", "SamplesPerPixel", "PlanarConfiguration"),
     *("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PhotometricInterpretation"),
-    *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "PixelPaddingValue"),
+    *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit"),
     *("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction"),
     *(f"{color}PaletteColorLookupTableDescriptor" for color in ("Red", "Green", "Blue")),
     *(f"{color}PaletteColorLookupTableData" for color in ("Red", "Green", "Blue")),
@@ -31,6 +36,34 @@ _START_OF_FRAME = {*range(0xFFC0, 0xFFD0), 0xFFF7} - {0xFFC4, 0xFFC8, 0xFFCC}
 # is never asked: on damaged data it ends the whole process.
 _DECODERS = ("pydicom", "pyjpegls", "pylibjpeg", "pillow")
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as Pillow's mode L
+
+
+@contextmanager
+def in_silence() -> Iterator[None]:
+    """What pydicom warns of and logs goes nowhere, in no thread.
+
+    Its words quote a value that breaks the standard, which in a damaged file can be all that
+    follows in the header: names and dates. What matters is raised.
+
+    Examples
+    --------
+    >>> import logging
+    >>> from skcxr.datasets.dicom import in_silence
+    >>> with in_silence():
+    ...     logging.getLogger("pydicom").warning("Invalid value for VR UI: 'Doe^Jane'")
+    """
+    logger = logging.getLogger("pydicom")
+
+    def none(record: logging.LogRecord) -> bool:  # one of this call: several may be under way
+        return False
+
+    logger.addFilter(none)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="pydicom")
+            yield
+    finally:
+        logger.removeFilter(none)
 
 
 def is_dicom(path: Path) -> bool:
@@ -63,7 +96,8 @@ def read_dicom(path: Path) -> tuple[np.ndarray, tuple[float, float]]:
 
     Stored values go through the modality LUT or rescale slope and intercept, then through the
     first VOI LUT or, without one, the first window. MONOCHROME1, whose white is low, is inverted.
-    Colour and palettes turn gray by ITU-R 601 luma.
+    What the file calls padding, since the detector did not see it, is black. Colour and palettes
+    turn gray by ITU-R 601 luma.
 
     Parameters
     ----------
@@ -129,11 +163,13 @@ def read_dicom(path: Path) -> tuple[np.ndarray, tuple[float, float]]:
 
     # int64: pydicom subtracts a LUT's first value in the type of the pixels, which may wrap.
     values = apply_modality_lut(stored.astype(np.int64), header)
-    pixels, levels = _view(values, stored, header)
-    if pixels.min() == pixels.max() and values.min() < values.max():
+    seen = _seen(stored, header)
+    pixels, levels = _view(values, values[seen], header)
+    if np.ptp(pixels[seen]) == 0 and np.ptp(values[seen]) > 0:
         raise ValueError("its window or VOI LUT shows all pixels alike")
     # DX repeats the inversion as a Presentation LUT Shape, which must not be applied on top.
-    return (sum(levels) - pixels if photometric == "MONOCHROME1" else pixels), levels
+    pixels = sum(levels) - pixels if photometric == "MONOCHROME1" else pixels
+    return np.where(seen, pixels, levels[0]), levels
 
 
 def read_patient_id(path: Path) -> str | None:
@@ -216,10 +252,24 @@ def _decoder_of(header: Dataset) -> str:
     )
 
 
+def _seen(stored: np.ndarray, header: Dataset) -> np.ndarray:
+    """Which pixels are no padding, that is often far from all others; all if none is another."""
+    end = header.get("PixelPaddingValue")
+    if end is None:
+        return np.ones(stored.shape, dtype=bool)
+    other_end = header.get("PixelPaddingRangeLimit")
+    low, high = sorted([end, end if other_end is None else other_end])
+    seen = (stored < low) | (stored > high)
+    return seen if seen.any() else ~seen
+
+
 def _view(
-    values: np.ndarray, stored: np.ndarray, header: Dataset
+    values: np.ndarray, seen: np.ndarray, header: Dataset
 ) -> tuple[np.ndarray, tuple[float, float]]:
-    """`values` through the file's VOI LUT or window, and the levels of the result."""
+    """`values` through the file's VOI LUT or window, and the levels of the result.
+
+    `seen` are those of `values` that are no padding.
+    """
     from pydicom import Dataset
     from pydicom.pixels import apply_modality_lut, apply_windowing
 
@@ -238,9 +288,6 @@ def _view(
     if header.BitsStored <= 8 and not header.PixelRepresentation:
         ends = apply_modality_lut(np.array([0, 2**header.BitsStored - 1]), header)
         return values, (float(ends.min()), float(ends.max()))
-    # Padding marks what the detector did not see, often by a value far from all others.
-    seen = values[stored != header.get("PixelPaddingValue", np.nan)]
-    seen = seen if seen.size else values
     return values, (float(seen.min()), float(seen.max()))
 
 

@@ -80,8 +80,8 @@ def load_image_folder(
         `path`, then without its split, its class and so on down to its bare name; a shortened
         path counts only if no second image shares it. Rows without an image are passed over.
     on_error : {"raise", "skip"}, default="raise"
-        What becomes of files that are not readable as one still image each: an error that names
-        them, or a warning that does, and `skipped`.
+        What becomes of files that are not readable as one still image each: an error that lists
+        them all with the reasons, or a warning that names the first, and `skipped`.
     n_jobs : int or None, default=None
         Threads that read at once; -1 is one a core. Each holds one image of full size. None is 1
         unless in a :obj:`joblib.parallel_config` context.
@@ -274,7 +274,9 @@ def _visible_files(entry: Path, above: set[str]) -> Iterator[Path]:
 
 def _leave_out(skipped: dict[str, str], found: dict[str, tuple], on_error: str) -> None:
     """Raise or warn that the files `skipped` are no images."""
-    reasons = listing([f"{name}: {reason}" for name, reason in skipped.items()])
+    # All of them in an error: who is to repair files has no other list. Else `skipped` is one.
+    limit = None if on_error == "raise" else 20
+    reasons = listing([f"{name}: {reason}" for name, reason in skipped.items()], limit)
     if on_error == "raise":
         raise ValueError(
             f"path must hold still images, got {len(skipped)} files that are not readable as one. "

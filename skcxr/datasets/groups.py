@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skcxr.datasets.dicom import read_patient_id
+from skcxr.datasets.dicom import in_silence, read_patient_id
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,13 +60,23 @@ def read_groups(groups: str | os.PathLike[str] | pd.DataFrame) -> dict[str, set]
 
 def patient_ids(names: Iterable[str], files: Iterable[Path]) -> list[str]:
     """The PatientID of each file, of which `names` are the names in errors."""
-    found = {name: read_patient_id(file) for name, file in zip(names, files, strict=True)}
+    with in_silence():
+        found = {name: _patient_id(file) for name, file in zip(names, files, strict=True)}
     if failures := [name for name, patient_id in found.items() if not patient_id]:
         raise ValueError(
             f'groups="PatientID" needs DICOM files that state it, got {len(failures)} of '
             f"{len(found)} files that do not. Pass a table of files and groups:{listing(failures)}"
         )
     return list(found.values())
+
+
+def _patient_id(file: Path) -> str | None:
+    try:
+        return read_patient_id(file)
+    except ImportError:  # a fault of the installation, not of the file
+        raise
+    except Exception:  # pydicom may raise anything on an element that is damaged
+        return None
 
 
 def match_groups(names: list[str], groups_of: dict[str, set], beside: Iterable[str] = ()) -> list:
@@ -105,7 +115,8 @@ def _tails(name: str) -> list[str]:
     return ["/".join(parts[i:]) for i in range(len(parts))]
 
 
-def listing(lines: list[str]) -> str:
-    """`lines` below an error message, the first 20 of them."""
-    rest = [f"... and {len(lines) - 20} more"] if len(lines) > 20 else []
-    return "".join(f"\n  {line}" for line in lines[:20] + rest)
+def listing(lines: list[str], limit: int | None = 20) -> str:
+    """`lines` below an error message: the first `limit` of them, or all if that is None."""
+    n_left = 0 if limit is None else len(lines) - limit
+    rest = [f"... and {n_left} more"] if n_left > 0 else []
+    return "".join(f"\n  {line}" for line in lines[:limit] + rest)

@@ -11,7 +11,7 @@ from joblib import Parallel, delayed
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
-from skcxr.datasets.dicom import is_dicom, read_dicom
+from skcxr.datasets.dicom import in_silence, is_dicom, read_dicom
 
 # Pillow knows more, and opens EPS by starting Ghostscript: no image of ours is worth that.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
@@ -68,10 +68,8 @@ def read_images(
     >>> read_images([Path("nowhere.png")])
     ['No such file or directory']
     """
-    with warnings.catch_warnings():
+    with in_silence():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        # Values that break the standard, element by element; what matters is raised.
-        warnings.filterwarnings("ignore", module="pydicom")
         # sharedmem: these filters hold in threads, and not in another process.
         parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
         results = parallel(
@@ -123,7 +121,8 @@ def read_image(
     Raises
     ------
     ValueError
-        If the file is empty, no regular file, has several frames or pixels that are not finite.
+        If the file is empty, no regular file, has several frames or pixels that are not finite, or
+        the percentiles of pixels that differ are equal.
         Pillow, pydicom and their decoders raise errors of any other type on damaged files.
 
     Examples
@@ -148,7 +147,9 @@ def read_image(
 
     gray, levels = read_dicom(file) if is_dicom(file) else _read_with_pillow(file)
     if percentiles is not None:
-        levels = tuple(np.percentile(gray, percentiles))
+        levels = low, high = tuple(np.percentile(gray, percentiles))
+        if low == high and np.ptp(gray) > 0:
+            raise ValueError(f"its percentiles {percentiles} are both {low:g}, and show nothing")
     if levels != (0, 255):
         gray = _window(gray, *levels)
     if image_size is not None:

@@ -1,4 +1,5 @@
 import io
+import logging
 import pickle
 import struct
 import subprocess
@@ -28,6 +29,7 @@ from pydicom.uid import (
 
 from skcxr.datasets import load_image_folder
 from skcxr.datasets.dicom import _TAGS, _read, is_dicom, read_dicom, read_patient_id
+from skcxr.datasets.groups import patient_ids
 from skcxr.datasets.reading import read_image, read_images
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -141,6 +143,38 @@ def test_padding_does_not_set_the_range(tmp_path):
     image = shown(tmp_path, pixels, PixelPaddingValue=-32768)
     assert image[0].tolist() == [0, 0, *range(1, 15)]  # from 4, the least that is no padding
     assert image[-1, -1] == 255
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("window", [{}, {"WindowCenter": 500, "WindowWidth": 600}])
+def test_padding_is_black(tmp_path, photometric, window):
+    pixels = RAMP.astype(np.int16) * 4
+    pixels[:2] = -32768
+    fields = {"PixelPaddingValue": -32768, "PhotometricInterpretation": photometric}
+    image = shown(tmp_path, pixels, **fields, **window)
+    assert image[:2].max() == 0
+    assert image[2:].max() == 255
+
+
+def test_padding_does_not_set_the_percentiles(tmp_path):
+    pixels = RAMP.astype(np.int16) * 4
+    pixels[:2] = -32768
+    file = write(tmp_path / "a.dcm", pixels, PixelPaddingValue=-32768)
+    image = read_image(file, percentiles=(1, 99))
+    np.testing.assert_allclose(image[2:], (RAMP[2:] - 32.0) / 223 * 255, atol=4)
+
+
+def test_padding_can_be_a_range(tmp_path):
+    pixels = RAMP.astype(np.int16) * 4
+    pixels[0] = [-32768, -20000] * 8
+    fields = {"PixelPaddingValue": -32768, "PixelPaddingRangeLimit": -20000}
+    image = shown(tmp_path, pixels, **fields)
+    np.testing.assert_allclose(image[1:], (RAMP[1:] - 16.0) / 239 * 255, atol=0.5)
+
+
+def test_an_image_of_padding_alone_is_black(tmp_path):
+    pixels = np.full((16, 16), 63, dtype=np.int16)
+    assert shown(tmp_path, pixels, PixelPaddingValue=63).max() == 0
 
 
 def test_colour_is_weighted_by_luma(tmp_path):
@@ -612,6 +646,39 @@ def test_header_fields_are_not_in_a_warning(tmp_path):
     with pytest.warns(UserWarning, match=r"d\.dcm: it has 2 frames$") as caught:
         load_image_folder(tmp_path, on_error="skip")
     assert not any(value in str(caught[0].message) for value in [*PATIENT.values(), "007"])
+
+
+def test_what_a_damaged_header_swallows_is_nowhere(tmp_path, caplog, recwarn):
+    """pydicom logs a UID that is none: of a wrong length, it holds the name and the dates."""
+    file = mixed_folder(tmp_path) / "covid" / "a.dcm"
+    content = bytearray(file.read_bytes())
+    place = content.index(b"\x08\x00\x16\x00UI") + 6
+    content[place : place + 2] = (600).to_bytes(2, "little")
+    file.write_bytes(content)
+    assert "Wolkenstein" in str(pydicom.dcmread(file, specific_tags=["SOPClassUID"]))
+    assert "Wolkenstein" in caplog.text  # so it would be
+    caplog.clear()
+    recwarn.clear()
+    result = read_images([file])
+    with pytest.raises(ValueError, match="PatientID"):
+        patient_ids(["a.dcm"], [file])
+    told = caplog.text + str(result) + "".join(str(warning.message) for warning in recwarn)
+    assert not any(value in told for value in PATIENT.values())
+
+
+def test_pydicom_is_heard_again_afterwards(tmp_path, caplog):
+    read_images([write(tmp_path / "a.dcm")])
+    logging.getLogger("pydicom").warning("heard")
+    assert "heard" in caplog.text
+
+
+def test_a_damaged_patient_id_is_named(tmp_path):
+    file = mixed_folder(tmp_path) / "covid" / "a.dcm"
+    content = file.read_bytes()
+    assert content.count(b"\x10\x00\x20\x00LO") == 1
+    file.write_bytes(content.replace(b"\x10\x00\x20\x00LO", b"\x10\x00\x20\x00L\xd4"))
+    with pytest.raises(ValueError, match=r"got 1 of 3 files(.|\n)*covid/a.dcm$"):
+        load_image_folder(tmp_path, groups="PatientID")
 
 
 def test_other_elements_are_not_read(tmp_path):

@@ -452,11 +452,14 @@ def test_all_unreadable_files_are_named_at_once(flat):
         load_image_folder(flat)
 
 
-def test_more_than_20_unreadable_files_are_counted(flat):
-    for i in range(23):
+def test_an_error_lists_every_unreadable_file(flat):
+    for i in range(50):
         (flat / "covid" / f"bad{i:02}.png").touch()
-    with pytest.raises(ValueError, match=r"bad19.png: the file is empty\n  \.\.\. and 3 more$"):
+    with pytest.raises(ValueError, match="got 50 files") as caught:
         load_image_folder(flat)
+    assert [f"  covid/bad{i:02}.png: the file is empty" for i in range(50)] == str(
+        caught.value
+    ).splitlines()[1:]
 
 
 # Skipping
@@ -489,6 +492,14 @@ def test_skipping_warns_of_each_file_where_it_is_called(faulty):
     with pytest.warns(UserWarning, match=match) as caught:
         load_image_folder(faulty, on_error="skip")
     assert caught[0].filename == __file__
+
+
+def test_a_warning_names_the_first_20_skipped_files_and_counts_the_rest(flat):
+    for i in range(23):
+        (flat / "covid" / f"bad{i:02}.png").touch()
+    with pytest.warns(match=r"bad19.png: the file is empty\n  \.\.\. and 3 more$"):
+        skipped = load_image_folder(flat, on_error="skip").skipped
+    assert len(skipped) == 23
 
 
 def test_nothing_is_skipped_among_good_files(flat):

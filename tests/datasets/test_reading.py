@@ -87,11 +87,18 @@ def test_percentiles_of_a_constant_image_are_black(tmp_path):
     assert not read_image(file, percentiles=(1, 99)).any()
 
 
+def test_equal_percentiles_of_an_image_are_told(tmp_path):
+    pixels = np.full((16, 16), 255, np.uint8)
+    pixels[0, 0] = 0
+    file = save(tmp_path, pixels)
+    refused(file, "its percentiles (1, 99) are both 255, and show nothing", percentiles=(1, 99))
+
+
 # Files that are none
 
 
-def refused(file, reason):
-    assert read_images([file]) == [reason]
+def refused(file, reason, **options):
+    assert read_images([file], **options) == [reason]
 
 
 def test_folder(tmp_path):
