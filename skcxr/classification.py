@@ -116,7 +116,7 @@ class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseE
         Layout, dtype and range of the training images.
     n_features_in_ : int
         Size of the second axis of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, when X had string column names.
 
     See Also

@@ -198,7 +198,7 @@ class Comparison:
         return pd.DataFrame(repeats).median()
 
     def report(self, arm):
-        """The paper's table 4 of one arm, pooled over folds: :func:`per_class_report`."""
+        """The paper's table 4 of one arm, pooled over folds."""
         rows = self.predictions[self.predictions["arm"] == arm]
         return per_class_report(rows["true"], rows["predicted"], labels=self.classes)
 

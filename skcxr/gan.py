@@ -133,7 +133,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         Layout, dtype and range of the training images.
     n_features_in_ : int
         Size of the second axis of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, when X had string column names.
 
     See Also
