@@ -231,6 +231,16 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
 
         Tables 1 and 2 at 64x64, 200 epochs of 34 steps of 32 images, Adam with learning rate
         2e-4 and betas (0.5, 0.999), real batches under classic augmentation.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters that are to be others than the paper's.
+
+        Returns
+        -------
+        gan : DCGAN
+            Not fitted.
         """
         recipe = {
             "latent_dim": 100,
