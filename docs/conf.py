@@ -29,6 +29,7 @@ exclude_patterns = ["_build"]
 templates_path = ["_templates"]
 root_doc = "index"
 nitpicky = True
+smartquotes = False  # types of parameters hold quotes: {"auto", "float32"}
 default_role = "literal"  # `fit` in a docstring is code
 
 # -- Pages ---------------------------------------------------------------------------------------
@@ -84,6 +85,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "skcxr"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_theme_options = {
     "navbar_end": ["theme-switcher"],
