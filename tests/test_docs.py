@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from skcxr import DCGAN, CXRClassifier
+from skcxr import DCGAN, CXRClassifier, DCGANOversampler, __version__
+from skcxr.notebook import DOCUMENTATION
+from tests.test_public_api import public_names
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = sorted((ROOT / "docs" / "guide").glob("*.md"))
@@ -41,3 +43,16 @@ def test_the_pipeline_on_the_first_page_runs(page, phantoms, monkeypatch):
     names = {"X": phantoms.data, "y": phantoms.target}
     exec(code, names)
     assert len(names["scores"]["test_score"]) == 4
+
+
+@pytest.mark.parametrize("estimator", [DCGAN, DCGANOversampler, CXRClassifier])
+def test_an_estimators_html_links_to_a_page_that_the_reference_makes(estimator):
+    folders = re.findall(r":toctree: (\S+)", (ROOT / "docs" / "api.rst").read_text())
+    assert set(folders) == {"generated/"}
+    pages = [f"{DOCUMENTATION}/generated/{module}.{name}.html" for module, name in public_names()]
+    assert estimator()._get_doc_link() in pages
+
+
+@pytest.mark.parametrize("page", ["CITATION.cff", "docs/citing.md"])
+def test_what_is_cited_is_this_version(page):
+    assert __version__ in (ROOT / page).read_text()
