@@ -83,11 +83,13 @@ else:
 # -- Look ----------------------------------------------------------------------------------------
 html_theme = "pydata_sphinx_theme"
 html_title = "skcxr"
+html_favicon = "_static/logo.svg"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_theme_options = {
+    "logo": {"image_light": "_static/logo.svg", "image_dark": "_static/logo.svg", "text": "skcxr"},
     "navbar_end": ["theme-switcher"],
     "show_toc_level": 2,
     "pygments_light_style": "tango",
@@ -97,8 +99,9 @@ html_theme_options = {
 
 
 def skip_others_members(app, what, name, member, skip, options):
-    """get_params and the like are documented by scikit-learn, whose they are."""
-    return skip or not (getattr(member, "__module__", None) or "skcxr").startswith("skcxr")
+    """get_params and the like are documented by scikit-learn, a tuple's fields by its parameters."""
+    module = getattr(member, "__module__", None) or type(member).__module__
+    return skip or not module.startswith(("skcxr", "builtins"))
 
 
 def leave_gallery_out(app, docname, source):
