@@ -8,6 +8,8 @@ that their names become links.
 import os
 from pathlib import Path
 
+from sphinx_gallery.sorting import ExplicitOrder
+
 import skcxr
 
 project = "skcxr"
@@ -42,10 +44,23 @@ copybutton_prompt_is_regexp = True
 has_gallery = any(Path(__file__).parents[1].glob("examples/plot_*.py"))
 if has_gallery:
     extensions.append("sphinx_gallery.gen_gallery")
+READING_ORDER = [
+    "plot_cross_validation.py",
+    "plot_generator_anatomy.py",
+    "plot_watch_training.py",
+    "plot_compare.py",
+    "plot_leak.py",
+    "plot_how_much.py",
+    "plot_audit.py",
+    "plot_few_of_one_class.py",
+    "plot_own_images.py",
+    "*",
+]
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "auto_examples",
     "filename_pattern": "/plot_",
+    "within_subsection_order": ExplicitOrder(READING_ORDER),
     "image_scrapers": ("matplotlib",),
     "abort_on_example_error": True,
     "show_memory": False,
@@ -99,7 +114,7 @@ html_theme_options = {
 
 
 def skip_others_members(app, what, name, member, skip, options):
-    """get_params and the like are documented by scikit-learn, a tuple's fields by its parameters."""
+    """scikit-learn documents get_params and the like, and parameters a tuple's fields."""
     module = getattr(member, "__module__", None) or type(member).__module__
     return skip or not module.startswith(("skcxr", "builtins"))
 
