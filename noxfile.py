@@ -63,4 +63,6 @@ def minimum(session):
 def bench(session):
     """Time the hot paths, beside the runs before: see benchmarks/hot_paths.py."""
     session.install("-e", ".[bench]")
-    session.run("pytest", "benchmarks/hot_paths.py", "--benchmark-autosave", *session.posargs)
+    # In the first run there is none before it, of which pytest-benchmark warns.
+    compared = ["-W", "default", "--benchmark-autosave", "--benchmark-compare"]
+    session.run("pytest", "benchmarks/hot_paths.py", *compared, *session.posargs)

@@ -1,7 +1,7 @@
 """Time of what users wait for, by pytest-benchmark, on one thread.
 
     pytest benchmarks/hot_paths.py
-    pytest benchmarks/hot_paths.py --benchmark-autosave --benchmark-compare
+    nox -s bench
 
 The second keeps each run in .benchmarks/, a folder a machine, and prints it beside the last one.
 Compare runs of one quiet machine: between machines, and beside other work, times say little.

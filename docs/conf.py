@@ -108,7 +108,6 @@ html_theme_options = {
     "logo": {"image_light": "_static/logo.svg", "image_dark": "_static/logo.svg", "text": "skcxr"},
     "navbar_end": ["theme-switcher"],
     "show_toc_level": 2,
-    "pygments_light_style": "tango",
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],
 }
