@@ -54,6 +54,9 @@ READING_ORDER = [
     "plot_audit.py",
     "plot_few_of_one_class.py",
     "plot_own_images.py",
+    "plot_own_generator.py",
+    "plot_persistence.py",
+    "plot_dask.py",
     "*",
 ]
 sphinx_gallery_conf = {
