@@ -118,7 +118,7 @@ class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseE
         Layout, dtype and range of the training images.
     n_features_in_ : int
         Size of the second axis of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, when X had string column names.
 
     See Also
@@ -210,6 +210,16 @@ class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseE
         150 epochs of SGD in batches of 256 at most, at a constant learning rate of 0.01 with
         Nesterov momentum 0.9, on classically augmented images. The paper does not print its
         network's layers; here it is CXRNet.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters that are to be others than the paper's.
+
+        Returns
+        -------
+        clf : CXRClassifier
+            Not fitted.
         """
         recipe = {
             "module": "cxrnet",

@@ -24,7 +24,7 @@ class Comparison:
 
     :func:`skcxr.evaluation.compare` makes it.
 
-    Attributes
+    Parameters
     ----------
     results : pandas.DataFrame
         Long form, a row for each arm, fold and metric: ``arm``, ``fold``, ``repeat``, ``n_train``,
@@ -58,6 +58,11 @@ class Comparison:
             The arms in the order wished for.
         baseline : str
             One of them.
+
+        Returns
+        -------
+        comparison : Comparison
+            With all of their scores and predictions.
         """
         classes, scores, predictions = np.unique(y), [], []
         fold_results = list(fold_results)
@@ -100,6 +105,16 @@ class Comparison:
     def against(self, baseline):
         """The same results with differences to another arm.
 
+        Parameters
+        ----------
+        baseline : str
+            The arm that differences are to be taken to.
+
+        Returns
+        -------
+        comparison : Comparison
+            A new one.
+
         Raises
         ------
         ValueError
@@ -110,7 +125,18 @@ class Comparison:
         return replace(self, baseline=baseline)
 
     def only(self, arms):
-        """The same results of some arms alone; the baseline must be among them to be read."""
+        """The same results of some arms alone.
+
+        Parameters
+        ----------
+        arms : list of str
+            Those to keep; the baseline must be among them for differences to be read.
+
+        Returns
+        -------
+        comparison : Comparison
+            A new one.
+        """
         kept = [table[table["arm"].isin(arms)] for table in (self.results, self.predictions)]
         return replace(self, results=kept[0], predictions=kept[1])
 
@@ -198,12 +224,34 @@ class Comparison:
         return pd.DataFrame(repeats).median()
 
     def report(self, arm):
-        """The paper's table 4 of one arm, pooled over folds: :func:`per_class_report`."""
+        """The paper's table 4 of one arm, pooled over folds.
+
+        Parameters
+        ----------
+        arm : str
+            Its name.
+
+        Returns
+        -------
+        report : pandas.DataFrame
+            As :func:`skcxr.metrics.per_class_report` returns it.
+        """
         rows = self.predictions[self.predictions["arm"] == arm]
         return per_class_report(rows["true"], rows["predicted"], labels=self.classes)
 
     def confusion(self, arm):
-        """Confusion matrix of one arm, pooled over folds: true classes in rows, as a DataFrame."""
+        """Confusion matrix of one arm, pooled over folds.
+
+        Parameters
+        ----------
+        arm : str
+            Its name.
+
+        Returns
+        -------
+        matrix : pandas.DataFrame
+            Numbers of images: true classes in rows, predicted ones in columns.
+        """
         rows = self.predictions[self.predictions["arm"] == arm]
         return pd.DataFrame(
             confusion_matrix(rows["true"], rows["predicted"], labels=self.classes),
@@ -240,7 +288,13 @@ class Comparison:
         return "\n".join(f"{verdict}: {basis}." for verdict, basis in self.findings.values())
 
     def to_markdown(self):
-        """Summary, paired differences of sensitivities, and each arm's table 4 as Markdown."""
+        """Summary, paired differences of sensitivities, and each arm's table 4 as Markdown.
+
+        Returns
+        -------
+        text : str
+            Tables with their captions and the reading.
+        """
         parts = [
             f"Scores are {self.metric}; differences are to {self.baseline}, with 95 % intervals "
             "after Nadeau and Bengio.",
@@ -257,7 +311,18 @@ class Comparison:
         return "\n\n".join(parts) + "\n"
 
     def to_csv(self, path=None):
-        """`results` as CSV: written to `path`, or returned if that is None."""
+        """`results` as CSV.
+
+        Parameters
+        ----------
+        path : str, path or None, default=None
+            Where to write it.
+
+        Returns
+        -------
+        text : str or None
+            The CSV itself, if `path` is None.
+        """
         return self.results.to_csv(path, index=False)
 
 

@@ -26,7 +26,7 @@ from skcxr.parallel import as_they_come
 class FoldResult:
     """One arm on one fold.
 
-    Attributes
+    Parameters
     ----------
     arm : str
         The arm's name.
@@ -109,16 +109,16 @@ def compare(
     comparison : Comparison
         Long-form results, paired differences with intervals, and their reading in words.
 
-    Warns
-    -----
-    UserWarning
-        If an arm adds synthetic images and none adds duplicates.
-
     Raises
     ------
     ValueError
         If `baseline` is not among the arms, one of them has no `predict_proba`, a score is not
         known, or classes or groups are missing. Nothing was fitted then.
+
+    Warns
+    -----
+    UserWarning
+        If an arm adds synthetic images and none adds duplicates.
 
     Examples
     --------
@@ -241,8 +241,14 @@ def fit_folds(
 
     Parameters
     ----------
-    arms, X, y, cv, groups, scoring, n_jobs, memory
-        As in :func:`compare`.
+    arms : dict of str to estimator
+        Classifiers with `predict_proba`, pipelines with samplers among them.
+    X : array-like
+        Images, in any layout that the arms take.
+    y : array-like of shape (n,)
+        Classes.
+    cv, groups, scoring, n_jobs, memory : object
+        As :func:`compare` takes them.
     return_estimator : bool, default=True
         Whether results, and what `memory` keeps of them, hold the fitted arm.
 

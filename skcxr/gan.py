@@ -145,7 +145,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         Layout, dtype and range of the training images.
     n_features_in_ : int
         Size of the second axis of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, when X had string column names.
 
     See Also
@@ -255,6 +255,16 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
 
         Tables 1 and 2 at 64x64, 200 epochs of 34 steps of 32 images, Adam with learning rate
         2e-4 and betas (0.5, 0.999), real batches under classic augmentation.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters that are to be others than the paper's.
+
+        Returns
+        -------
+        gan : DCGAN
+            Not fitted.
         """
         recipe = {
             "latent_dim": 100,

@@ -157,7 +157,18 @@ class Generator(nn.Module):
         self.layers = _with_weights(layers, generator)
 
     def forward(self, z):
-        """Images (n, n_channels, image_size, image_size) in [-1, 1] of z (n, latent_dim, 1, 1)."""
+        """Map latent vectors to images.
+
+        Parameters
+        ----------
+        z : tensor of shape (n, latent_dim, 1, 1)
+            Latent vectors; in training they are uniform on [-1, 1].
+
+        Returns
+        -------
+        images : tensor of shape (n, n_channels, image_size, image_size)
+            In [-1, 1].
+        """
         for layer in self.layers:
             z = apply_layer(layer, z)
         return z
@@ -222,11 +233,35 @@ class Discriminator(nn.Module):
         self.layers = _with_weights(layers, generator)
 
     def forward(self, x):
-        """Probability of each image of `x` (n, n_channels, image_size, image_size) to be real."""
+        """Probability of each image to be real.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, n_channels, image_size, image_size)
+            Images in [-1, 1].
+
+        Returns
+        -------
+        probability : tensor of shape (n, 1, 1, 1)
+            In [0, 1].
+        """
         return self.layers[-1](self.logits(x))
 
     def logits(self, x, generator=None):
-        """What the sigmoid is applied to, (n, 1, 1, 1); dropout draws from `generator`."""
+        """What the sigmoid is applied to.
+
+        Parameters
+        ----------
+        x : tensor of shape (n, n_channels, image_size, image_size)
+            Images in [-1, 1].
+        generator : torch.Generator or None, default=None
+            Source of dropout's masks; None is PyTorch's global generator.
+
+        Returns
+        -------
+        logits : tensor of shape (n, 1, 1, 1)
+            Unbounded; 0 is a probability of one half.
+        """
         for layer in self.layers[:-1]:
             x = apply_layer(layer, x, generator)
         return x

@@ -1,6 +1,6 @@
 """What estimators show of themselves: where they are documented, and how training went."""
 
-# Where the documentation of the released version is served.
+# Where .readthedocs.yaml puts the site of the released version, once the project is registered.
 DOCUMENTATION = "https://skcxr.readthedocs.io/en/stable"
 
 

@@ -81,7 +81,7 @@ class DCGANOversampler(ImageOversampler):
         - ``"auto"``, ``"not majority"``: all to the size of the largest; ``"minority"``: only the
           smallest; ``"not minority"``, ``"all"``;
         - dict: wished size of each class named;
-        - callable: from y to such a dict. :class:`grow` enlarges every class;
+        - callable: from y to such a dict. :class:`skcxr.over_sampling.grow` enlarges every class;
         - float, for two classes: ratio of the minority's new size to the majority's.
     n_jobs : int or None, default=None
         Classes trained at once, by joblib, which share the threads or, with ``device="auto"``, the
@@ -112,13 +112,13 @@ class DCGANOversampler(ImageOversampler):
         How many images each class was to gain.
     n_features_in_ : int
         Size of the second axis of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, when X had string column names.
 
     See Also
     --------
     DCGAN : The default generative model.
-    grow : Strategy that enlarges every class.
+    skcxr.over_sampling.grow : Strategy that enlarges every class.
     imblearn.over_sampling.RandomOverSampler : Duplicates of real images, the control to beat.
 
     References

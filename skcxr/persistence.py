@@ -24,9 +24,11 @@ from skcxr.images import ImageSpec
 from skcxr.networks import Discriminator, Dropout, Generator
 
 FORMAT = 1
-# For skops' `trusted`. Named one by one: "all that begins with skcxr." would also be functions
-# that write files, and whatever else skcxr's modules import. imbalanced-learn's Pipeline is
-# scikit-learn's with samplers, which skops trusts by itself.
+# Named one by one: "all that begins with skcxr." would also be functions that write files, and
+# whatever else skcxr's modules import. imbalanced-learn's Pipeline is scikit-learn's with samplers,
+# which skops trusts by itself.
+#: For ``skops.io.load(file, trusted=TRUSTED_TYPES)``: what skcxr's own estimators, and pipelines of
+#: them, are made of.
 TRUSTED_TYPES = (
     "imblearn.pipeline.Pipeline",
     "skcxr.augment.Affine",

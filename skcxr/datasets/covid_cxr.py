@@ -127,7 +127,8 @@ def fetch_covid_cxr(
         - licenses : str ndarray of shape (n_images,), as the collections state them
         - sources : str ndarray of shape (n_images,), the page where each image was published
         - DESCR : str
-    (data, target) : tuple of ndarrays if ``return_X_y=True``
+    (data, target) : tuple of ndarrays
+        In place of the bunch, if `return_X_y` is True.
 
     Raises
     ------

@@ -73,7 +73,7 @@ def make_chest_phantoms(
 
     random_state : int, RandomState instance or None, default=None
         Determines anatomy, disease, film and order. Pass an int for reproducible output across
-        multiple function calls. See :term:`Glossary <random_state>`.
+        multiple function calls.
 
     Returns
     -------

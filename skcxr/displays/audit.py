@@ -55,6 +55,7 @@ class AuditDisplay:
         Returns
         -------
         display : AuditDisplay
+            Drawn, with `ax_` and `figure_`.
 
         Raises
         ------
@@ -74,6 +75,7 @@ class AuditDisplay:
         Returns
         -------
         display : AuditDisplay
+            Drawn, with `ax_` and `figure_`.
         """
         import matplotlib.pyplot as plt
 

@@ -64,6 +64,7 @@ class ComparisonDisplay:
         Returns
         -------
         display : ComparisonDisplay
+            Drawn, with `ax_` and `figure_`.
 
         Raises
         ------
@@ -99,6 +100,7 @@ class ComparisonDisplay:
         Returns
         -------
         display : ComparisonDisplay
+            Drawn, with `ax_` and `figure_`.
         """
         import matplotlib.pyplot as plt
 
@@ -179,6 +181,7 @@ class ConfusionMatrixGridDisplay:
         Returns
         -------
         display : ConfusionMatrixGridDisplay
+            Drawn, with `ax_` and `figure_`.
 
         Raises
         ------
@@ -199,6 +202,7 @@ class ConfusionMatrixGridDisplay:
         Returns
         -------
         display : ConfusionMatrixGridDisplay
+            Drawn, with `ax_` and `figure_`.
         """
         import matplotlib.pyplot as plt
 

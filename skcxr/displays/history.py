@@ -67,6 +67,7 @@ class TrainingHistoryDisplay:
         Returns
         -------
         display : TrainingHistoryDisplay
+            Drawn, with `ax_` and `figure_`.
 
         Raises
         ------
@@ -92,6 +93,7 @@ class TrainingHistoryDisplay:
         Returns
         -------
         display : TrainingHistoryDisplay
+            Drawn, with `ax_` and `figure_`.
         """
         import matplotlib.pyplot as plt
 

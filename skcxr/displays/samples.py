@@ -78,6 +78,7 @@ class SyntheticSamplesDisplay:
         Returns
         -------
         display : SyntheticSamplesDisplay
+            Drawn, with `ax_` and `figure_`.
 
         Raises
         ------
@@ -117,6 +118,7 @@ class SyntheticSamplesDisplay:
         Returns
         -------
         display : SyntheticSamplesDisplay
+            Drawn, with `ax_` and `figure_`.
         """
         rows, labels, parts = [], [], {"real": self.real, "synthetic": self.synthetic}
         if self.nearest is not None:

@@ -74,9 +74,17 @@ class FeatureExtractor:
         return features
 
     def probabilities(self, images):
-        """Class probabilities (n, n_classes) of `images`, or None without a classifying head.
+        """Class probabilities of images, where the features have a classifier.
 
-        Those of "cxr" are normal, bacterial and viral pneumonia; "inception"'s are ImageNet's.
+        Parameters
+        ----------
+        images : array-like of shape (n, ...)
+            Laid out as the reference was.
+
+        Returns
+        -------
+        probabilities : ndarray of shape (n, n_classes) or None
+            Those of "cxr" are normal, bacterial and viral pneumonia; "inception"'s are ImageNet's.
         """
         return None if self.classifier is None else self.classifier(images)
 
@@ -247,6 +255,7 @@ def feature_extractor(features, reference, *, image_shape=None, device="cpu"):
     Returns
     -------
     extractor : FeatureExtractor
+        A callable from images to features (n, d).
 
     Raises
     ------

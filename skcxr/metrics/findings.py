@@ -20,7 +20,7 @@ MEMBERSHIP, AUTHENTICITY = "membership AUC", "authenticity"
 class SuspiciousPair:
     """A synthetic image and the training image that it is closest to.
 
-    Attributes
+    Parameters
     ----------
     synthetic, train : int
         Rows of the two images.
@@ -56,7 +56,7 @@ class SuspiciousPair:
 class AuditResult:
     """What :func:`audit` found.
 
-    Attributes
+    Parameters
     ----------
     verdict : {"copies found", "suspicious", "no sign of copying"}
         See :func:`audit` for the rule.
@@ -76,7 +76,13 @@ class AuditResult:
     pairs: tuple
 
     def to_dict(self):
-        """Verdict, reading, table and pairs, without the images, as JSON takes them."""
+        """Verdict, reading, table and pairs, without the images, as JSON takes them.
+
+        Returns
+        -------
+        found : dict
+            Of str to plain values; None is what a statistic does not have.
+        """
         rows = self.table.astype(object).where(self.table.notna(), None).to_dict("records")
         pairs = [
             {k: v for k, v in asdict(pair).items() if not k.endswith("_image")}

@@ -83,7 +83,7 @@ def _covariance_root(A):
 class KernelDistance:
     """What :func:`kernel_distance` found.
 
-    Attributes
+    Parameters
     ----------
     value : float
         The squared distance, unbiased and so at times negative.
@@ -232,7 +232,7 @@ def inception_score(probabilities, splits=1):
 class PRDC(NamedTuple):
     """What :func:`precision_recall_density_coverage` found.
 
-    Attributes
+    Parameters
     ----------
     precision : float
         Share of synthetic images within reach of a real one.

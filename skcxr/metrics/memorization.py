@@ -101,6 +101,7 @@ def audit(
     Returns
     -------
     result : AuditResult
+        The verdict, in words too, the statistics and the most suspicious pairs.
 
     Raises
     ------

@@ -66,6 +66,7 @@ def wilcoxon_p_value(differences):
     Returns
     -------
     p_value : float
+        Not below ``2 ** (1 - n)`` for n differences that are not zero.
 
     Examples
     --------
@@ -79,7 +80,7 @@ def wilcoxon_p_value(differences):
 
 
 def mcnemar_p_value(hits, other_hits):
-    """Exact p-value of McNemar's test: do two classifiers err equally often on the same images?
+    """Exact p-value of McNemar's test, of two classifiers that err equally often.
 
     Parameters
     ----------
