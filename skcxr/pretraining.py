@@ -153,6 +153,7 @@ class SyntheticPretrainingClassifier(
         Returns
         -------
         y : ndarray of shape (n,)
+            Labels out of `classes_`.
         """
         return self._fitted().predict(validate_data(self, X, allow_nd=True, reset=False))
 

@@ -47,7 +47,7 @@ class Candidates:
 
 
 def by_discriminator(candidates, n):
-    """Discriminator rejection: a sample stays the likelier, the more real it seems.
+    """Keep a sample the likelier, the more real it seems: discriminator rejection.
 
     The rate is chosen so that `n` are expected to stay.
 
@@ -61,6 +61,7 @@ def by_discriminator(candidates, n):
     Returns
     -------
     rows : ndarray of shape (n,), int
+        Of those that are kept.
 
     Raises
     ------
@@ -90,7 +91,7 @@ def by_discriminator(candidates, n):
 
 
 def by_confidence(candidates, n):
-    """Samples that a classifier takes for their class, yet not for the plainest cases of it.
+    """Keep samples that a classifier takes for their class, yet not for the plainest cases of it.
 
     It is fitted on the training images alone. Samples whose probability of their class lies in
     ``BAND`` come first, then those nearest to it.
@@ -98,12 +99,14 @@ def by_confidence(candidates, n):
     Parameters
     ----------
     candidates : Candidates
+        What to choose from.
     n : int
         How many to keep.
 
     Returns
     -------
     rows : ndarray of shape (n,), int
+        Of those that are kept.
 
     References
     ----------
@@ -118,7 +121,7 @@ def by_confidence(candidates, n):
 
 
 def distinct(candidates, n):
-    """Samples that are no near copies of training images, nor of one another.
+    """Keep samples that are no near copies of training images, nor of one another.
 
     A sample is one if it is nearer than all but a twentieth of the training images are to their
     nearest other, by the audit's features.
@@ -126,12 +129,14 @@ def distinct(candidates, n):
     Parameters
     ----------
     candidates : Candidates
+        What to choose from.
     n : int
         How many to keep.
 
     Returns
     -------
     rows : ndarray of shape (n,), int
+        Of those that are kept.
 
     Warns
     -----
@@ -162,7 +167,7 @@ def distinct(candidates, n):
 
 
 def diverse(candidates, n):
-    """Samples that lie far from the real images and from one another: greedy k-center.
+    """Keep samples that lie far from the real images and from one another: greedy k-center.
 
     Each next one is the sample farthest from all real images and all that are kept already, in the
     audit's features.
@@ -170,12 +175,14 @@ def diverse(candidates, n):
     Parameters
     ----------
     candidates : Candidates
+        What to choose from.
     n : int
         How many to keep.
 
     Returns
     -------
     rows : ndarray of shape (n,), int
+        Of those that are kept.
 
     References
     ----------
