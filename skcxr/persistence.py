@@ -31,6 +31,7 @@ TRUSTED_TYPES = (
     "imblearn.pipeline.Pipeline",
     "skcxr.augment.Affine",
     "skcxr.classification.CXRClassifier",
+    "skcxr.duplicates.DuplicateOversampler",
     "skcxr.gan.DCGAN",
     "skcxr.images.ImageSpec",
     "skcxr.networks.CXRNet",
