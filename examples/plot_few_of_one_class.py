@@ -76,7 +76,8 @@ for ax, metric in zip(axes, panels, strict=False):
         found = by_set.loc[metric, arm]
         ax.plot(found, np.full(len(found), row), "o", color="0.7", markersize=4)
         ax.plot(found.mean(), row, "D", color="#0072B2")
-    ax.set(xlim=(-0.02, 1.02), title=metric)
+    ax.set(xlim=(-0.02, 1.02))
+    ax.set_title(metric, fontsize=10)
 scores = by_set.loc["balanced_accuracy"]
 for row, arm in zip(rows[1:], list(arms)[1:], strict=True):
     mean, low, high = corrected_interval(scores[arm] - scores["as it is"], 0)
@@ -84,14 +85,14 @@ for row, arm in zip(rows[1:], list(arms)[1:], strict=True):
         mean, row, xerr=[[mean - low], [high - mean]], fmt="D", color="#D55E00", capsize=3
     )
 axes[2].axvline(0, color="0.4", linestyle="--", linewidth=1)
-axes[2].set_title("balanced accuracy, to as it is")
+axes[2].set_title("balanced accuracy, to as it is", fontsize=10)
 axes[0].set_yticks(rows, arms)
-axes[0].invert_yaxis()
+axes[0].set_ylim(len(arms) - 0.5, -0.5)
 for ax in axes:
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(left=False)
 mean, low, high = corrected_interval(scores["dcgan"] - scores["duplicates"], 0)
 figure.suptitle(
-    f"Balanced accuracy, dcgan minus duplicates: {mean:+.2f} (95 %: {low:+.2f} to {high:+.2f})"
+    f"Balanced accuracy, dcgan minus duplicates: {mean:+.3f} (95 %: {low:+.3f} to {high:+.3f})"
 )
 plt.show()

@@ -59,6 +59,7 @@ for name, generator in generators.items():
     rows[name] = X_new[sampler.synthetic_mask_][:7]
     table, _ = inspect_samples(sampler, X, y, X_unseen, y_unseen)
     found = table.loc[1]
+    verdicts["real"] = f"other real images:\nkernel distance {found['kernel distance, real']:.1f}"
     verdicts[name] = f"{found['copying']},\nkernel distance {found['kernel distance']:.1f}"
     print(f"{name!r}: {verdicts[name]!r}")
 
@@ -74,7 +75,7 @@ ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
 ax.set_xticks([])
 ax.set_yticks(64 * np.arange(len(rows)) + 32, rows)
 for row, name in enumerate(rows):
-    ax.text(picture.shape[1] + 8, 64 * row + 32, verdicts.get(name, ""), va="center")
+    ax.text(picture.shape[1] + 8, 64 * row + 32, verdicts[name], va="center")
 ax.tick_params(left=False)
 ax.spines[:].set_visible(False)
 copiers = sum(verdict.startswith("copies found") for verdict in verdicts.values())
