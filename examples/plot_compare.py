@@ -56,5 +56,5 @@ figure.suptitle(f"Here, {verdict}", fontsize=12)
 plt.show()
 
 # %%
-# It is worth looking at the price too: ``fit_seconds`` in the table above. On radiographs, with
-# larger GANs, the project found no gain either: see its results.
+# It is worth looking at the price too, ``fit_seconds`` in the table above. On radiographs, with
+# more and longer trained GANs, no gain was found either: :doc:`/results`.

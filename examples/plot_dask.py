@@ -51,7 +51,7 @@ here, seconds_here = scores()
 # Then on two workers. ``processes=False`` makes them threads of this process, since these pages are
 # built in one; workers on machines of their own are what ``Client("tcp://scheduler-host:8786")``
 # finds. In a script that starts processes, all of this goes below ``if __name__ == "__main__":``,
-# and the page on scale has what to know of workers that die.
+# and what to know of workers that die is in :doc:`/scale`.
 
 cluster = LocalCluster(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None)
 with (

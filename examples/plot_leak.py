@@ -108,5 +108,4 @@ plt.show()
 
 # %%
 # In a pipeline this can not happen, since a sampler is fitted on what the fold hands it and on
-# nothing else. On radiographs the same mistake was worth more than anything honest: see the
-# project's results.
+# nothing else. What the same mistake was worth on radiographs is in :doc:`/results`.
