@@ -46,22 +46,24 @@ planted[7] = np.clip(train[11][:, ::-1] + rng.normal(0, 12, train[11].shape), 0,
 planted[11] = np.roll(train[12], 1, axis=1)
 
 results = {
-    "The GAN's images": audit(synthetic, train, holdout, n_pairs=5, random_state=0),
-    "With three copies": audit(planted, train, holdout, n_pairs=5, random_state=0),
+    "The GAN's images": audit(synthetic, train, holdout, n_pairs=4, random_state=0),
+    "With three copies": audit(planted, train, holdout, n_pairs=4, random_state=0),
 }
 for name, result in results.items():
     print(f"{name}: {result.reading}\n")
 
 # %%
-# Above, each statistic with its interval: 0.5 is what honest images would give; an orange square
-# would be an alarm. Three copies of sixty hardly move an average. Below, the synthetic images that
-# come closest to a training image, over that image: it is the single pair that gives a copy away.
+# At the left, each statistic with its interval: 0.5 is what honest images would give; an orange
+# square would be an alarm. Three copies of sixty hardly move an average. At the right, the
+# synthetic images that come closest to a training image, over that image: it is the single pair
+# that gives a copy away.
 
-figure = plt.figure(figsize=(10, 5.2), layout="constrained")
-for part, (name, result) in zip(figure.subfigures(1, 2, wspace=0.06), results.items(), strict=True):
-    above, below = part.subfigures(2, height_ratios=[1, 1.1])
-    AuditDisplay.from_result(result, ax=[above.subplots(), below.subplots()])
-    above.axes[0].set_title(f"{name}: {result.verdict}", fontsize=12)
+figure = plt.figure(figsize=(7.2, 5), layout="constrained")
+for part, (name, result) in zip(figure.subfigures(2), results.items(), strict=True):
+    left, right = part.subfigures(1, 2)
+    AuditDisplay.from_result(result, ax=[left.subplots(), right.subplots()])
+    left.axes[0].set_title("")
+    part.suptitle(f"{name}: {result.verdict}", fontsize=12)
 plt.show()
 
 # %%

@@ -46,10 +46,9 @@ comparison.against("duplicates").summary.round(3)
 # not tell the two arms apart, in either direction, and no more than that. Four folds give wide
 # ones.
 
-figure = plt.figure(figsize=(9, 5.2), layout="constrained")
-top, bottom = figure.subfigures(2, height_ratios=[1, 1.4])
-for ax, baseline in zip(top.subplots(1, 2), ("classic", "duplicates"), strict=True):
-    ComparisonDisplay.from_comparison(comparison.against(baseline), ax=ax)
+figure = plt.figure(figsize=(6.5, 4.6), layout="constrained")
+top, bottom = figure.subfigures(2, height_ratios=[1, 1.3])
+ComparisonDisplay.from_comparison(comparison.against("duplicates"), ax=top.subplots())
 ConfusionMatrixGridDisplay.from_comparison(comparison, ax=bottom.subplots(1, 3, sharey=True))
 verdict, basis = comparison.only(["duplicates", "dcgan"]).against("duplicates").findings["dcgan"]
 figure.suptitle(f"Here, {verdict}", fontsize=12)

@@ -48,13 +48,13 @@ print(result["test_score"].round(2))
 
 rare = np.bincount(y).argmin()
 names = [name.replace("pneumonia_", "") for name in phantoms.target_names]
-figure, axes = plt.subplots(4, 3, figsize=(9, 4.2), width_ratios=[3, 3, 6], layout="constrained")
+figure, axes = plt.subplots(4, 3, figsize=(6.5, 4.5), width_ratios=[2, 2, 4], layout="constrained")
 for fold, row in enumerate(axes):
     fitted = result["estimator"][fold]
     train, test = (result["indices"][part][fold] for part in ("train", "test"))
-    real = X[train][y[train] == rare][:3]
-    synthetic = fitted["gan"].estimators_[rare].sample(3, random_state=0)
-    unseen = test[np.linspace(0, len(test) - 1, 6).astype(int)]
+    real = X[train][y[train] == rare][:2]
+    synthetic = fitted["gan"].estimators_[rare].sample(2, random_state=0)
+    unseen = test[np.linspace(0, len(test) - 1, 4).astype(int)]
     for ax, images in zip(row, (real, synthetic, X[unseen]), strict=True):
         ax.imshow(np.hstack(images), cmap="gray", vmin=0, vmax=255)
         ax.set(xticks=[], yticks=[])
@@ -62,12 +62,12 @@ for fold, row in enumerate(axes):
     predicted = fitted.predict(X[unseen])
     right = predicted == y[unseen]
     labels = [f"{names[k]} {'✓' if r else '✗'}" for k, r in zip(predicted, right, strict=True)]
-    row[2].set_xticks(32 * np.arange(6) + 16, labels, fontsize=8)
+    row[2].set_xticks(32 * np.arange(4) + 16, labels, fontsize=9)
     row[2].tick_params(bottom=False)
     for label in np.array(row[2].get_xticklabels())[~right]:
         label.set_color("#D55E00")
-    row[0].set_ylabel(f"fold {fold + 1}\n{result['test_score'][fold]:.2f}", fontsize=9)
-for ax, title in zip(axes[0], ("trained on", "synthetic", "tested on, and predicted"), strict=True):
+    row[0].set_ylabel(f"fold {fold + 1}\n{result['test_score'][fold]:.2f}", fontsize=10)
+for ax, title in zip(axes[0], ("trained on", "synthetic", "tested, and predicted"), strict=True):
     ax.set_title(title if ax is axes[0, 2] else f"{names[rare]}, {title}", fontsize=10)
 scores = result["test_score"]
 figure.suptitle(f"Four folds, four GANs: accuracy {scores.min():.2f} to {scores.max():.2f}")

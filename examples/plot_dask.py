@@ -75,7 +75,7 @@ tasks = sorted(
     if step["action"] == "compute"
 )
 begin, workers = tasks[0][0], sorted({worker for _, _, worker in tasks})
-figure, ax = plt.subplots(figsize=(7.5, 2.9), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 ax.barh(0, seconds_here, color="0.65", height=0.6)
 ax.text(seconds_here / 2, 0, "four folds", ha="center", va="center")
 for number, (start, stop, worker) in enumerate(tasks, start=1):

@@ -63,36 +63,32 @@ values.round(3)
 # %%
 # The sensitivity of covid and that of normal, which is the specificity, have to be looked at
 # together: calling more images covid moves one up and the other down. Their mean is the balanced
-# accuracy. Light dots are the five sets; at the right are differences in the same sets with
+# accuracy. Light marks are the five sets; at the right are differences in the same sets with
 # ordinary 95 % t intervals, since the sets share no image. (``comparison.reading`` would allow for
 # shared ones.)
 
-figure, axes = plt.subplots(1, 3, figsize=(10, 3.3), sharey=True, layout="constrained")
+figure, (left, right) = plt.subplots(1, 2, figsize=(6.5, 4), sharey=True, layout="constrained")
 by_set = comparison.results.pivot(index=["metric", "fold"], columns="arm", values="value")
-rows = np.arange(len(arms))
-panels = ("sensitivity[covid]", "sensitivity[normal]")
-for ax, metric in zip(axes, panels, strict=False):
-    for row, arm in zip(rows, arms, strict=True):
-        found = by_set.loc[metric, arm]
-        ax.plot(found, np.full(len(found), row), "o", color="0.7", markersize=4)
-        ax.plot(found.mean(), row, "D", color="#0072B2")
-    ax.set(xlim=(-0.02, 1.02))
-    ax.set_title(metric, fontsize=10)
 scores = by_set.loc["balanced_accuracy"]
-for row, arm in zip(rows[1:], list(arms)[1:], strict=True):
-    mean, low, high = corrected_interval(scores[arm] - scores["as it is"], 0)
-    axes[2].errorbar(
-        mean, row, xerr=[[mean - low], [high - mean]], fmt="D", color="#D55E00", capsize=3
-    )
-axes[2].axvline(0, color="0.4", linestyle="--", linewidth=1)
-axes[2].set_title("balanced accuracy, to as it is", fontsize=10)
-axes[0].set_yticks(rows, arms)
-axes[0].set_ylim(len(arms) - 0.5, -0.5)
-for ax in axes:
+for row, arm in enumerate(arms):
+    for k, color, marker in (("covid", "#D55E00", "D"), ("normal", "#0072B2", "o")):
+        found = by_set.loc[f"sensitivity[{k}]", arm]
+        left.plot(found, np.full(len(found), row), marker, color=color, markersize=4, alpha=0.3)
+        left.plot(found.mean(), row, marker, color=color, label=k if row == 0 else None)
+    if arm != "as it is":
+        mean, low, high = corrected_interval(scores[arm] - scores["as it is"], 0)
+        right.errorbar(mean, row, xerr=[[mean - low], [high - mean]], fmt="ks", capsize=3)
+right.axvline(0, color="0.4", linestyle="--", linewidth=1)
+left.legend(frameon=False, fontsize=9, ncols=2, loc="lower left")
+left.set(xlim=(-0.02, 1.02), ylim=(len(arms) - 0.1, -0.5))
+left.set_yticks(range(len(arms)), arms)
+left.set_title("sensitivity", fontsize=10)
+right.set_title("balanced accuracy, to as it is", fontsize=10)
+for ax in (left, right):
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(left=False)
 mean, low, high = corrected_interval(scores["dcgan"] - scores["duplicates"], 0)
 figure.suptitle(
-    f"Balanced accuracy, dcgan minus duplicates: {mean:+.3f} (95 %: {low:+.3f} to {high:+.3f})"
+    f"dcgan minus duplicates, balanced accuracy:\n{mean:+.3f}, 95 % {low:+.3f} to {high:+.3f}"
 )
 plt.show()

@@ -83,28 +83,28 @@ gan.fit(phantoms.images)
 
 rng = np.random.default_rng(5)
 ends = rng.uniform(-1, 1, (2, 3, 1, 100))
-steps = np.linspace(0, 1, 9)[:, None]
+steps = np.linspace(0, 1, 8)[:, None]
 walk = torch.from_numpy((1 - steps) * ends[0] + steps * ends[1]).float()
 with torch.no_grad():
-    images = gan.generator_(walk.reshape(-1, 100, 1, 1)).reshape(3, 9, 64, 64).numpy()
+    images = gan.generator_(walk.reshape(-1, 100, 1, 1)).reshape(3, 8, 64, 64).numpy()
 
 figure, axes = plt.subplot_mosaic(
-    [["table 1, generator", "table 2, discriminator"], ["walk", "walk"]],
-    figsize=(8, 5.6),
-    height_ratios=[1, 1.9],
+    [["generator", "discriminator"], ["walk", "walk"]],
+    figsize=(6.5, 4.8),
+    height_ratios=[1, 1.7],
     layout="constrained",
 )
-for title, table in (("table 1, generator", table_1), ("table 2, discriminator", table_2)):
-    layers, ax = table[table["layer"].str.startswith("Conv")], axes[title]
+for name, table in (("generator", table_1), ("discriminator", table_2)):
+    layers, ax = table[table["layer"].str.startswith("Conv")], axes[name]
     x = np.arange(len(layers))
     ax.bar(x - 0.2, layers["paper"], 0.4, color="0.65", label="the paper")
     ax.bar(x + 0.2, layers["ours"], 0.4, color="#0072B2", label="ours")
-    ax.set(yscale="log", ylim=(1e2, 1e7), ylabel="parameters")
+    ax.set(yscale="log", ylim=(1e2, 2e8), yticks=[1e2, 1e4, 1e6])
     ax.set_xticks(x, layers["output"].str.replace(" x ", "\nx "), fontsize=8)
     total = table["ours"].iloc[-1]
-    ax.set_title(f"{title.capitalize()}: {total:,} parameters", fontsize=10)
+    ax.set_title(f"{name}: {total:,} parameters", fontsize=10)
     ax.spines[["top", "right"]].set_visible(False)
-axes["table 1, generator"].legend(fontsize=8, frameon=False, ncols=2)
+axes["generator"].legend(fontsize=9, frameon=False, ncols=2)
 axes["walk"].imshow(np.vstack([np.hstack(row) for row in images]), cmap="gray", vmin=-1, vmax=1)
 axes["walk"].set_axis_off()
 axes["walk"].set_title("Three walks through the latent space of one class", fontsize=10)

@@ -76,7 +76,7 @@ for name, sampler in samplers.items():
 # leak. The copier's is complete: a classifier behind it knows every test image by heart. A GAN's
 # lies between chance and that, by how much it has memorized; blurred images can leak too.
 
-figure, ax = plt.subplots(figsize=(7.5, 3.6), layout="constrained")
+figure, ax = plt.subplots(figsize=(6.5, 4.3), layout="constrained")
 accuracy = {}
 for row, (name, predicted) in enumerate(predictions.items()):
     found = binomtest(int((predicted == y).sum()), len(y))
@@ -101,9 +101,7 @@ ax.set(
 ax.spines[["top", "right", "left"]].set_visible(False)
 ax.tick_params(left=False)
 inside, outside = accuracy["GAN inside"], accuracy["GAN outside"]
-ax.set_title(
-    f"Nothing to learn: the GAN scores {inside:.2f} inside the folds, {outside:.2f} outside"
-)
+ax.set_title(f"Nothing to learn: a GAN scores {inside:.2f} inside, {outside:.2f} outside")
 plt.show()
 
 # %%

@@ -73,7 +73,7 @@ print(loaded["squash"].data.shape, loaded["squash"].data.dtype, loaded["squash"]
 # Above, the numbers in the files as they are, black for 0 and white for the most that their bits
 # can hold. Below, as loaded: ``fit`` decides what becomes of a film that is no square.
 
-figure, axes = plt.subplots(4, 5, figsize=(7.5, 5.9), layout="constrained")
+figure, axes = plt.subplots(4, 5, figsize=(6.5, 5.2), layout="constrained")
 for ax, (name, pixels) in zip(axes[0], raw.items(), strict=True):
     top = {"1": 65535, "D": 4095}.get(name[0], 255)
     ax.imshow(pixels, cmap="gray", vmin=0, vmax=top)

@@ -56,10 +56,10 @@ with TemporaryDirectory() as folder:
 # Each loaded generator makes the same images from the same seed. What the discriminator gives away
 # is the AUC by which its logits tell training images from unseen ones: 0.5 would be nothing.
 
-rows = {"as fitted": gan.sample(7, random_state=0)}
+rows = {"as fitted": gan.sample(5, random_state=0)}
 says = {"as fitted": ""}
 for name, model in loaded.items():
-    rows[f"gan.{name}"] = model.sample(7, random_state=0)
+    rows[f"gan.{name}"] = model.sample(5, random_state=0)
     says[f"gan.{name}"] = f"{kilobytes[name]:.0f} kB\nno discriminator"
     if hasattr(model, "discriminator_"):
         logits = model.decision_function(X)
@@ -67,7 +67,7 @@ for name, model in loaded.items():
         says[f"gan.{name}"] = f"{kilobytes[name]:.0f} kB\ndiscriminator:\nAUC {auc:.2f}"
 same = all((images == rows["as fitted"]).all() for images in rows.values())
 
-figure, ax = plt.subplots(figsize=(9, 3.8), layout="constrained")
+figure, ax = plt.subplots(figsize=(7, 3.8), layout="compressed")
 picture = np.vstack([np.hstack(images) for images in rows.values()])
 ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
 ax.set_xticks([])

@@ -31,7 +31,7 @@ X = phantoms.images
 # Here that serves to look at the images on the way.
 
 epochs = [1, 2] if short else [2, 8, 14, 20]
-rows = {"real": X[:6]}
+rows = {"real": X[:4]}
 with TemporaryDirectory() as folder:
     for max_epochs in epochs:
         gan = DCGAN(
@@ -45,19 +45,22 @@ with TemporaryDirectory() as folder:
             checkpoint=Path(folder) / "gan.pt",
             random_state=0,
         )
-        rows[f"epoch {max_epochs}"] = gan.fit(X).sample(6, random_state=0)
+        rows[f"epoch {max_epochs}"] = gan.fit(X).sample(4, random_state=0)
 gan.history_.tail().round(3)
 
 # %%
-# The same six latent vectors in each row of images. What to look at in the curves: D(x) and D(G(z))
-# that run to 1 and 0 would say that the discriminator has won, and the generator learns no more.
-# The losses say little, since each is measured against an opponent that moves. The distances say
-# more; the dashed lines are where two halves of the real images stand to one another, the best that
-# can be hoped for. (A kernel distance is an unbiased estimate, and so can fall a little below 0.)
+# Three panels are drawn; ``TrainingHistoryDisplay.from_estimator(gan)`` draws all five. The same
+# four latent vectors in each row of images. What to look at in the curves: D(x) and D(G(z)) that
+# run to 1 and 0 would say that the discriminator has won, and the generator learns no more. The
+# losses say little, since each is measured against an opponent that moves. The distances say more;
+# the dashed lines are where two halves of the real images stand to one another, the best that can
+# be hoped for. (A kernel distance is an unbiased estimate, and so can fall a little below 0.)
 
-figure = plt.figure(figsize=(9.5, 6.2), layout="constrained")
-left, right = figure.subfigures(1, 2, width_ratios=[1, 1.3])
-TrainingHistoryDisplay.from_estimator(gan, ax=left.subplots(5, sharex=True))
+figure = plt.figure(figsize=(7.4, 4.9), layout="constrained")
+left, right = figure.subfigures(1, 2, width_ratios=[1.1, 1])
+history = gan.history_.drop(columns=["frechet_distance", "inception_score"])
+display = TrainingHistoryDisplay(history=history, monitor=gan.monitor_)
+display.plot(left.subplots(3, sharex=True))
 ax = right.subplots()
 ax.imshow(np.vstack([np.hstack(images) for images in rows.values()]), cmap="gray", vmin=0, vmax=255)
 ax.set_xticks([])
@@ -67,6 +70,6 @@ ax.spines[:].set_visible(False)
 first, last = gan.history_["kernel_distance"].dropna().iloc[[0, -1]]
 floor = gan.monitor_["floor"]["kernel_distance"]
 figure.suptitle(
-    f"Kernel distance {first:.1f} at first, {last:.1f} in the end; {floor:.1f} between real images"
+    f"Kernel distance: {first:.0f} at first, {last:.0f} in the end, {floor:.0f} of real images"
 )
 plt.show()
