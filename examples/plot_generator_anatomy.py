@@ -77,9 +77,9 @@ gan.fit(phantoms.images)
 
 # %%
 # ``sample`` draws latent vectors from the cube of side 2. Straight lines in it lead from one image
-# to the next without a jump: that the images between are chests too says that the generator has
-# learned more than a list of images. Each row of the walk leads from the image at its left end to
-# the one at its right.
+# to the next without a jump. Where the images between are chests too, the generator has learned
+# more than a list of images. Each row of the walk leads from the image at its left end to the one
+# at its right.
 
 rng = np.random.default_rng(5)
 ends = rng.uniform(-1, 1, (2, 3, 1, 100))

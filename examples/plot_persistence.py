@@ -15,10 +15,10 @@ import joblib
 import matplotlib.pyplot as plt
 import numpy as np
 import skops.io
-from sklearn.metrics import roc_auc_score
 
 from skcxr import DCGAN
 from skcxr.datasets import make_chest_phantoms
+from skcxr.metrics import audit
 from skcxr.persistence import TRUSTED_TYPES
 
 short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # a quick run, whose picture means nothing
@@ -53,8 +53,9 @@ with TemporaryDirectory() as folder:
     }
 
 # %%
-# Each loaded generator makes the same images from the same seed. What the discriminator gives away
-# is the AUC by which its logits tell training images from unseen ones: 0.5 would be nothing.
+# Each loaded generator makes the same images from the same seed. What a discriminator gives away
+# the audit measures as an AUC, by which its logits tell training images from unseen ones, with a 95
+# % interval: 0.5 would be nothing.
 
 rows = {"as fitted": gan.sample(5, random_state=0)}
 says = {"as fitted": ""}
@@ -62,12 +63,17 @@ for name, model in loaded.items():
     rows[f"gan.{name}"] = model.sample(5, random_state=0)
     says[f"gan.{name}"] = f"{kilobytes[name]:.0f} kB\nno discriminator"
     if hasattr(model, "discriminator_"):
-        logits = model.decision_function(X)
-        auc = roc_auc_score(np.arange(len(X)) < n, logits)
-        says[f"gan.{name}"] = f"{kilobytes[name]:.0f} kB\ndiscriminator:\nAUC {auc:.2f}"
+        audited = audit(
+            rows["as fitted"], train, unseen, features=None, discriminator=model, random_state=0
+        )
+        auc = audited.table.set_index("space").loc["discriminator"]
+        says[f"gan.{name}"] = (
+            f"{kilobytes[name]:.0f} kB, discriminator:\n"
+            f"AUC {auc['value']:.2f} ({auc['low']:.2f} to {auc['high']:.2f})"
+        )
 same = all((images == rows["as fitted"]).all() for images in rows.values())
 
-figure, ax = plt.subplots(figsize=(7, 3.8), layout="compressed")
+figure, ax = plt.subplots(figsize=(7.4, 3.8), layout="compressed")
 picture = np.vstack([np.hstack(images) for images in rows.values()])
 ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
 ax.set_xticks([])
