@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_memory
 from tqdm.auto import tqdm
 
 from skcxr.comparison import Comparison
+from skcxr.duplicates import DuplicateOversampler
 from skcxr.labels import check_labels
 from skcxr.parallel import as_they_come
 
@@ -196,8 +197,8 @@ def duplicates_of(pipeline):
     Returns
     -------
     control : imblearn.pipeline.Pipeline
-        A clone, each sampler replaced by a RandomOverSampler of the same ``sampling_strategy`` and
-        ``random_state``.
+        A clone, each sampler replaced by one of duplicates, of the same ``sampling_strategy`` and
+        ``random_state``: a RandomOverSampler that takes images in any layout.
 
     Raises
     ------
@@ -212,7 +213,7 @@ def duplicates_of(pipeline):
     >>> from skcxr.over_sampling import grow
     >>> gan = DCGANOversampler(sampling_strategy=grow(2), random_state=0)
     >>> duplicates_of(Pipeline([("gan", gan), ("clf", CXRClassifier())]))["gan"]
-    RandomOverSampler(random_state=0, sampling_strategy=grow(factor=2))
+    DuplicateOversampler(random_state=0, sampling_strategy=grow(factor=2))
     """
     control = clone(pipeline)
     samplers = [(name, step) for name, step in control.steps if hasattr(step, "fit_resample")]
@@ -221,7 +222,7 @@ def duplicates_of(pipeline):
     for name, step in samplers:
         params = step.get_params(deep=False)
         options = {k: params[k] for k in ("sampling_strategy", "random_state") if k in params}
-        control.set_params(**{name: RandomOverSampler(**options)})
+        control.set_params(**{name: DuplicateOversampler(**options)})
     return control
 
 

@@ -35,6 +35,7 @@ TRUSTED_TYPES = (
     "skcxr.augment.DiffAugment",
     "skcxr.classification.CXRClassifier",
     "skcxr.conditional.ConditionalDCGANOversampler",
+    "skcxr.duplicates.DuplicateOversampler",
     "skcxr.gan.DCGAN",
     "skcxr.images.ImageSpec",
     "skcxr.networks.CXRNet",

@@ -291,6 +291,17 @@ def test_duplicates_grow_to_the_same_counts(phantoms):
         duplicates_of(Pipeline([("clf", LogisticRegression())]))
 
 
+def test_duplicates_of_images_are_those_of_their_rows(phantoms):
+    control = duplicates_of(Pipeline([("gan", DCGANOversampler(random_state=7)), ("clf", None)]))
+    rows, y = phantoms.data[:-9], phantoms.target[:-9]
+    expected, _ = control["gan"].fit_resample(rows, y)
+    for shape in ((16, 16), (1, 16, 16)):
+        X, _ = control["gan"].fit_resample(rows.reshape(-1, *shape), y)
+        assert X.shape[1:] == shape
+        np.testing.assert_array_equal(X.reshape(len(X), -1), expected)
+    assert len(expected) > len(rows)
+
+
 def test_synthetic_images_without_duplicates_are_warned_of(phantoms, tiny_gan, tiny_clf):
     sampler = DCGANOversampler(tiny_gan, sampling_strategy=grow(1.5), random_state=0)
     arms = {"classic": tiny_clf, "dcgan": Pipeline([("gan", sampler), ("clf", tiny_clf)])}

@@ -144,6 +144,7 @@ class TrainingHistoryDisplay:
             if title == "Discriminator's output":
                 ax.set_ylim(0, 1)
         axes[-1].set_xlabel("Epoch", fontsize=8)
+        axes[-1].locator_params(axis="x", integer=True)
         if self.monitor:
             beside = "{extractor} features, d = {d}, {n_real} real, {n_fake} synthetic"
             floor = "; dashed: halves of the real" if self.monitor["floor"] else ""

@@ -24,6 +24,12 @@ def test_losses_and_outputs_over_epochs(tiny_gan, phantoms):
         np.testing.assert_array_equal(line.get_ydata(), gan.history_[name])
 
 
+def test_ticks_are_whole_epochs(tiny_gan, phantoms):
+    gan = tiny_gan.set_params(max_epochs=2).fit(phantoms.data)
+    ticks = TrainingHistoryDisplay.from_estimator(gan).axes_[-1].get_xticks()
+    np.testing.assert_array_equal(ticks, np.rint(ticks))
+
+
 def test_what_was_monitored_is_drawn_where_it_was(tiny_gan, phantoms):
     gan = tiny_gan.set_params(max_epochs=5, monitor="pixels", monitor_every=2).fit(phantoms.data)
     display = TrainingHistoryDisplay.from_estimator(gan)
