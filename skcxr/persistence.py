@@ -27,7 +27,7 @@ FORMAT = 1
 # Named one by one: "all that begins with skcxr." would also be functions that write files, and
 # whatever else skcxr's modules import. imbalanced-learn's Pipeline is scikit-learn's with samplers,
 # which skops trusts by itself.
-#: For ``skops.io.load(file, trusted=TRUSTED_TYPES)``: what skcxr's own estimators, and pipelines of
+#: For the parameter ``trusted`` of ``skops.io.load``: what skcxr's own estimators, and pipelines of
 #: them, are made of.
 TRUSTED_TYPES = (
     "imblearn.pipeline.Pipeline",
