@@ -82,7 +82,7 @@ def test_pretraining_is_where_the_second_fit_begins(phantoms):
 
 
 def test_scikit_learns_own_classifiers_serve():
-    clf = SyntheticPretrainingClassifier(RandomOverSampler(random_state=0), SGDClassifier())
+    clf = SyntheticPretrainingClassifier(RandomOverSampler(random_state=0), SGDClassifier(tol=None))
     assert clf.fit(X, y).predict(X).shape == (40,)
     assert not hasattr(clf, "predict_proba")
     clf = SyntheticPretrainingClassifier(
