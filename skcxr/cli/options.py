@@ -143,7 +143,8 @@ def tell(args, result):
 def complain(args, error):
     """One line on stderr of what went wrong, and below it the files that the error lists."""
     message, line, listed = str(error).partition("\n  ")
-    message = " ".join(message.split()) + line + listed
+    # The functions behind speak of their parameters.
+    message = " ".join(message.split()).replace('on_error="skip"', "--on-error skip") + line + listed
     click.echo(f"skcxr {args.command}: {colored('error:', 'red')} {message}", err=True)
 
 
