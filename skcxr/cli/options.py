@@ -144,8 +144,9 @@ def complain(args, error):
     """One line on stderr of what went wrong, and below it the files that the error lists."""
     message, line, listed = str(error).partition("\n  ")
     # The functions behind speak of their parameters.
-    message = " ".join(message.split()).replace('on_error="skip"', "--on-error skip") + line + listed
-    click.echo(f"skcxr {args.command}: {colored('error:', 'red')} {message}", err=True)
+    message = " ".join(message.split()).replace('on_error="skip"', "--on-error skip")
+    heading = f"skcxr {args.command}: {colored('error:', 'red')} {message}"
+    click.echo(heading + line + listed, err=True)
 
 
 def colored(text, color):
