@@ -22,7 +22,7 @@ from torch.nn.functional import relu, softplus
 from torch.nn.utils.parametrizations import spectral_norm
 
 from skcxr import DCGAN, ConditionalDCGANOversampler, DCGANOversampler
-from skcxr.augment import Affine, DiffAugment
+from skcxr.augment import Affine
 from skcxr.datasets import load_image_folder
 from skcxr.gan_training import GANTraining
 from skcxr.images import ImageSpec, TrainingImages
@@ -30,6 +30,37 @@ from skcxr.networks import Discriminator
 
 CLASSES = ("normal", "pneumonia_bac", "pneumonia_vir", "covid")
 N_SAMPLES = 512
+
+
+@dataclass(frozen=True)
+class DiffAugment:
+    """Affine, colour and cutout, as in Zhao et al., "Differentiable Augmentation", NeurIPS 2020.
+
+    Parameters
+    ----------
+    affine : Affine
+        Shifts, rotations and scalings.
+    colour : float
+        Brightness changes by at most this, on [-1, 1], and contrast by this share.
+    cutout : float
+        Side of a square that is blackened, as a share of the image's.
+    """
+
+    affine: Affine = field(default_factory=Affine)
+    colour: float = 0.0
+    cutout: float = 0.0
+
+    def __call__(self, x, generator):
+        n, _, h, w = x.shape
+        u = torch.rand(4, n, 1, 1, 1, generator=generator) * 2 - 1
+        mean = x.mean(dim=(1, 2, 3), keepdim=True)
+        x = (x - mean) * (1 + self.colour * u[0]) + mean + self.colour * u[1]
+        x = self.affine(x, generator)
+        across, down = (
+            (torch.linspace(-1, 1, size) - u[i, ..., 0]).abs() < self.cutout
+            for i, size in ((2, w), (3, h))
+        )
+        return torch.where(down.transpose(1, 2)[:, None] & across[:, None], -1.0, x)
 
 
 @dataclass(frozen=True)
@@ -55,10 +86,10 @@ class Recipe:
     noise: float = 0.0
 
 
-SOFT = DiffAugment(translate=0.06, degrees=7, scale=0.1)
-COLOUR = replace(SOFT, brightness=0.2, contrast=0.2)
-CUT = replace(COLOUR, cutout=0.25)
-STRONG = DiffAugment(translate=0.25, brightness=0.5, contrast=0.5, cutout=0.5)
+SOFT = Affine()
+COLOUR = DiffAugment(colour=0.2)
+CUT = DiffAugment(colour=0.2, cutout=0.25)
+STRONG = DiffAugment(Affine(degrees=0, translate=0.25, scale=0), colour=0.5, cutout=0.5)
 PAPER = Recipe()
 BASE = Recipe(real_only=None, seen=SOFT)
 IDEAS = {

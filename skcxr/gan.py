@@ -38,7 +38,7 @@ from skcxr.precision import PRECISIONS, resolve_precision
 INFERENCE_BATCH = 64
 # What a training's result hangs on, beside images, seed and device; not on how long it goes on.
 TRAINING_PARAMETERS = ("latent_dim", "image_size", "base_width", "steps_per_epoch", "batch_size")
-TRAINING_PARAMETERS += ("lr", "betas", "dropout", "augment", "diff_augment", "ema", "mode_seeking")
+TRAINING_PARAMETERS += ("lr", "betas", "dropout", "augment", "diff_augment", "mode_seeking")
 SHAPING_PARAMETERS = ("latent_dim", "image_size", "base_width")
 NO_DISCRIMINATOR = (
     "This %(name)s has no discriminator: the file that load_weights read holds none. Write one "
@@ -82,15 +82,13 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         Augmentation of real batches: small rotations, shifts and scalings
         (:class:`skcxr.augment.Affine`), a callable on (tensor (n, c, h, w), torch.Generator), or
         none.
-    diff_augment : callable or None, default=None
-        Augmentation of what the discriminator sees, real and synthetic, in both networks' steps:
-        :class:`skcxr.augment.DiffAugment`, or a differentiable callable as for `augment`.
-    ema : float, default=0.0
-        Decay, in [0, 1), of a moving average over the generator's weights and the statistics of its
-        normalisation, from step to step; samples are drawn from it. 0 is the last weights.
+    diff_augment : "classic", callable or None, default=None
+        Differentiable augmentation of all that the discriminator sees, real and synthetic, in both
+        networks' steps [4]_, as `augment` takes it. A discriminator can not learn sixty images by
+        heart that it never sees twice alike, and synthetic ones do not come out augmented.
     mode_seeking : float, default=0.0
         Weight of a term in the generator's loss that is small where different latent vectors lead
-        to different images.
+        to different images [5]_.
     image_shape : tuple of int or None, default=None
         (height, width) or (channels, height, width) that the rows of a flat X have; None takes
         square ones of one channel.
@@ -159,6 +157,10 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
        Convolutional Generative Adversarial Networks", ICLR 2016.
     .. [3] Goodfellow et al., "Generative Adversarial Nets", NeurIPS 2014, section 3 (the
        non-saturating loss).
+    .. [4] Zhao et al., "Differentiable Augmentation for Data-Efficient GAN Training", NeurIPS 2020,
+       section 3.2.
+    .. [5] Mao et al., "Mode Seeking Generative Adversarial Networks for Diverse Image Synthesis",
+       CVPR 2019, equation 2.
 
     Examples
     --------
@@ -183,8 +185,7 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         "betas": [tuple, list],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "augment": [StrOptions({"classic"}), callable, None],
-        "diff_augment": [callable, None],
-        "ema": [Interval(Real, 0, 1, closed="left")],
+        "diff_augment": [StrOptions({"classic"}), callable, None],
         "mode_seeking": [Interval(Real, 0, None, closed="left")],
         "image_shape": [tuple, list, None],
         "precision": [StrOptions(set(PRECISIONS))],
@@ -212,7 +213,6 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         dropout=0.5,
         augment="classic",
         diff_augment=None,
-        ema=0.0,
         mode_seeking=0.0,
         image_shape=None,
         precision="auto",
@@ -236,7 +236,6 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
         self.dropout = dropout
         self.augment = augment
         self.diff_augment = diff_augment
-        self.ema = ema
         self.mode_seeking = mode_seeking
         self.image_shape = image_shape
         self.precision = precision
@@ -278,7 +277,6 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
             "dropout": 0.5,
             "augment": "classic",
             "diff_augment": None,
-            "ema": 0.0,
             "mode_seeking": 0.0,
         }
         return cls(**(recipe | params))
@@ -378,11 +376,11 @@ class DCGAN(Documented, EpochHistory, Persistent, BaseEstimator):
                     row = training.epoch(self.steps_per_epoch, partial(_show, bar, epoch))
                     row |= {"seconds": time.perf_counter() - start}
                     if measure and (epoch % self.monitor_every == 0 or last):
-                        row |= measure(training.sampled)
+                        row |= measure(training.G)
                     history.append({"epoch": epoch, **row})
                     if bar is not None:
                         bar.set_postfix_str(in_words(history, measure and measure.context))
-                    check_converging(history[-1], training.sampled)
+                    check_converging(history[-1], training.G)
                     if checkpoint:
                         state = {"training": training.state(), "history": list(history)}
                         state["precision"] = training.precision

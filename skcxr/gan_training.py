@@ -1,6 +1,5 @@
 """The adversarial training of DCGAN: one step, and what it changes."""
 
-import copy
 from functools import partial
 
 import torch
@@ -14,6 +13,8 @@ from skcxr.precision import autocast
 
 # A mean loss beyond this is no game between two networks any more, and NaN comes next.
 LARGEST_LOSS = 1e3
+# What a step changes, beside the random numbers.
+CHANGING = ("G", "D", "adam_g", "adam_d", "rows")
 STATISTICS = ("loss_d", "loss_g", "d_x", "d_g_z1", "d_g_z2")
 
 
@@ -63,7 +64,6 @@ class GANTraining:
         for net, state in zip((G, D), start or (), strict=False):
             net.load_state_dict(state)
         self.G, self.D = (net.to(device, memory_format=torch.channels_last) for net in (G, D))
-        self.average = MovingAverage(self.G, float(gan.ema)) if gan.ema else None
         if device.type != "cpu":
             self.rng = torch.Generator(device).manual_seed(seed)
         self.rows = ShuffledRows(len(images), gan.batch_size, self.rng)
@@ -112,8 +112,6 @@ class GANTraining:
         loss_g.backward()
         self.adam_g.step()
         D.requires_grad_(True)
-        if self.average is not None:
-            self.average.update(G)
 
         with torch.no_grad():
             outputs = torch.stack([real_logits, fake_logits, updated_logits])
@@ -134,32 +132,22 @@ class GANTraining:
 
     def state(self):
         """A copy of all that training changes, on the CPU."""
-        parts = {name: getattr(self, name).state_dict() for name in self._changing()}
+        parts = {name: getattr(self, name).state_dict() for name in CHANGING}
         return _copied(parts | {"rng": self.rng.get_state()})
 
     def restore(self, state):
         """Go back to what :meth:`state` returned."""
-        for name in self._changing():
+        for name in CHANGING:
             getattr(self, name).load_state_dict(state[name])
         self.rng.set_state(state["rng"])
-
-    def _changing(self):
-        averaged = () if self.average is None else ("average",)
-        return ("G", "D", "adam_g", "adam_d", "rows", *averaged)
-
-    @property
-    def sampled(self):
-        """The generator to draw samples from: the moving average, where there is one."""
-        return self.G if self.average is None else self.average.network
 
     def networks(self):
         """G and D on the CPU, in evaluation mode, without what only training needs: its end."""
         # This holds its object, and that the images, until the garbage collector comes.
         del self.run_step
-        networks = self.sampled, self.D
-        for net in networks:
+        for net in (self.G, self.D):
             net.cpu().eval().requires_grad_(False).zero_grad()
-        return networks
+        return self.G, self.D
 
 
 def sameness(images, z):
@@ -178,46 +166,6 @@ def sameness(images, z):
     """
     apart, of_z = ((values - values.roll(1, 0)).abs().mean(dim=(1, 2, 3)) for values in (images, z))
     return 1 / ((apart / of_z).mean() + 1e-5)
-
-
-class MovingAverage:
-    """The mean over a network's last states, weighted by ``decay ** age``.
-
-    As in Yazici et al., "The Unusual Effectiveness of Averaging in GAN Training", ICLR 2019,
-    equation 2, but that the first steps weigh less: a short training would else be sampled from the
-    random weights that it began with. The running statistics of normalisation are averaged too.
-
-    Parameters
-    ----------
-    network : nn.Module
-        A copy of it is kept.
-    decay : float
-        In (0, 1).
-    """
-
-    def __init__(self, network, decay):
-        self.network = copy.deepcopy(network)
-        self.decay = decay
-        # On the device, for all of a step may be one CUDA graph.
-        self.n_steps = torch.zeros((), device=next(network.parameters()).device)
-
-    @torch.no_grad()
-    def update(self, network):
-        """Take the current state of `network` in."""
-        self.n_steps += 1
-        rate = (9 / (9 + self.n_steps)).clamp(min=1 - self.decay)
-        states = self.network.state_dict().values(), network.state_dict().values()
-        for mean, value in zip(*states, strict=True):
-            # Normalisation also counts its batches, in whole numbers.
-            if mean.is_floating_point():
-                mean.lerp_(value, rate)
-
-    def state_dict(self):
-        return {"network": self.network.state_dict(), "n_steps": self.n_steps}
-
-    def load_state_dict(self, state):
-        self.network.load_state_dict(state["network"])
-        self.n_steps.copy_(state["n_steps"])
 
 
 class ShuffledRows:

@@ -32,7 +32,6 @@ FORMAT = 1
 TRUSTED_TYPES = (
     "imblearn.pipeline.Pipeline",
     "skcxr.augment.Affine",
-    "skcxr.augment.DiffAugment",
     "skcxr.classification.CXRClassifier",
     "skcxr.conditional.ConditionalDCGANOversampler",
     "skcxr.duplicates.DuplicateOversampler",

@@ -90,7 +90,7 @@ def test_nothing_to_grow_trains_nothing(tiny_gan, phantoms, monkeypatch):
 
 
 def test_a_class_keeps_a_plain_gan_that_can_be_saved_and_monitored(tiny_gan, phantoms, tmp_path):
-    tiny_gan.set_params(monitor="pixels", checkpoint=tmp_path / "kept", ema=0.9)
+    tiny_gan.set_params(monitor="pixels", checkpoint=tmp_path / "kept")
     sampler = ConditionalDCGANOversampler(tiny_gan, sampling_strategy=grow(2), random_state=0)
     first, _ = sampler.fit_resample(phantoms.images, phantoms.target)
     gan = sampler.estimators_[2]

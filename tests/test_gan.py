@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from skcxr import DCGAN
 from skcxr.gan_training import GANTraining, ShuffledRows, sameness
-from skcxr.images import ImageSpec, TrainingImages
+from skcxr.images import TrainingImages
 from skcxr.networks import Discriminator, Generator
 
 rng = np.random.default_rng(0)
@@ -241,40 +241,6 @@ def test_training_images_are_freed_without_the_garbage_collector(tiny_gan, phant
         assert [image() for image in made] == [None]
     finally:
         gc.enable()
-
-
-def test_the_moving_average_is_that_of_the_steps_weights(tiny_gan, phantoms):
-    tiny_gan.set_params(ema=0.5)
-    spec = ImageSpec.of(phantoms.images)
-    images = TrainingImages(phantoms.images, spec, 16, torch.device("cpu"))
-    training, expected = GANTraining(tiny_gan, images, 0, "float32"), None
-    for n in range(1, 25):
-        training.step(training.rows.draw())
-        state = {name: value.double() for name, value in training.G.state_dict().items()}
-        rate = max(9 / (9 + n), 0.5)
-        if expected is None:
-            expected = {name: value.double() for name, value in first_state(training).items()}
-        expected = {name: (1 - rate) * expected[name] + rate * state[name] for name in state}
-    for name, value in training.sampled.state_dict().items():
-        if value.is_floating_point():
-            torch.testing.assert_close(value.double(), expected[name], rtol=1e-4, atol=1e-6)
-
-
-def first_state(training):
-    """The weights that the average began with: those before any step."""
-    return GANTraining(
-        DCGAN(image_size=16, base_width=4, batch_size=8), training.images, 0, "float32"
-    ).G.state_dict()
-
-
-def test_samples_are_of_the_moving_average(tiny_gan, phantoms):
-    tiny_gan.set_params(max_epochs=20)
-    last, averaged = (clone(tiny_gan).set_params(ema=e).fit(phantoms.images) for e in (0, 0.9))
-    # The average changes nothing in training itself.
-    assert_frame_equal(
-        last.history_.drop(columns="seconds"), averaged.history_.drop(columns="seconds")
-    )
-    assert not np.array_equal(last.sample(4, random_state=0), averaged.sample(4, random_state=0))
 
 
 def test_diff_augment_sees_real_and_synthetic_images_in_both_steps(tiny_gan, phantoms):
