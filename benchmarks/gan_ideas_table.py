@@ -23,6 +23,16 @@ from skcxr.metrics import (
 )
 from skcxr.metrics.features import feature_extractor
 
+FIGURES = (
+    "kernel distance",
+    "Frechet distance",
+    "coverage",
+    "density",
+    "spread",
+    "nearer",
+    "CPU s",
+)
+
 
 class Yardstick:
     """What the samples of one class are compared with."""
@@ -66,35 +76,43 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--keep", type=Path, required=True)
-    parser.add_argument("--by-class", action="store_true")
+    parser.add_argument("--classes", nargs="*", help="these alone")
+    parser.add_argument("--summary", action="store_true", help="means over classes")
     args = parser.parse_args()
     rows, sticks = [], {}
     for k, train, stick in yardsticks(args.data):
         sticks[k] = stick
         features = stick.train
-        rows.append({"idea": "real training images", "class": k, "steps": 0, "seed": 0})
+        rows.append({"idea": "training images", "class": k, "trained": "real images"})
         rows[-1] |= stick.measure(features) | {"nearer": np.nan}
         if len(stick.unseen) > 300:
             half = stick.unseen[len(train) : len(train) + 300]
-            rows.append({"idea": "real, unseen", "class": k, "steps": 0, "seed": 0})
+            rows.append({"idea": "unseen images", "class": k, "trained": "real images"})
             rows[-1] |= {"nearer": stick.measure(half)["nearer"]}
     for path in sorted(args.keep.glob("*.npz")):
-        *idea, k, seed, width, steps = path.stem.split(", ")
+        *idea, k, _, width, steps = path.stem.split(", ")
         kept = np.load(path)
         for name in ("samples", "averaged"):
             if name in kept:
                 idea_name = ", ".join(idea) + (" (average)" if name == "averaged" else "")
-                rows.append({"idea": idea_name, "class": k, "steps": f"{width} wide, {steps}"})
-                rows[-1] |= {"seed": seed, **sticks[k].measure(sticks[k].extractor(kept[name]))}
+                trained = f"{steps} steps of networks of width {width}"
+                rows.append({"idea": idea_name, "class": k, "trained": trained})
+                rows[-1] |= sticks[k].measure(sticks[k].extractor(kept[name]))
                 rows[-1]["CPU s"] = float(kept["seconds"])
-    table = pd.DataFrame(rows).drop(columns="seed")
-    by = ["steps", "idea", "class"] if args.by_class else ["steps", "idea"]
-    if not args.by_class:
-        table = table.drop(columns="class")
-    grouped = table.groupby(by)
-    result = grouped.mean()
-    result["runs"] = grouped.size()
-    print(result.round(2).to_markdown())
+    table = pd.DataFrame(rows)
+    figures = [name for name in FIGURES if name in table]
+    for trained, part in table.groupby("trained"):
+        print(f"\n{trained}\n")
+        if args.classes:
+            part = part[part["class"].isin(args.classes)]
+        mean = part.groupby(["idea", "class"])[figures].mean()
+        if args.summary:
+            # Every class counts alike.
+            mean = mean.groupby("idea").mean()
+        else:
+            spread = part.groupby(["idea", "class"])["kernel distance"].agg(["min", "max", "size"])
+            mean = mean.join(spread.rename(columns={"size": "runs"}))
+        print(mean.reset_index().round(2).to_markdown(index=False))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,114 @@
+"""Do the samples of benchmarks/gan_ideas.py help a classifier on unseen radiographs?
+
+    python benchmarks/gan_ideas_use.py --data ../shared/data --keep results/ideas
+
+The classifier is trained on the 270 radiographs with as many synthetic ones, beside them or before
+them, and tested on the 2,856 of kermany64.npz, which are of three of its four classes, by balanced
+accuracy. GANs and classifiers change their seed together. Fits are kept as they are done, so that a
+killed script goes on; several can share one folder.
+"""
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from gan_ideas import claimed
+from imblearn.over_sampling import RandomOverSampler
+from imblearn.pipeline import Pipeline
+from scipy import stats
+from sklearn.base import BaseEstimator
+from sklearn.metrics import recall_score
+
+from skcxr import CXRClassifier, SyntheticPretrainingClassifier
+from skcxr.datasets import load_image_folder
+from skcxr.over_sampling import grow
+from skcxr.selection import Candidates, chosen, fitted_classifier
+
+BEST = "no dropout, mode seeking 0.3"
+
+
+class KeptSamples(BaseEstimator):
+    """A sampler that adds what a GAN has drawn already, as many images as a class has."""
+
+    def __init__(self, folder, idea, seed, select=None):
+        self.folder = folder
+        self.idea = idea
+        self.seed = seed
+        self.select = select
+
+    def fit_resample(self, X, y):
+        classifier = partial(fitted_classifier, X, y, self.seed)
+        drawn = [self.drawn(X[y == k], k, classifier) for k in np.unique(y)]
+        labels = np.repeat(np.unique(y), [len(images) for images in drawn])
+        return np.concatenate([X, *drawn]), np.concatenate([y, labels])
+
+    def drawn(self, real, k, classifier):
+        (path,) = self.folder.glob(f"{self.idea}, {k}, {self.seed}, 16, 1000.npz")
+        images = np.load(path)["samples"]
+        if self.select is None:
+            return images[: len(real)]
+        candidates = Candidates(images[: 4 * len(real)], real, k, None, self.seed, classifier)
+        return images[chosen(self.select, candidates, len(real))]
+
+
+def arms(folder, seed):
+    """Unfitted estimators by name."""
+    clf = CXRClassifier(random_state=seed, device="cpu")
+    kept = partial(KeptSamples, folder, seed=seed)
+    duplicates = RandomOverSampler(sampling_strategy=grow(2), random_state=seed)
+    beside = {
+        "duplicates": duplicates,
+        "paper": kept("paper"),
+        "best": kept(BEST),
+        **{f"best, {select}": kept(BEST, select=select) for select in ("distinct", "diverse")},
+        "best, confidence": kept(BEST, select="confidence"),
+    }
+    yield "classic", clf
+    for name, sampler in beside.items():
+        yield f"{name}: beside", Pipeline([("sampler", sampler), ("clf", clf)])
+    for name in ("duplicates", "paper", "best"):
+        yield f"{name}: before", SyntheticPretrainingClassifier(beside[name], clf)
+
+
+def fit_and_test(args, name, estimator, seed, train, unseen):
+    with claimed(args.keep / "use" / f"{name}, {seed}.csv") as path:
+        if path is None:
+            return
+        X, y = unseen
+        predicted = estimator.fit(*train).predict(X.reshape(len(X), -1))
+        recalls = recall_score(y, predicted, labels=np.unique(y), average=None)
+        row = {"arm": name, "seed": seed, **dict(zip(np.unique(y), recalls, strict=True))}
+        pd.DataFrame([row | {"balanced": recalls.mean()}]).to_csv(path, index=False)
+        print(f"{name}, {seed}: {recalls.mean():.4f}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--keep", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    (args.keep / "use").mkdir(exist_ok=True)
+    images = load_image_folder(args.data / "covid_cxr", image_size=64)
+    rows = images.split == "train"
+    train = images.data[rows], images.target_names[images.target][rows]
+    more = np.load(args.data / "kermany64.npz")
+    for seed in range(args.seeds):
+        for name, estimator in arms(args.keep, seed):
+            fit_and_test(args, name, estimator, seed, train, (more["X"], more["y"]))
+    done = pd.concat(pd.read_csv(path) for path in (args.keep / "use").glob("*.csv"))
+    table = done.drop(columns="seed").groupby("arm").mean()
+    by_seed = done.pivot(index="seed", columns="arm", values="balanced").dropna()
+    differences = by_seed.sub(by_seed["classic"], axis=0)
+    table["- classic"] = differences.mean()
+    table["half of its 95 % interval"] = differences.sem() * stats.t.ppf(0.975, len(by_seed) - 1)
+    print(f"{len(by_seed)} seeds")
+    print(table.round(3).to_markdown())
+
+
+if __name__ == "__main__":
+    main()
