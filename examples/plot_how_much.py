@@ -68,8 +68,8 @@ columns = ["param_clf__lr", "factor", "mean_test_score", "std_test_score", "mean
 table[columns].round(3)
 
 # %%
-# What decides is not which mean is highest, of a search over few images some always is. It is the
-# difference to no synthetic images at all, in the same folds, with its interval.
+# What decides is not which mean is highest, since one always is, but the difference to no synthetic
+# images at all, in the same folds, with its interval.
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.5, 3.9), layout="constrained")
 folds = [column for column in table if column.startswith("split")]
