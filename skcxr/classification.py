@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
-from skorch.callbacks import LRScheduler
+from skorch.callbacks import Callback, LRScheduler
 
 from skcxr.augment import resolve_augment
 from skcxr.images import ImageSpec, TrainingImages, check_one_size
@@ -293,6 +293,14 @@ class CXRClassifier(Documented, EpochHistory, ClassifierMixin, Persistent, BaseE
             )
         class_weight = compute_class_weight(self.class_weight, classes=classes, y=y)
         callbacks = copy.deepcopy(self.callbacks or [])
+        for item in callbacks:
+            callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+            known = isinstance(callback, type) and issubclass(callback, Callback)
+            if not (known or isinstance(callback, Callback)):
+                raise TypeError(
+                    f"callbacks holds {item!r}, which is no callback of skorch. Pass instances of "
+                    "skorch.callbacks, or pairs of a name and one."
+                )
         if self.lr_schedule == "onecycle":
             policy = LRScheduler(
                 torch.optim.lr_scheduler.OneCycleLR,

@@ -342,5 +342,5 @@ def test_two_hundred_fits_do_not_grow_memory():
     finally:
         tracemalloc.stop()
     assert n_objects_then <= n_objects
-    # PyTorch's and Python's caches still fill; the smallest array of a fit would be as much.
+    # They still do a little; the smallest array of a fit would be as much.
     assert n_bytes_then - n_bytes < 200 * 512

@@ -385,3 +385,9 @@ def test_warm_start_refuses_other_classes_and_modules(phantoms):
         clf.fit(phantoms.data, phantoms.target % 2)
     with pytest.raises(ValueError, match="another module than 'resnet18'"):
         clf.set_params(module="resnet18").fit(phantoms.data, phantoms.target)
+
+
+@pytest.mark.parametrize("callbacks", [[1], ["early"], [("name", 1)], [(1, 2, 3)]])
+def test_what_is_no_callback_is_refused(tiny_clf, phantoms, callbacks):
+    with pytest.raises(TypeError, match=r"callbacks holds .*, which is no callback of skorch"):
+        tiny_clf.set_params(callbacks=callbacks).fit(phantoms.data, phantoms.target)
