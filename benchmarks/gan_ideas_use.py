@@ -48,6 +48,7 @@ class KeptSamples(BaseEstimator):
     def drawn(self, real, k, classifier):
         (path,) = self.folder.glob(f"{self.idea}, {k}, {self.seed}, 16, 1000.npz")
         images = np.load(path)["samples"]
+        images = images.reshape(len(images), *real.shape[1:])
         if self.select is None:
             return images[: len(real)]
         candidates = Candidates(images[: 4 * len(real)], real, k, None, self.seed, classifier)

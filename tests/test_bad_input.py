@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sklearn.neighbors import KernelDensity
 
-from skcxr import DCGAN, CXRClassifier, DCGANOversampler
+from skcxr import DCGAN, ConditionalDCGANOversampler, CXRClassifier, DCGANOversampler
 from skcxr.metrics import (
     audit,
     frechet_distance,
@@ -128,7 +128,9 @@ def test_dcgan(X):
 @given(data=st.data(), X=arrays())
 def test_oversampler(data, X):
     y = data.draw(labels(len(X)))
-    sampler = DCGANOversampler(KernelDensity(), sampling_strategy=grow(1.5), random_state=0)
+    kinds = [(DCGANOversampler, KernelDensity()), (ConditionalDCGANOversampler, DCGAN(**GAN))]
+    kind, model = data.draw(st.sampled_from(kinds))
+    sampler = kind(model, sampling_strategy=grow(1.5), random_state=0)
 
     def fit_resample():
         return sampler.fit_resample(X, y)
@@ -204,7 +206,8 @@ STRATEGIES = st.one_of(
 def test_oversampler_parameters(data, strategy):
     name, value = "sampling_strategy", strategy
     if data.draw(st.booleans()):
-        name = data.draw(st.sampled_from(["estimator", "random_state", "n_jobs"]))
+        names = ["estimator", "random_state", "n_jobs", "select", "candidates", "pretrain"]
+        name = data.draw(st.sampled_from([*names, "fine_tune_epochs"]))
         value = data.draw(VALUES.filter(lambda v: name != "n_jobs" or v not in (-3, -2, -1, 2, 3)))
     density = {"estimator": KernelDensity(), "sampling_strategy": grow(1.5), "random_state": 0}
     # Without an estimator, hours of DCGAN().
