@@ -104,6 +104,14 @@ def test_a_class_keeps_a_plain_gan_that_can_be_saved_and_monitored(tiny_gan, pha
     assert (first == again).all()
 
 
+def test_a_checkpoint_is_of_its_labels(tiny_gan, phantoms, tmp_path):
+    tiny_gan.set_params(checkpoint=tmp_path / "kept")
+    sampler = ConditionalDCGANOversampler(tiny_gan, sampling_strategy=grow(2), random_state=0)
+    for y in (phantoms.target, phantoms.target[::-1]):
+        sampler.fit_resample(phantoms.images, y)
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+
+
 def test_only_a_dcgan_can_be_conditional():
     with pytest.raises(ValueError, match="'estimator' parameter of ConditionalDCGANOversampler"):
         ConditionalDCGANOversampler(KernelDensity()).fit_resample(np.eye(8), [0] * 5 + [1] * 3)

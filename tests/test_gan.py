@@ -243,21 +243,28 @@ def test_training_images_are_freed_without_the_garbage_collector(tiny_gan, phant
         gc.enable()
 
 
-def test_diff_augment_sees_real_and_synthetic_images_in_both_steps(tiny_gan, phantoms):
-    seen = []
+def test_the_discriminator_sees_all_through_diff_augment(tiny_gan, phantoms, monkeypatch):
+    changed, seen = [], []
 
     def look(x, generator):
-        seen.append((x.requires_grad, x.dtype, float(x.detach().std())))
-        return x * 1.0
+        changed.append(x * 1.0)
+        return changed[-1]
 
+    logits = Discriminator.logits
+    monkeypatch.setattr(
+        Discriminator, "logits", lambda D, x, *args: seen.append(x) or logits(D, x, *args)
+    )
     tiny_gan.set_params(diff_augment=look, max_epochs=1, steps_per_epoch=1, augment=None)
     tiny_gan.set_params(precision="bfloat16").fit(phantoms.images)
-    real, fake, updated = seen
-    assert real[2] > 3 * fake[2]
-    assert fake[2] == updated[2]
-    # The generator learns through it.
-    assert [grad for grad, *_ in seen] == [False, False, True]
-    assert {dtype for _, dtype, _ in seen} == {torch.float32}
+    # Real and synthetic images in the discriminator's step, and the synthetic in the generator's.
+    assert len(seen) == 3
+    assert all(a is b for a, b in zip(seen, changed, strict=True))
+    real, fake, updated = (x.detach().float().std() for x in seen)
+    assert real > 3 * fake
+    assert fake == updated
+    # The generator learns through it, in the precision of coordinates.
+    assert [x.requires_grad for x in changed] == [False, False, True]
+    assert {x.dtype for x in changed} == {torch.float32}
 
 
 def test_sameness_is_the_ratio_of_distances():
