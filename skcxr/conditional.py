@@ -30,7 +30,7 @@ class ConditionalDCGANOversampler(ImageOversampler):
     sampling_strategy : float, str, dict or callable, default="auto"
         Which classes grow, and how far, as :class:`DCGANOversampler` takes it.
     select : {"discriminator", "confidence", "distinct", "diverse"}, callable or None, default=None
-        Which of more samples than are wanted to keep, by :mod:`skcxr.selection`; None keeps what is
+        Which of more samples than are wanted to keep, by ``skcxr.selection``; None keeps what is
         drawn. A callable takes (:class:`skcxr.selection.Candidates`, how many) and returns rows.
     candidates : int, default=4
         Samples to choose from for each one that is kept, where there is a `select`.
@@ -47,7 +47,7 @@ class ConditionalDCGANOversampler(ImageOversampler):
         How many images each class was to gain.
     n_features_in_ : int
         Size of the second axis of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, when X had string column names.
 
     See Also

@@ -95,7 +95,7 @@ class DCGANOversampler(ImageOversampler):
         Epochs of a class after pretraining. None divides the estimator's ``max_epochs`` among the
         classes that grow, so that all of it costs as much as two trainings, however many there are.
     select : {"discriminator", "confidence", "distinct", "diverse"}, callable or None, default=None
-        Which of more samples than are wanted to keep, by :mod:`skcxr.selection`; None keeps what is
+        Which of more samples than are wanted to keep, by ``skcxr.selection``; None keeps what is
         drawn. A callable takes (:class:`skcxr.selection.Candidates`, how many) and returns rows.
     candidates : int, default=4
         Samples to choose from for each one that is kept, where there is a `select`.

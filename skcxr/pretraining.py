@@ -56,7 +56,7 @@ class SyntheticPretrainingClassifier(
         How many synthetic images it was pretrained on; with 0 it was fitted on real ones alone.
     n_features_in_ : int
         Size of the second axis of X.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of features, when X had string column names.
 
     See Also
