@@ -77,6 +77,7 @@ def main():
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--keep", type=Path, required=True)
     parser.add_argument("--classes", nargs="*", help="these alone")
+    parser.add_argument("--seeds", nargs="*", help="these alone")
     parser.add_argument("--summary", action="store_true", help="means over classes")
     args = parser.parse_args()
     rows, sticks = [], {}
@@ -90,7 +91,9 @@ def main():
             rows.append({"idea": "unseen images", "class": k, "trained": "real images"})
             rows[-1] |= {"nearer": stick.measure(half)["nearer"]}
     for path in sorted(args.keep.glob("*.npz")):
-        *idea, k, _, width, steps = path.stem.split(", ")
+        *idea, k, seed, width, steps = path.stem.split(", ")
+        if args.seeds and seed not in args.seeds:
+            continue
         kept = np.load(path)
         for name in ("samples", "averaged"):
             if name in kept:

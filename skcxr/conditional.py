@@ -2,7 +2,6 @@
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import check_random_state
 
 from skcxr.gan import DCGAN
 from skcxr.parallel import one_fit
@@ -94,16 +93,17 @@ class ConditionalDCGANOversampler(ImageOversampler):
     def _images_of(self, X, y, growing):
         if not growing:
             return
-        gan = clone(self.estimator or DCGAN())
-        rng = check_random_state(self.random_state)
-        gan.set_params(random_state=int(rng.randint(np.iinfo(np.int32).max)))
+        gan = clone(DCGAN() if self.estimator is None else self.estimator)
+        self._seed_for_all(gan)
         classes, labels = np.unique(y, return_inverse=True)
         with one_fit():
             gan._fit(dense(X), labels)
-            for k, n_new, seed in growing:
-                of_class = _of_class(gan, int(np.searchsorted(classes, k)))
-                real = dense(X[np.flatnonzero(y == k)])
-                yield k, of_class, sample_like(of_class, real, n_new, seed)
+        for k, n_new, seed in growing:
+            of_class = _of_class(gan, int(np.searchsorted(classes, k)))
+            real = dense(X[np.flatnonzero(y == k)])
+            with one_fit():
+                images = sample_like(of_class, real, n_new, seed)
+            yield k, of_class, images
 
 
 def _of_class(gan, index):

@@ -6,13 +6,13 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
 from skcxr.gan import DCGAN
 from skcxr.parallel import as_they_come, divided, one_fit, sharing_a_gpu
-from skcxr.resampling import ImageOversampler, dense, sample_like
+from skcxr.resampling import ImageOversampler, dense, params_of, sample_like, seed_model
 
 
 @dataclass(frozen=True)
@@ -200,14 +200,13 @@ class DCGANOversampler(ImageOversampler):
 
     def _pretrain(self, estimator, X, n_growing):
         """Fit `estimator` on all images, and let it go on from there on a class'."""
-        params = _params(estimator)
+        params = params_of(estimator)
         if not {"warm_start", "max_epochs"} <= set(params):
             raise ValueError(
                 f"pretrain={self.pretrain!r} needs an estimator with the parameters warm_start and "
                 f"max_epochs, such as DCGAN(), got {estimator!r}. Pass one, or pretrain=None."
             )
-        seed = check_random_state(self.random_state).randint(np.iinfo(np.int32).max)
-        _seed(estimator, int(seed), unseeded=self.random_state is None)
+        self._seed_for_all(estimator)
         with one_fit():
             estimator.set_params(warm_start=False).fit(dense(X))
         epochs = self.fine_tune_epochs or max(1, params["max_epochs"] // n_growing)
@@ -217,7 +216,7 @@ class DCGANOversampler(ImageOversampler):
 def _fit_sample(estimator, X, rows, k, n_new, seed, *, unseeded, n_threads, position):
     """Fit `estimator` on the `rows` of X, class `k`; return it and `n_new` of its samples."""
     X = dense(X[rows])
-    _seed(estimator, seed, unseeded=unseeded)
+    seed_model(estimator, seed, unseeded=unseeded)
     flat = X.ndim > 2 and not _takes_images(estimator)
     with one_fit(n_threads, position):
         try:
@@ -225,20 +224,6 @@ def _fit_sample(estimator, X, rows, k, n_new, seed, *, unseeded, n_threads, posi
         except FloatingPointError as error:
             raise FloatingPointError(f"Class {k!r}: {error}") from error
         return estimator, sample_like(estimator, X, n_new, seed)
-
-
-def _params(estimator):
-    return estimator.get_params(deep=False) if hasattr(estimator, "get_params") else {}
-
-
-def _seed(estimator, seed, *, unseeded):
-    """Give `estimator` its `seed`, where it takes one; `unseeded` says that it was drawn anew."""
-    params = _params(estimator)
-    if "random_state" in params:
-        # A checkpoint of another seed is of another training: with one drawn anew in each process,
-        # a killed training would begin again. Without, it goes on with the file's.
-        goes_on = unseeded and params.get("checkpoint") is not None
-        estimator.set_params(random_state=None if goes_on else seed)
 
 
 def _takes_images(estimator):

@@ -8,6 +8,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcxr.classification import CXRClassifier
+from skcxr.images import check_one_size
 from skcxr.labels import validate_labelled
 from skcxr.notebook import Documented
 from skcxr.over_sampling import DCGANOversampler, grow
@@ -115,9 +116,8 @@ class SyntheticPretrainingClassifier(
             does not return X first, after it was.
         """
         X, y, classes = validate_labelled(self, X, y)
-        sampler = self.sampler
-        if sampler is None:
-            sampler = DCGANOversampler(sampling_strategy=grow(2))
+        default = DCGANOversampler(sampling_strategy=grow(2))
+        sampler = clone(default if self.sampler is None else self.sampler)
         classifier = clone(CXRClassifier() if self.classifier is None else self.classifier)
         if "warm_start" not in classifier.get_params():
             raise ValueError(
@@ -125,7 +125,6 @@ class SyntheticPretrainingClassifier(
                 "not go on from one fit to the next. Pass CXRClassifier() or another that has."
             )
         classifier.set_params(warm_start=True)
-        sampler = clone(sampler)
         X_new, y_new = sampler.fit_resample(X, y)
         if len(X_new) < len(X) or not np.array_equal(X_new[: len(X)], X):
             raise ValueError(
@@ -155,7 +154,8 @@ class SyntheticPretrainingClassifier(
         y : ndarray of shape (n,)
             Labels out of `classes_`.
         """
-        return self._fitted().predict(validate_data(self, X, allow_nd=True, reset=False))
+        X = self._validated(X)
+        return self.classifier_.predict(X)
 
     @available_if(_predicts_probabilities)
     def predict_proba(self, X):
@@ -171,11 +171,14 @@ class SyntheticPretrainingClassifier(
         proba : ndarray of shape (n, n_classes)
             Columns in the order of `classes_`.
         """
-        return self._fitted().predict_proba(validate_data(self, X, allow_nd=True, reset=False))
+        X = self._validated(X)
+        return self.classifier_.predict_proba(X)
 
-    def _fitted(self):
+    def _validated(self, X):
+        """X as an array, once `fit` was called and if it has that X's layout."""
         check_is_fitted(self)
-        return self.classifier_
+        check_one_size(X)
+        return validate_data(self, X, allow_nd=True, reset=False)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

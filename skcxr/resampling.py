@@ -118,6 +118,11 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         self.synthetic_mask_ = np.arange(len(labels)) >= len(y)
         return X_new, labels
 
+    def _seed_for_all(self, model):
+        """Give its seed to a `model` that is to be trained on the images of all classes."""
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        seed_model(model, seed, unseeded=self.random_state is None)
+
     @staticmethod
     def _classifier(X, y, rng):
         """A function that fits a classifier on all training images, once."""
@@ -137,6 +142,21 @@ def _check_sizes(strategy, y):
         raise TypeError(f"sampling_strategy returned {sizes!r}. It must return a dict of sizes.")
     if isinstance(sizes, dict) and not all(isinstance(n, Integral) for n in sizes.values()):
         raise TypeError(f"sampling_strategy must ask for whole numbers of images, got {sizes!r}.")
+
+
+def params_of(model):
+    """The parameters of a generative model; none of an object that is no estimator."""
+    return model.get_params(deep=False) if hasattr(model, "get_params") else {}
+
+
+def seed_model(model, seed, *, unseeded):
+    """Give `model` its `seed`, where it takes one; `unseeded` says that it was drawn anew."""
+    params = params_of(model)
+    if "random_state" in params:
+        # A checkpoint of another seed is of another training: with one drawn anew in each process,
+        # a killed training would begin again. Without, it goes on with the file's.
+        goes_on = unseeded and params.get("checkpoint") is not None
+        model.set_params(random_state=None if goes_on else seed)
 
 
 def sample_like(estimator, X, n_samples, random_state):

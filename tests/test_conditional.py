@@ -112,6 +112,14 @@ def test_a_checkpoint_is_of_its_labels(tiny_gan, phantoms, tmp_path):
     assert len(list((tmp_path / "kept").iterdir())) == 2
 
 
+def test_without_a_seed_it_goes_on_from_its_checkpoint(tiny_gan, phantoms, tmp_path):
+    tiny_gan.set_params(checkpoint=tmp_path / "kept", random_state=None)
+    for _ in range(2):
+        sampler = ConditionalDCGANOversampler(tiny_gan, sampling_strategy=grow(2))
+        sampler.fit_resample(phantoms.images, phantoms.target)
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+
+
 def test_only_a_dcgan_can_be_conditional():
     with pytest.raises(ValueError, match="'estimator' parameter of ConditionalDCGANOversampler"):
         ConditionalDCGANOversampler(KernelDensity()).fit_resample(np.eye(8), [0] * 5 + [1] * 3)
