@@ -447,7 +447,7 @@ def archive(schema):
 @pytest.mark.parametrize(
     ("module", "name"),
     [("os", "system"), ("builtins", "open"), ("skcxr.cli", "main"), ("skcxr.report", "rmtree"),
-     ("skcxr.persistence", "write_weights"), ("skcxr.checkpoint", "Path")],
+     ("skcxr.weights", "write_weights"), ("skcxr.checkpoint", "Path")],
 )  # fmt: skip
 @pytest.mark.parametrize("inside", [False, True], ids=["alone", "in an estimator"])
 def test_a_hostile_skops_archive_calls_nothing(tmp_path, module, name, inside):
