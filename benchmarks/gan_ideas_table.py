@@ -22,6 +22,7 @@ from skcxr.metrics import (
     precision_recall_density_coverage,
 )
 from skcxr.metrics.features import feature_extractor
+from skcxr.selection import Candidates, chosen
 
 FIGURES = (
     "kernel distance",
@@ -38,6 +39,7 @@ class Yardstick:
     """What the samples of one class are compared with."""
 
     def __init__(self, train, unseen):
+        self.images = train
         self.extractor = feature_extractor("cxr", train)
         unseen = self.extractor(unseen)
         order = np.random.default_rng(0).permutation(len(unseen))
@@ -72,12 +74,26 @@ def yardsticks(data):
         yield k, train, Yardstick(train, np.concatenate([test, more["X"][more["y"] == k]]))
 
 
+def selected(selects, images, stick):
+    """A quarter of `images` by each of `selects`, and the first quarter to compare with."""
+    if not selects:
+        return {}
+    real, n = stick.images, len(images) // 4
+    images = images.reshape(-1, *real.shape[1:])
+    candidates = Candidates(images, real, None, None, 0, None)
+    by_name = {select: images[chosen(select, candidates, n)] for select in selects}
+    return {"the first quarter": images[:n], **by_name}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--keep", type=Path, required=True)
     parser.add_argument("--classes", nargs="*", help="these alone")
     parser.add_argument("--seeds", nargs="*", help="these alone")
+    parser.add_argument(
+        "--select", nargs="*", default=[], help="a quarter of the samples, by these"
+    )
     parser.add_argument("--summary", action="store_true", help="means over classes")
     args = parser.parse_args()
     rows, sticks = [], {}
@@ -95,13 +111,14 @@ def main():
         if args.seeds and seed not in args.seeds:
             continue
         kept = np.load(path)
-        for name in ("samples", "averaged"):
-            if name in kept:
-                idea_name = ", ".join(idea) + (" (average)" if name == "averaged" else "")
-                trained = f"{steps} steps of networks of width {width}"
-                rows.append({"idea": idea_name, "class": k, "trained": trained})
-                rows[-1] |= sticks[k].measure(sticks[k].extractor(kept[name]))
-                rows[-1]["CPU s"] = float(kept["seconds"])
+        sets = {name: kept[name] for name in ("samples", "averaged", "chosen") if name in kept}
+        sets |= selected(args.select, kept["samples"], sticks[k])
+        for name, images in sets.items():
+            idea_name = ", ".join(idea) + (f" ({name})" if name != "samples" else "")
+            trained = f"{steps} steps of networks of width {width}"
+            rows.append({"idea": idea_name, "class": k, "trained": trained})
+            rows[-1] |= sticks[k].measure(sticks[k].extractor(images))
+            rows[-1]["CPU s"] = float(kept["seconds"])
     table = pd.DataFrame(rows)
     figures = [name for name in FIGURES if name in table]
     for trained, part in table.groupby("trained"):

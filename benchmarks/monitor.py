@@ -28,7 +28,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     X = make_chest_phantoms(args.images, random_state=0).data
-    gan = DCGAN(base_width=args.width, batch_size=args.batch, max_epochs=1, random_state=0)
+    gan = DCGAN.paper(base_width=args.width, batch_size=args.batch, max_epochs=1, random_state=0)
     shares = []
     for _ in range(args.rounds + 1):
         epoch = gan.fit(X).history_["seconds"].iloc[-1]

@@ -72,7 +72,7 @@ def main():
         for precision in ("float32", "bfloat16"):
             if any((run["seed"], run["precision"]) == (seed, precision) for run in done):
                 continue
-            gan = DCGAN(
+            gan = DCGAN.paper(
                 base_width=args.width,
                 max_epochs=args.epochs,
                 precision=precision,

@@ -73,7 +73,7 @@ def peak():
 
 def measured(args, images, classes, image_size):
     torch.set_num_threads(args.threads)
-    gan = DCGAN(
+    gan = DCGAN.paper(
         image_size=image_size,
         base_width=args.width,
         batch_size=args.batch,

@@ -31,7 +31,6 @@ gan = DCGAN(
     batch_size=16,
     max_epochs=1 if short else 16,
     lr=8e-4,
-    dropout=0.2,
     random_state=0,
 )
 synthetic = gan.fit(train).sample(n, random_state=0)

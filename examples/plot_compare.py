@@ -29,9 +29,7 @@ X, y = phantoms.images, phantoms.target_names[phantoms.target]
 # ``grow(2)`` adds a synthetic image for each real one. ``duplicates_of`` puts random duplicates in
 # their place, as many.
 
-gan = DCGAN(
-    image_size=32, base_width=16, batch_size=16, max_epochs=1 if short else 7, lr=8e-4, dropout=0.2
-)
+gan = DCGAN(image_size=32, base_width=16, batch_size=16, max_epochs=1 if short else 7, lr=8e-4)
 clf = CXRClassifier(max_epochs=2 if short else 40, random_state=0)
 sampler = DCGANOversampler(gan, sampling_strategy=grow(2), random_state=0)
 dcgan = Pipeline([("gan", sampler), ("clf", clf)])

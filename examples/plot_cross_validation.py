@@ -28,14 +28,12 @@ phantoms = make_chest_phantoms(n_samples, image_size=32, random_state=0)
 X, y = phantoms.images, phantoms.target
 
 # %%
-# The pipeline is two steps. As it stands it is the paper's GAN, for which two cores take half an
-# hour a class, so a smaller one takes its place. ``"auto"``, the default strategy, trains a GAN for
-# each class that is smaller than the largest, and fills that class up.
+# The pipeline is two steps. As it stands its GAN is as large as the paper's, for which two cores
+# take half an hour a class, so a smaller one takes its place. ``"auto"``, the default strategy,
+# trains a GAN for each class that is smaller than the largest, and fills that class up.
 
 pipe = Pipeline([("gan", DCGANOversampler()), ("clf", CXRClassifier())])
-small = DCGAN(
-    image_size=32, base_width=16, batch_size=16, max_epochs=1 if short else 10, lr=8e-4, dropout=0.2
-)
+small = DCGAN(image_size=32, base_width=16, batch_size=16, max_epochs=1 if short else 10, lr=8e-4)
 pipe.set_params(gan__estimator=small, gan__random_state=0)
 pipe.set_params(clf__max_epochs=2 if short else 40, clf__random_state=0)
 result = cross_validate(pipe, X, y, cv=4, return_estimator=True, return_indices=True)

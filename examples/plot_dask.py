@@ -25,9 +25,7 @@ short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # a quick run, whose pictu
 phantoms = make_chest_phantoms(
     [12, 8] if short else [60, 30], classes=["normal", "covid"], image_size=32, random_state=0
 )
-gan = DCGAN(
-    image_size=32, base_width=16, batch_size=16, max_epochs=1 if short else 6, lr=8e-4, dropout=0.2
-)
+gan = DCGAN(image_size=32, base_width=16, batch_size=16, max_epochs=1 if short else 6, lr=8e-4)
 clf = CXRClassifier(max_epochs=2 if short else 20, random_state=0)
 pipe = Pipeline([("gan", DCGANOversampler(gan, random_state=0)), ("clf", clf)])
 

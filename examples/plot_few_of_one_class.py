@@ -38,9 +38,7 @@ test = np.hstack([normal[:, 60:], covid[:, 10:]])
 # ``"auto"``, the default strategy, fills up the rare class and leaves the other as it is: one GAN a
 # set.
 
-gan = DCGAN(
-    image_size=32, base_width=16, batch_size=16, max_epochs=1 if short else 7, lr=8e-4, dropout=0.2
-)
+gan = DCGAN(image_size=32, base_width=16, batch_size=16, max_epochs=1 if short else 7, lr=8e-4)
 clf = CXRClassifier(max_epochs=2 if short else 40, random_state=0)
 dcgan = Pipeline([("gan", DCGANOversampler(gan, random_state=0)), ("clf", clf)])
 arms = {

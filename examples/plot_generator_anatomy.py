@@ -70,7 +70,6 @@ gan = DCGAN(
     batch_size=16,
     max_epochs=1 if short else 18,
     lr=8e-4,
-    dropout=0.2,
     random_state=0,
 )
 gan.fit(phantoms.images)

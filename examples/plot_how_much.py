@@ -43,7 +43,6 @@ with TemporaryDirectory() as folder:
         batch_size=16,
         max_epochs=1 if short else 8,
         lr=8e-4,
-        dropout=0.2,
         checkpoint=Path(folder) / "gans",
     )
     steps = [

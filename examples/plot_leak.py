@@ -31,9 +31,9 @@ folds = StratifiedKFold(3, shuffle=True, random_state=0)
 clf = CXRClassifier(max_epochs=2 if short else 30, augment=None, random_state=0)
 
 # %%
-# Two generators. The GAN is given no augmentation and many steps for its few images. The kernel
-# density draws a training image and adds a little noise: the copier, the worst that a generator can
-# be.
+# Two generators. The GAN is given no augmentation of any kind and many steps for its few images.
+# The kernel density draws a training image and adds a little noise: the copier, the worst that a
+# generator can be.
 
 gan = DCGAN(
     image_size=16,
@@ -43,6 +43,8 @@ gan = DCGAN(
     lr=8e-4,
     dropout=0.2,
     augment=None,
+    diff_augment=None,
+    mode_seeking=0.0,
 )
 samplers = {
     name: DCGANOversampler(generator, sampling_strategy=grow(6), random_state=0)

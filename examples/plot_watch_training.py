@@ -39,7 +39,6 @@ with TemporaryDirectory() as folder:
             batch_size=16,
             max_epochs=max_epochs,
             lr=8e-4,
-            dropout=0.2,
             monitor="cxr",
             monitor_every=2,
             checkpoint=Path(folder) / "gan.pt",

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 import skcxr
+from skcxr import DCGAN
 from skcxr.cli import main
 from skcxr.cli.evaluate import _default_n_jobs
 from skcxr.metrics import per_class_report
@@ -115,6 +116,15 @@ def test_fitted_pipelines_are_kept(folder, tmp_path):
     pipe = joblib.load(out / "pipelines" / "dcgan-fold1.joblib")
     X = np.stack([np.asarray(Image.open(folder / f)).ravel() for f in predictions["file"]])
     np.testing.assert_allclose(pipe.predict_proba(X)[:, 0], predictions["p_covid"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("recipe", "of"), [("default", DCGAN), ("paper", DCGAN.paper)])
+def test_the_gans_recipe_can_be_the_papers(folder, tmp_path, recipe, of):
+    out = tmp_path / "out"
+    evaluate("--data", folder, "--cv", 2, "--gan-recipe", recipe, "--out", out)
+    gan = joblib.load(out / "pipelines" / "dcgan-fold0.joblib")["gan"].estimator.get_params()
+    names = ("augment", "diff_augment", "dropout", "mode_seeking")
+    assert {name: gan[name] for name in names} == {name: of().get_params()[name] for name in names}
 
 
 def test_patients_stay_in_one_fold(folder, tmp_path):

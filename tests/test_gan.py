@@ -33,9 +33,23 @@ def test_the_papers_recipe():
         "batch_size": 32,
         "lr": 2e-4,
         "betas": (0.5, 0.999),
+        "dropout": 0.5,
         "augment": "classic",
+        "diff_augment": None,
+        "mode_seeking": 0.0,
     }
     assert expected.items() <= DCGAN.paper().get_params().items()
+
+
+def test_the_default_is_the_papers_networks_and_steps_with_three_changes():
+    of_paper, default = DCGAN.paper().get_params(), DCGAN().get_params()
+    changed = {name: value for name, value in default.items() if value != of_paper[name]}
+    assert changed == {
+        "augment": None,
+        "diff_augment": "classic",
+        "dropout": 0.0,
+        "mode_seeking": 0.3,
+    }
 
 
 def test_fit_trains_the_networks_of_tables_1_and_2():
@@ -58,22 +72,24 @@ def test_history_has_a_row_an_epoch(tiny_gan, phantoms):
 @pytest.mark.parametrize(
     ("precision", "error", "turned"), [("float32", 1e-4, 0.002), ("bfloat16", 0.01, 0.05)]
 )
-def test_first_step_against_the_formulas_in_float64(phantoms, precision, error, turned):
+@pytest.mark.parametrize("recipe", [{"dropout": 0.5, "mode_seeking": 0.0}, {}])
+def test_first_step_against_the_formulas_in_float64(phantoms, precision, error, turned, recipe):
     """One step without augmentation: D's loss and update, then G's loss against it."""
     gan = DCGAN(
         image_size=16,
         base_width=16,
-        augment=None,
+        diff_augment=None,
         max_epochs=1,
         steps_per_epoch=1,
         batch_size=len(phantoms.data),
         precision=precision,
         random_state=0,
+        **recipe,
     ).fit(phantoms.data)
     assert gan.precision_ == precision
     generator = torch.Generator().manual_seed(np.random.RandomState(0).randint(2**31 - 1))
     G = Generator(100, 16, 16, generator=generator)
-    D = Discriminator(16, 16, generator=generator)
+    D = Discriminator(16, 16, dropout=gan.dropout, generator=generator)
     G, D = G.double(), D.double()
     rows = torch.randperm(len(phantoms.data), generator=generator)
     z = torch.rand(len(phantoms.data), 100, 1, 1, generator=generator) * 2 - 1
@@ -85,7 +101,9 @@ def test_first_step_against_the_formulas_in_float64(phantoms, precision, error, 
     loss_d.backward()
     torch.optim.Adam(D.parameters(), lr=2e-4, betas=(0.5, 0.999)).step()
     d_g_z2 = D.logits(fake, generator).sigmoid()
-    loss_g = -d_g_z2.log().mean()
+    # Mao et al. 2019, equation 2: how different neighbours are, for how different their z are.
+    apart, of_z = ((x - x.roll(1, 0)).abs().mean((1, 2, 3)) for x in (fake, z))
+    loss_g = -d_g_z2.log().mean() + gan.mode_seeking / ((apart / of_z).mean() + 1e-5)
     loss_g.backward()
     torch.optim.Adam(G.parameters(), lr=2e-4, betas=(0.5, 0.999)).step()
     expected = {

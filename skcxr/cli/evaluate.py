@@ -33,8 +33,8 @@ COMMAND = command(
     summary="do synthetic images help? cross-validate with and without",
     description="Do synthetic images help? Cross-validate a classifier on the same folds with "
     "classic augmentation alone, with duplicates of training images, and with as many synthetic "
-    "ones. The defaults give a quick look; the paper's GAN is --gan-epochs 200 --gan-width 64 "
-    "--gan-batch 32.",
+    "ones. The defaults give a quick look; the paper's GAN is --gan-recipe paper --gan-epochs 200 "
+    "--gan-width 64 --gan-batch 32.",
     example="skcxr evaluate --data images --groups patients.csv --gan-epochs 100",
     exit_codes="0 done; 1 a GAN diverged; 2 bad input; 130 interrupted",
     params=[

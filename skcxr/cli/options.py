@@ -115,6 +115,8 @@ def gan_options(*, epochs, width, batch):
         option("--gan-width", width, "channels of the GAN's outermost layers", type=Whole(1),
             metavar="N"),
         option("--gan-batch", batch, "images in a step of the GAN", type=Whole(2), metavar="N"),
+        option("--gan-recipe", "default", "paper, or what measures best",
+            type=click.Choice(["default", "paper"]), metavar="NAME"),
     ]  # fmt: skip
 
 
@@ -192,7 +194,8 @@ def gan_of(args, **params):
     """The DCGAN that the options ask for."""
     from skcxr import DCGAN
 
-    return DCGAN(
+    recipe = DCGAN.paper if args.gan_recipe == "paper" else DCGAN
+    return recipe(
         image_size=args.image_size,
         base_width=args.gan_width,
         max_epochs=args.gan_epochs,

@@ -28,8 +28,8 @@ COMMAND = command(
     "synthesize",
     summary="train a GAN a class and write synthetic images",
     description="Train a GAN a class, audit the images it makes for copies of training images, and "
-    "write them, marked as synthetic, with their provenance. The defaults are the paper's GAN: "
-    "hours on a laptop.",
+    "write them, marked as synthetic, with their provenance. The defaults are the paper's networks "
+    "and steps: hours on a laptop.",
     example="skcxr synthesize --data images -n 500 --checkpoint state",
     exit_codes="0 done; 1 a GAN diverged; 2 bad input; 130 interrupted",
     params=[
