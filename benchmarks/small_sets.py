@@ -1,0 +1,296 @@
+"""Do GANs on small sets help a classifier? The studies of docs/results.md.
+
+    python benchmarks/small_sets.py imbalanced --data ../shared/data --keep results/small_sets
+    python benchmarks/small_sets.py balanced --data ../shared/data --keep results/small_sets
+    python benchmarks/small_sets.py large --data ../shared/data --keep results/small_sets
+
+"imbalanced": ten images of one class against all training images of the others, each class in turn,
+five draws of ten that share no image; tested on radiographs that were not trained on. "balanced":
+the 270 training images in four folds, five times, a patient's images in one fold. "large": GANs of
+128x128 beside those of 64x64, whose samples are compared with unseen radiographs at 64x64. GANs are
+trained first and kept, and each fit is, so that a killed script goes on.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from imblearn.over_sampling import SMOTE
+from imblearn.pipeline import Pipeline, make_pipeline
+from joblib import Memory, Parallel, delayed
+from PIL import Image
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import StratifiedGroupKFold
+
+from skcxr import (
+    DCGAN,
+    ConditionalDCGANOversampler,
+    CXRClassifier,
+    DCGANOversampler,
+    SyntheticPretrainingClassifier,
+)
+from skcxr.datasets import load_image_folder
+from skcxr.duplicates import DuplicateOversampler
+from skcxr.evaluation import compare
+from skcxr.metrics import (
+    audit,
+    corrected_interval,
+    kernel_distance,
+    precision_recall_density_coverage,
+)
+from skcxr.metrics.features import feature_extractor
+from skcxr.metrics.findings import SHARE
+from skcxr.over_sampling import grow
+
+CLASSES = ("covid", "normal", "pneumonia_bac", "pneumonia_vir")
+FEW, MANY, DRAWS = 10, 70, 5
+THREE_CHANGES = {
+    "augment": None,
+    "diff_augment": "classic",
+    "dropout": 0.0,
+    "mode_seeking": 0.3,
+}
+
+
+def gan_of(args, **params):
+    """A GAN of the paper's recipe, but for `params`, its width and its steps."""
+    return DCGAN.paper(
+        base_width=args.width,
+        lr=2e-4 * 64 / args.width,
+        max_epochs=20,
+        steps_per_epoch=args.steps // 20,
+        precision="bfloat16",
+        device="cpu",
+        **params,
+    )
+
+
+def draw(sampler, X, y):
+    """The rows that `sampler` adds, and their classes."""
+    X_new, y_new = clone(sampler).fit_resample(X, y)
+    return X_new[len(X) :], y_new[len(X) :]
+
+
+class Keeping(BaseEstimator):
+    """A sampler whose GANs are trained once; of its samples every `step`-th is used."""
+
+    def __init__(self, sampler, folder, step=1):
+        self.sampler = sampler
+        self.folder = folder
+        self.step = step
+
+    def fit_resample(self, X, y):
+        drawn, labels = Memory(self.folder, verbose=0).cache(draw)(self.sampler, X, y)
+        step = self.step
+        return np.concatenate([X, drawn[::step]]), np.concatenate([y, labels[::step]])
+
+
+def beside(sampler, clf):
+    return Pipeline([("sampler", sampler), ("clf", clf)])
+
+
+def train_gans(args, samplers, sets):
+    """Every sampler on every set (X, y), before anything else needs them."""
+    drawn = Memory(args.keep / "gans", verbose=0).cache(draw)
+    tasks = (delayed(drawn)(sampler, *images) for images in sets for sampler in samplers)
+    Parallel(n_jobs=args.jobs, verbose=5, pre_dispatch="n_jobs")(tasks)
+
+
+def imbalanced(args, images):
+    """Rows of a table: class, arm, draw, sensitivity, balanced accuracy."""
+    X, y, *_ = images
+    results = []
+    for k in CLASSES:
+        splits = list(few_of(k, *images))
+        filled = {"sampling_strategy": {k: MANY}, "random_state": 0}
+        three = gan_of(args, **THREE_CHANGES)
+        samplers = {
+            "the three changes": DCGANOversampler(three, **filled),
+            "pooled": DCGANOversampler(three, pretrain="pooled", fine_tune_epochs=10, **filled),
+            "conditional": ConditionalDCGANOversampler(three, **filled),
+        }
+        train_gans(args, samplers.values(), [(X[rows], y[rows]) for rows, _ in splits])
+        clf = CXRClassifier(random_state=0, device="cpu")
+        weighted = clone(clf).set_params(class_weight="balanced")
+        kept = {name: Keeping(s, args.keep / "gans") for name, s in samplers.items()}
+        arms = {
+            "classic": clf,
+            "class weights": weighted,
+            "duplicates": beside(DuplicateOversampler(**filled), clf),
+            "SMOTE on pixels": beside(SMOTE(**filled), clf),
+            **{name: beside(sampler, clf) for name, sampler in kept.items()},
+            "half conditional, then SMOTE": make_pipeline(
+                Keeping(samplers["conditional"], args.keep / "gans", step=2), SMOTE(**filled), clf
+            ),
+        }
+        comparison = compare(
+            arms,
+            X,
+            y,
+            cv=splits,
+            scoring="balanced_accuracy",
+            n_jobs=args.jobs,
+            memory=args.keep / "fits",
+            verbose=1,
+        )
+        found = comparison.results.pivot(index=["arm", "fold"], columns="metric", values="value")
+        columns = {f"sensitivity[{k}]": "sensitivity", "balanced_accuracy": "balanced accuracy"}
+        found = found[list(columns)].rename(columns=columns).reindex(list(arms), level="arm")
+        results.append(found.reset_index().assign(minority=k))
+        pd.concat(results).to_csv(args.keep / "imbalanced.csv", index=False)
+        print(of_imbalanced(pd.concat(results)), flush=True)
+
+
+def few_of(k, X, y, groups, train):
+    """Training and test rows of each draw of FEW images of class `k`."""
+    rng = np.random.default_rng(0)
+    of_class = rng.permutation(np.flatnonzero(train & (y == k)))
+    others = np.flatnonzero(train & (y != k))
+    unseen = [rng.permutation(np.flatnonzero(~train & (y == j)))[:300] for j in CLASSES]
+    for few in of_class[: FEW * DRAWS].reshape(DRAWS, FEW):
+        # Also the training images that were not drawn, of other patients.
+        left = np.setdiff1d(of_class, few)
+        left = left[~np.isin(groups[left], groups[few])]
+        yield np.concatenate([others, few]), np.concatenate([left, *unseen])
+
+
+def of_imbalanced(results):
+    """Sensitivity of the class of few, and paired differences over draws."""
+    text = []
+    mean = results.groupby(["arm", "fold"], sort=False)[["sensitivity", "balanced accuracy"]].mean()
+    all_classes = mean.reset_index().assign(minority="all, mean")
+    for k, part in pd.concat([results, all_classes]).groupby("minority", sort=False):
+        rows = {}
+        for figure in ("sensitivity", "balanced accuracy"):
+            by_draw = part.pivot(index="fold", columns="arm", values=figure)
+            for arm in part["arm"].unique():
+                row = rows.setdefault(arm, {})
+                row[figure] = f"{by_draw[arm].mean():.3f}"
+                for other in ("classic", "duplicates"):
+                    found = corrected_interval(by_draw[arm] - by_draw[other], 0)
+                    row[f"{figure} - {other}"] = "{:+.3f} ({:+.3f} to {:+.3f})".format(*found)
+        text.append(f"{k}\n\n" + pd.DataFrame(rows).T.to_markdown())
+    return "\n\n".join(text)
+
+
+def in_folds(args, images):
+    """Training images, their classes, twenty splits of them, and a sampler with GANs for each."""
+    X, y, groups = (array[images[3]] for array in images[:3])
+    splits = [
+        split
+        for seed in range(args.repeats)
+        for split in StratifiedGroupKFold(4, shuffle=True, random_state=seed).split(X, y, groups)
+    ]
+    twice = {"sampling_strategy": grow(2), "random_state": 0}
+    sampler = DCGANOversampler(gan_of(args, **THREE_CHANGES), **twice)
+    train_gans(args, [sampler], [(X[rows], y[rows]) for rows, _ in splits])
+    return X, y, splits, sampler
+
+
+def balanced(args, images):
+    """Differences to classic augmentation, and to duplicates."""
+    X, y, splits, sampler = in_folds(args, images)
+    kept = Keeping(sampler, args.keep / "gans")
+    clf = CXRClassifier(random_state=0, device="cpu")
+    twice = DuplicateOversampler(sampling_strategy=grow(2), random_state=0)
+    arms = {
+        "classic": clf,
+        "duplicates": beside(twice, clf),
+        "SMOTE on pixels": beside(SMOTE(sampling_strategy=grow(2), random_state=0), clf),
+        "the three changes": beside(kept, clf),
+        "the three changes, before": SyntheticPretrainingClassifier(kept, clf),
+    }
+    comparison = compare(
+        arms, X, y, cv=splits, n_jobs=args.jobs, memory=args.keep / "fits", verbose=1
+    )
+    comparison.to_csv(args.keep / "balanced.csv")
+    print(comparison.to_markdown(), flush=True)
+    print(comparison.only(list(arms)[1:]).against("duplicates").to_markdown(), flush=True)
+
+
+def audited(args, images):
+    """Are the samples copies? By the audit, of the folds' GANs with the held-out images."""
+    X, y, splits, sampler = in_folds(args, images)
+    drawn = Memory(args.keep / "gans", verbose=0).cache(draw)
+    rows = []
+    for fold, (train, test) in enumerate(splits[:4]):
+        samples, labels = drawn(sampler, X[train], y[train])
+        for k in CLASSES:
+            real, held_out = X[train][y[train] == k], X[test][y[test] == k]
+            found = audit(samples[labels == k], real, held_out, random_state=0)
+            share = found.table[found.table["statistic"] == SHARE].set_index("space")["value"]
+            rows.append({"class": k, "fold": fold, "verdict": found.verdict} | share.to_dict())
+    table = pd.DataFrame(rows)
+    print(table.groupby("class")[list(share.index)].agg(["mean", "min", "max"]).round(2))
+    print(table.groupby("class")["verdict"].value_counts(), flush=True)
+
+
+def large(args, images):
+    """Samples of GANs of two sizes against unseen radiographs, which are there at 64x64 alone."""
+    X, y, _, train = images
+    at_128 = load_image_folder(args.data / "covid_cxr", image_size=128)
+    rows = at_128.split == "train"
+    of_size = {64: (X[train], y[train])}
+    of_size[128] = at_128.images[rows], at_128.target_names[at_128.target][rows]
+    drawn = Memory(args.keep / "gans", verbose=0).cache(draw)
+    samplers = {
+        size: DCGANOversampler(
+            gan_of(args, image_size=size, **THREE_CHANGES),
+            sampling_strategy=grow(5),
+            random_state=0,
+        )
+        for size in of_size
+    }
+    tasks = (delayed(drawn)(sampler, *of_size[size]) for size, sampler in samplers.items())
+    found = Parallel(n_jobs=args.jobs, verbose=5, pre_dispatch="n_jobs")(tasks)
+    table = []
+    for size, (samples, labels) in zip(samplers, found, strict=True):
+        samples = samples.reshape(-1, size, size)
+        grid = [np.hstack(samples[labels == k][:10]) for k in CLASSES]
+        Image.fromarray(np.vstack(grid)).save(args.keep / f"{size}.png")
+        small = samples.reshape(len(samples), 64, size // 64, 64, size // 64).mean(axis=(2, 4))
+        small = np.rint(small).astype(np.uint8).reshape(len(small), -1)
+        for k in CLASSES:
+            unseen = X[~train & (y == k)]
+            extract = feature_extractor("cxr", unseen)
+            real, fake = extract(unseen), extract(small[labels == k])
+            few = precision_recall_density_coverage(real[:300], fake[:300], min(5, len(real) - 1))
+            distance = kernel_distance(real, fake, n_permutations=0).value
+            row = {"kernel distance": distance, "coverage": few.coverage}
+            table.append({"size": size, "class": k} | row)
+    print(pd.DataFrame(table).pivot(index="size", columns="class").round(2).to_markdown())
+
+
+STUDIES = {"imbalanced": imbalanced, "balanced": balanced, "audit": audited, "large": large}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", choices=list(STUDIES))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--keep", type=Path, required=True)
+    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--steps", type=int, default=500)
+    parser.add_argument("--repeats", type=int, default=5, help="of the balanced study's folds")
+    parser.add_argument("--jobs", type=int, default=2)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    args.keep.mkdir(parents=True, exist_ok=True)
+    folder = args.data / "covid_cxr"
+    images = load_image_folder(folder, image_size=64, groups=folder / "metadata.csv")
+    more = np.load(args.data / "kermany64.npz")
+    X = np.concatenate([images.data, more["X"].reshape(len(more["X"]), -1)])
+    y = np.concatenate([images.target_names[images.target], more["y"]])
+    groups = np.concatenate([np.asarray(images.groups).astype(str), more["groups"].astype(str)])
+    train = np.arange(len(y)) < len(images.data)
+    train[: len(images.data)] = images.split == "train"
+    STUDIES[args.study](args, (X, y, groups, train))
+
+
+if __name__ == "__main__":
+    # Workers and caches know functions by their module, which here would be "__main__".
+    from small_sets import main
+
+    main()
