@@ -260,7 +260,7 @@ def large(args, images):
             distance = kernel_distance(real, fake, n_permutations=0).value
             row = {"kernel distance": distance, "coverage": few.coverage}
             table.append({"size": size, "class": k} | row)
-    print(pd.DataFrame(table).pivot(index="size", columns="class").round(2).to_markdown())
+    print(pd.DataFrame(table).pivot(index="class", columns="size").round(2).to_markdown())
 
 
 STUDIES = {"imbalanced": imbalanced, "balanced": balanced, "audit": audited, "large": large}
