@@ -2,9 +2,9 @@
 Few of one class
 ================
 
-Sixty normal images, and ten of the disease: what helps to find it? Class weights, duplicates, blends
-of real images (SMOTE) and synthetic ones all pull the classifier towards the rare class, and have to
-be told apart from one another, not only from doing nothing.
+Sixty normal images, and ten of the disease: what helps to find it? Class weights, duplicates,
+blends of real images (SMOTE) and synthetic ones all pull the classifier towards the rare class, and
+have to be told apart from one another, not only from doing nothing.
 """
 
 import os
@@ -94,6 +94,6 @@ figure.suptitle(
 plt.show()
 
 # %%
-# On radiographs the order was the same, and clearer: SMOTE found most of a class of ten images, and
-# one GAN for all classes (:class:`skcxr.ConditionalDCGANOversampler`) more than duplicates did; a GAN
-# of the ten alone found no more than they. See :doc:`/results`.
+# On radiographs SMOTE was ahead more clearly, with ten images of a class. One GAN for all classes
+# (:class:`skcxr.ConditionalDCGANOversampler`) found more of the rare one than duplicates did; a GAN
+# of the ten alone did not. See :doc:`/results`.
