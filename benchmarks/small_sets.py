@@ -6,9 +6,10 @@
 
 "imbalanced": ten images of one class against all training images of the others, each class in turn,
 five draws of ten that share no image; tested on radiographs that were not trained on. "balanced":
-the 270 training images in four folds, five times, a patient's images in one fold. "large": GANs of
-128x128 beside those of 64x64, whose samples are compared with unseen radiographs at 64x64. GANs are
-trained first and kept, and each fit is, so that a killed script goes on.
+the 270 training images in four folds, five times, a patient's images in one fold; "audit": whether
+its GANs' samples are copies. "large": GANs of 128x128 beside those of 64x64, whose samples are
+compared with unseen radiographs at 64x64. GANs are trained first and kept, and each fit is, so that
+a killed script goes on.
 """
 
 import argparse
@@ -46,17 +47,11 @@ from skcxr.over_sampling import grow
 
 CLASSES = ("covid", "normal", "pneumonia_bac", "pneumonia_vir")
 FEW, MANY, DRAWS = 10, 70, 5
-THREE_CHANGES = {
-    "augment": None,
-    "diff_augment": "classic",
-    "dropout": 0.0,
-    "mode_seeking": 0.3,
-}
 
 
 def gan_of(args, **params):
-    """A GAN of the paper's recipe, but for `params`, its width and its steps."""
-    return DCGAN.paper(
+    """A default GAN, but for its width and its steps, and `params`."""
+    return DCGAN(
         base_width=args.width,
         lr=2e-4 * 64 / args.width,
         max_epochs=20,
@@ -105,11 +100,11 @@ def imbalanced(args, images):
     for k in CLASSES:
         splits = list(few_of(k, *images))
         filled = {"sampling_strategy": {k: MANY}, "random_state": 0}
-        three = gan_of(args, **THREE_CHANGES)
+        gan = gan_of(args)
         samplers = {
-            "the three changes": DCGANOversampler(three, **filled),
-            "pooled": DCGANOversampler(three, pretrain="pooled", fine_tune_epochs=10, **filled),
-            "conditional": ConditionalDCGANOversampler(three, **filled),
+            "default GAN": DCGANOversampler(gan, **filled),
+            "pooled": DCGANOversampler(gan, pretrain="pooled", fine_tune_epochs=10, **filled),
+            "conditional": ConditionalDCGANOversampler(gan, **filled),
         }
         train_gans(args, samplers.values(), [(X[rows], y[rows]) for rows, _ in splits])
         clf = CXRClassifier(random_state=0, device="cpu")
@@ -184,7 +179,7 @@ def in_folds(args, images):
         for split in StratifiedGroupKFold(4, shuffle=True, random_state=seed).split(X, y, groups)
     ]
     twice = {"sampling_strategy": grow(2), "random_state": 0}
-    sampler = DCGANOversampler(gan_of(args, **THREE_CHANGES), **twice)
+    sampler = DCGANOversampler(gan_of(args), **twice)
     train_gans(args, [sampler], [(X[rows], y[rows]) for rows, _ in splits])
     return X, y, splits, sampler
 
@@ -199,8 +194,8 @@ def balanced(args, images):
         "classic": clf,
         "duplicates": beside(twice, clf),
         "SMOTE on pixels": beside(SMOTE(sampling_strategy=grow(2), random_state=0), clf),
-        "the three changes": beside(kept, clf),
-        "the three changes, before": SyntheticPretrainingClassifier(kept, clf),
+        "default GAN": beside(kept, clf),
+        "default GAN, before": SyntheticPretrainingClassifier(kept, clf),
     }
     comparison = compare(
         arms, X, y, cv=splits, n_jobs=args.jobs, memory=args.keep / "fits", verbose=1
@@ -237,7 +232,7 @@ def large(args, images):
     drawn = Memory(args.keep / "gans", verbose=0).cache(draw)
     samplers = {
         size: DCGANOversampler(
-            gan_of(args, image_size=size, **THREE_CHANGES),
+            gan_of(args, image_size=size),
             sampling_strategy=grow(5),
             random_state=0,
         )
