@@ -68,6 +68,11 @@ def draw(sampler, X, y):
     return X_new[len(X) :], y_new[len(X) :]
 
 
+def kept_draw(folder):
+    """:func:`draw` with its results kept in `folder`."""
+    return Memory(folder, verbose=0).cache(draw)
+
+
 class Keeping(BaseEstimator):
     """A sampler whose GANs are trained once; of its samples every `step`-th is used."""
 
@@ -77,7 +82,7 @@ class Keeping(BaseEstimator):
         self.step = step
 
     def fit_resample(self, X, y):
-        drawn, labels = Memory(self.folder, verbose=0).cache(draw)(self.sampler, X, y)
+        drawn, labels = kept_draw(self.folder)(self.sampler, X, y)
         step = self.step
         return np.concatenate([X, drawn[::step]]), np.concatenate([y, labels[::step]])
 
@@ -86,11 +91,10 @@ def beside(sampler, clf):
     return Pipeline([("sampler", sampler), ("clf", clf)])
 
 
-def train_gans(args, samplers, sets):
-    """Every sampler on every set (X, y), before anything else needs them."""
-    drawn = Memory(args.keep / "gans", verbose=0).cache(draw)
-    tasks = (delayed(drawn)(sampler, *images) for images in sets for sampler in samplers)
-    Parallel(n_jobs=args.jobs, verbose=5, pre_dispatch="n_jobs")(tasks)
+def train_gans(args, tasks):
+    """What :func:`draw` returns for each (sampler, X, y), before anything else needs it."""
+    tasks = (delayed(kept_draw(args.keep / "gans"))(*task) for task in tasks)
+    return Parallel(n_jobs=args.jobs, verbose=5, pre_dispatch="n_jobs")(tasks)
 
 
 def imbalanced(args, images):
@@ -106,7 +110,7 @@ def imbalanced(args, images):
             "pooled": DCGANOversampler(gan, pretrain="pooled", fine_tune_epochs=10, **filled),
             "conditional": ConditionalDCGANOversampler(gan, **filled),
         }
-        train_gans(args, samplers.values(), [(X[rows], y[rows]) for rows, _ in splits])
+        train_gans(args, [(s, X[rows], y[rows]) for rows, _ in splits for s in samplers.values()])
         clf = CXRClassifier(random_state=0, device="cpu")
         weighted = clone(clf).set_params(class_weight="balanced")
         kept = {name: Keeping(s, args.keep / "gans") for name, s in samplers.items()}
@@ -180,7 +184,7 @@ def in_folds(args, images):
     ]
     twice = {"sampling_strategy": grow(2), "random_state": 0}
     sampler = DCGANOversampler(gan_of(args), **twice)
-    train_gans(args, [sampler], [(X[rows], y[rows]) for rows, _ in splits])
+    train_gans(args, [(sampler, X[rows], y[rows]) for rows, _ in splits])
     return X, y, splits, sampler
 
 
@@ -208,7 +212,7 @@ def balanced(args, images):
 def audited(args, images):
     """Are the samples copies? By the audit, of the folds' GANs with the held-out images."""
     X, y, splits, sampler = in_folds(args, images)
-    drawn = Memory(args.keep / "gans", verbose=0).cache(draw)
+    drawn = kept_draw(args.keep / "gans")
     rows = []
     for fold, (train, test) in enumerate(splits[:4]):
         samples, labels = drawn(sampler, X[train], y[train])
@@ -229,7 +233,6 @@ def large(args, images):
     rows = at_128.split == "train"
     of_size = {64: (X[train], y[train])}
     of_size[128] = at_128.images[rows], at_128.target_names[at_128.target][rows]
-    drawn = Memory(args.keep / "gans", verbose=0).cache(draw)
     samplers = {
         size: DCGANOversampler(
             gan_of(args, image_size=size),
@@ -238,8 +241,7 @@ def large(args, images):
         )
         for size in of_size
     }
-    tasks = (delayed(drawn)(sampler, *of_size[size]) for size, sampler in samplers.items())
-    found = Parallel(n_jobs=args.jobs, verbose=5, pre_dispatch="n_jobs")(tasks)
+    found = train_gans(args, [(s, *of_size[size]) for size, s in samplers.items()])
     table = []
     for size, (samples, labels) in zip(samplers, found, strict=True):
         samples = samples.reshape(-1, size, size)

@@ -5,9 +5,9 @@ import torch
 from sklearn.utils.validation import check_is_fitted
 
 from skcxr.networks import CXRNet
-from skcxr.persistence import arrays, broken
+from skcxr.persistence import arrays
 from skcxr.training import architecture, restored
-from skcxr.weights import adopt, check_same, part, read_weights, spec_of, write_weights
+from skcxr.weights import adopt, broken_file, check_same, part, read_weights, spec_of, write_weights
 
 
 class ClassifierWeights:
@@ -73,11 +73,11 @@ class ClassifierWeights:
         """
         self._validate_params()
         header, tensors = read_weights(path, type(self).__name__)
-        with broken(f"path={str(path)!r} is broken; write it again with save_weights."):
+        with broken_file(path):
             facts, spec = header["architecture"], spec_of(header)
             saved = {"module": facts["module"]}
         check_same(path, saved, {"module": _name_of(self.module)}, type(self).__name__)
-        with broken(f"path={str(path)!r} is broken; write it again with save_weights."):
+        with broken_file(path):
             classes = np.array(header["classes"]["values"], dtype=header["classes"]["dtype"])
             net = restored(
                 facts | {"module": self.module},

@@ -2,8 +2,8 @@
 
 from sklearn.utils.validation import check_is_fitted
 
-from skcxr.persistence import broken, network_of, network_state
-from skcxr.weights import adopt, check_same, part, read_weights, spec_of, write_weights
+from skcxr.persistence import network_of, network_state
+from skcxr.weights import adopt, broken_file, check_same, part, read_weights, spec_of, write_weights
 
 SHAPING_PARAMETERS = ("latent_dim", "image_size", "base_width")
 NO_DISCRIMINATOR = (
@@ -78,12 +78,12 @@ class GANWeights:
         """
         self._validate_params()
         header, tensors = read_weights(path, type(self).__name__)
-        with broken(f"path={str(path)!r} is broken; write it again with save_weights."):
+        with broken_file(path):
             params, spec = header["networks"], spec_of(header)
             shaping = {name: params["generator"][name] for name in SHAPING_PARAMETERS}
         own = {name: getattr(self, name) for name in SHAPING_PARAMETERS}
         check_same(path, shaping, own, type(self).__name__)
-        with broken(f"path={str(path)!r} is broken; write it again with save_weights."):
+        with broken_file(path):
             if params["generator"]["n_channels"] != spec.shape[0]:
                 raise ValueError(f"channels of {spec}")
             fitted = {

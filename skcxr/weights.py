@@ -11,7 +11,7 @@ from safetensors.torch import save
 from skcxr import __version__
 from skcxr.files import replacing
 from skcxr.images import ImageSpec
-from skcxr.persistence import FORMAT, check_format
+from skcxr.persistence import FORMAT, broken, check_format
 
 
 def write_weights(path, estimator, header, tensors):
@@ -90,6 +90,11 @@ def read_weights(path, name):
             f"{saved_as}().load_weights."
         )
     return header, tensors
+
+
+def broken_file(path):
+    """What odd values in a file of weights raise, as a ValueError that names it."""
+    return broken(f"path={str(path)!r} is broken; write it again with save_weights.")
 
 
 def part(tensors, network):
