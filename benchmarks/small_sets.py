@@ -6,10 +6,11 @@
 
 "imbalanced": ten images of one class against all training images of the others, each class in turn,
 five draws of ten that share no image; tested on radiographs that were not trained on. "balanced":
-the 270 training images in four folds, five times, a patient's images in one fold; "audit": whether
-its GANs' samples are copies. "large": GANs of 128x128 beside those of 64x64, whose samples are
-compared with unseen radiographs at 64x64. GANs are trained first and kept, and each fit is, so that
-a killed script goes on.
+the 270 training images in four folds, five times, a patient's images in one fold; "select": its
+GANs, with each way to choose among their samples; "audit": whether their samples, and those of
+pooled and of conditional GANs, are copies. "large": GANs of 128x128 beside those of 64x64, whose
+samples are compared with unseen radiographs at 64x64. GANs are trained first and kept, and each fit
+is, so that a killed script goes on.
 """
 
 import argparse
@@ -44,6 +45,7 @@ from skcxr.metrics import (
 from skcxr.metrics.features import feature_extractor
 from skcxr.metrics.findings import SHARE
 from skcxr.over_sampling import grow
+from skcxr.selection import SELECTIONS
 
 CLASSES = ("covid", "normal", "pneumonia_bac", "pneumonia_vir")
 FEW, MANY, DRAWS = 10, 70, 5
@@ -60,6 +62,30 @@ def gan_of(args, **params):
         device="cpu",
         **params,
     )
+
+
+class KeptGAN(BaseEstimator):
+    """A GAN that is trained once for the same images and seed, whoever asks."""
+
+    def __init__(self, gan, folder, random_state=None):
+        self.gan = gan
+        self.folder = folder
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        gan = clone(self.gan).set_params(random_state=self.random_state)
+        self.gan_ = Memory(self.folder, verbose=0).cache(fitted)(gan, X)
+        return self
+
+    def sample(self, n_samples, random_state=None):
+        return self.gan_.sample(n_samples, random_state=random_state)
+
+    def decision_function(self, X):
+        return self.gan_.decision_function(X)
+
+
+def fitted(gan, X):
+    return gan.fit(X)
 
 
 def draw(sampler, X, y):
@@ -139,7 +165,7 @@ def imbalanced(args, images):
         found = found[list(columns)].rename(columns=columns).reindex(list(arms), level="arm")
         results.append(found.reset_index().assign(minority=k))
         pd.concat(results).to_csv(args.keep / "imbalanced.csv", index=False)
-        print(of_imbalanced(pd.concat(results)), flush=True)
+        print(of_imbalanced(pd.concat(results), args.against), flush=True)
 
 
 def few_of(k, X, y, groups, train):
@@ -155,8 +181,8 @@ def few_of(k, X, y, groups, train):
         yield np.concatenate([others, few]), np.concatenate([left, *unseen])
 
 
-def of_imbalanced(results):
-    """Sensitivity of the class of few, and paired differences over draws."""
+def of_imbalanced(results, against):
+    """Sensitivity of the class of few, and paired differences over draws to the arms `against`."""
     text = []
     mean = results.groupby(["arm", "fold"], sort=False)[["sensitivity", "balanced accuracy"]].mean()
     all_classes = mean.reset_index().assign(minority="all, mean")
@@ -167,7 +193,7 @@ def of_imbalanced(results):
             for arm in part["arm"].unique():
                 row = rows.setdefault(arm, {})
                 row[figure] = f"{by_draw[arm].mean():.3f}"
-                for other in ("classic", "duplicates"):
+                for other in against:
                     found = corrected_interval(by_draw[arm] - by_draw[other], 0)
                     row[f"{figure} - {other}"] = "{:+.3f} ({:+.3f} to {:+.3f})".format(*found)
         text.append(f"{k}\n\n" + pd.DataFrame(rows).T.to_markdown())
@@ -175,55 +201,100 @@ def of_imbalanced(results):
 
 
 def in_folds(args, images):
-    """Training images, their classes, twenty splits of them, and a sampler with GANs for each."""
+    """Training images, their classes, splits of them, and a sampler of GANs trained for each."""
     X, y, groups = (array[images[3]] for array in images[:3])
     splits = [
         split
         for seed in range(args.repeats)
         for split in StratifiedGroupKFold(4, shuffle=True, random_state=seed).split(X, y, groups)
     ]
-    twice = {"sampling_strategy": grow(2), "random_state": 0}
-    sampler = DCGANOversampler(gan_of(args), **twice)
+    gan = KeptGAN(gan_of(args), args.keep / "gans")
+    sampler = DCGANOversampler(gan, sampling_strategy=grow(2), random_state=0)
     train_gans(args, [(sampler, X[rows], y[rows]) for rows, _ in splits])
     return X, y, splits, sampler
 
 
-def balanced(args, images):
-    """Differences to classic augmentation, and to duplicates."""
-    X, y, splits, sampler = in_folds(args, images)
-    kept = Keeping(sampler, args.keep / "gans")
-    clf = CXRClassifier(random_state=0, device="cpu")
-    twice = DuplicateOversampler(sampling_strategy=grow(2), random_state=0)
-    arms = {
-        "classic": clf,
-        "duplicates": beside(twice, clf),
-        "SMOTE on pixels": beside(SMOTE(sampling_strategy=grow(2), random_state=0), clf),
-        "default GAN": beside(kept, clf),
-        "default GAN, before": SyntheticPretrainingClassifier(kept, clf),
-    }
+def controls(clf):
+    duplicates = DuplicateOversampler(sampling_strategy=grow(2), random_state=0)
+    return {"classic": clf, "duplicates": beside(duplicates, clf)}
+
+
+def compared(args, arms, X, y, splits):
+    """Print the differences to classic augmentation, and to duplicates."""
     comparison = compare(
         arms, X, y, cv=splits, n_jobs=args.jobs, memory=args.keep / "fits", verbose=1
     )
-    comparison.to_csv(args.keep / "balanced.csv")
+    comparison.to_csv(args.keep / f"{args.study}.csv")
     print(comparison.to_markdown(), flush=True)
     print(comparison.only(list(arms)[1:]).against("duplicates").to_markdown(), flush=True)
 
 
-def audited(args, images):
-    """Are the samples copies? By the audit, of the folds' GANs with the held-out images."""
+def balanced(args, images):
+    """What else can be added, and synthetic images before the real ones."""
     X, y, splits, sampler = in_folds(args, images)
-    drawn = kept_draw(args.keep / "gans")
+    clf = CXRClassifier(random_state=0, device="cpu")
+    smote = SMOTE(sampling_strategy=grow(2), random_state=0)
+    arms = {
+        **controls(clf),
+        "SMOTE on pixels": beside(smote, clf),
+        "default GAN": beside(sampler, clf),
+        "default GAN, before": SyntheticPretrainingClassifier(sampler, clf),
+    }
+    compared(args, arms, X, y, splits)
+
+
+def select(args, images):
+    """The same GANs, and four samples to choose from for each that is kept."""
+    X, y, splits, sampler = in_folds(args, images)
+    clf = CXRClassifier(random_state=0, device="cpu")
+    arms = {**controls(clf), "default GAN": beside(sampler, clf)}
+    for name in SELECTIONS:
+        arms[name] = beside(clone(sampler).set_params(select=name), clf)
+    compared(args, arms, X, y, splits)
+
+
+def audited(args, images):
+    """Are the samples copies? By the audit with the held-out images, beside unseen images."""
+    X, y, splits, each = in_folds(args, images)
+    twice = {"sampling_strategy": grow(2), "random_state": 0}
+    # As many steps as the four GANs of the classes have together.
+    of_all = ConditionalDCGANOversampler(gan_of(args).set_params(max_epochs=80), **twice)
+    samplers = {
+        "default GAN": each,
+        "pooled": DCGANOversampler(gan_of(args), pretrain="pooled", fine_tune_epochs=10, **twice),
+        "conditional": of_all,
+    }
+    folds = [(X[train], y[train]) for train, _ in splits]
+    sets = {arm: train_gans(args, [(s, *fold) for fold in folds]) for arm, s in samplers.items()}
+    sets["unseen images"] = [
+        unseen_like(labels, *images, seed) for seed, (_, labels) in enumerate(folds)
+    ]
     rows = []
-    for fold, (train, test) in enumerate(splits[:4]):
-        samples, labels = drawn(sampler, X[train], y[train])
-        for k in CLASSES:
-            real, held_out = X[train][y[train] == k], X[test][y[test] == k]
-            found = audit(samples[labels == k], real, held_out, random_state=0)
-            share = found.table[found.table["statistic"] == SHARE].set_index("space")["value"]
-            rows.append({"class": k, "fold": fold, "verdict": found.verdict} | share.to_dict())
-    table = pd.DataFrame(rows)
-    print(table.groupby("class")[list(share.index)].agg(["mean", "min", "max"]).round(2))
-    print(table.groupby("class")["verdict"].value_counts(), flush=True)
+    for arm, found in sets.items():
+        for fold, (samples, labels) in enumerate(found):
+            train, test = splits[fold]
+            for k in CLASSES:
+                real, held_out = X[train][y[train] == k], X[test][y[test] == k]
+                report = audit(samples[labels == k], real, held_out, random_state=0)
+                share = report.table[report.table["statistic"] == SHARE]
+                shares = share.set_index("space")["value"].to_dict()
+                rows.append({"arm": arm, "class": k, "verdict": report.verdict} | shares)
+        table = pd.DataFrame(rows)
+        table.to_csv(args.keep / "audit.csv", index=False)
+        by_class = table.groupby(["arm", "class"], sort=False)[list(shares)]
+        print(by_class.agg(["mean", "sem", "min", "max"]).round(2).to_string())
+        print(pd.crosstab([table["arm"], table["class"]], table["verdict"]), flush=True)
+
+
+def unseen_like(labels, X, y, groups, train, seed):
+    """As many images of each class as `labels` has, of those that are not for training."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        rng.permutation(np.flatnonzero(~train & (y == k)))[: np.count_nonzero(labels == k)]
+        for k in CLASSES
+    ]
+    rows = np.concatenate(rows)
+    return X[rows], y[rows]
 
 
 def large(args, images):
@@ -260,7 +331,13 @@ def large(args, images):
     print(pd.DataFrame(table).pivot(index="class", columns="size").round(2).to_markdown())
 
 
-STUDIES = {"imbalanced": imbalanced, "balanced": balanced, "audit": audited, "large": large}
+STUDIES = {
+    "imbalanced": imbalanced,
+    "balanced": balanced,
+    "select": select,
+    "audit": audited,
+    "large": large,
+}
 
 
 def main():
@@ -271,6 +348,12 @@ def main():
     parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=5, help="of the balanced study's folds")
+    parser.add_argument(
+        "--against",
+        nargs="+",
+        default=["classic", "duplicates"],
+        help="arms of the imbalanced study that the others are compared with",
+    )
     parser.add_argument("--jobs", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(1)
