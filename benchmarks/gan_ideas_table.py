@@ -95,6 +95,7 @@ def main():
         "--select", nargs="*", default=[], help="a quarter of the samples, by these"
     )
     parser.add_argument("--summary", action="store_true", help="means over classes")
+    parser.add_argument("--wide", action="store_true", help="one row an idea")
     args = parser.parse_args()
     rows, sticks = [], {}
     for k, train, stick in yardsticks(args.data):
@@ -129,10 +130,31 @@ def main():
         if args.summary:
             # Every class counts alike.
             mean = mean.groupby("idea").mean()
+        elif args.wide:
+            mean = wide(mean)
         else:
             spread = part.groupby(["idea", "class"])["kernel distance"].agg(["min", "max", "size"])
             mean = mean.join(spread.rename(columns={"size": "runs"}))
         print(mean.reset_index().round(2).to_markdown(index=False))
+
+
+def wide(mean):
+    """One row an idea: its figures of all classes, the nearest to unseen images first.
+
+    Ideas are ordered by the geometric mean of their kernel distances, since these differ among
+    classes by a factor of ten.
+    """
+    distances = mean["kernel distance"].unstack("class")
+    order = np.log(distances.clip(lower=0.01)).mean(axis=1).sort_values().index
+    columns = {
+        figure: mean[figure].unstack("class").apply(_in_one_cell, axis=1)
+        for figure in ("kernel distance", "Frechet distance", "coverage")
+    }
+    return pd.DataFrame(columns | {"CPU s": mean["CPU s"].groupby("idea").mean()}).loc[order]
+
+
+def _in_one_cell(figures):
+    return ", ".join("" if np.isnan(figure) else f"{figure:.2f}" for figure in figures)
 
 
 if __name__ == "__main__":

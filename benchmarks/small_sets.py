@@ -2,15 +2,12 @@
 
     python benchmarks/small_sets.py imbalanced --data ../shared/data --keep results/small_sets
     python benchmarks/small_sets.py balanced --data ../shared/data --keep results/small_sets
-    python benchmarks/small_sets.py large --data ../shared/data --keep results/small_sets
 
 "imbalanced": ten images of one class against all training images of the others, each class in turn,
 five draws of ten that share no image; tested on radiographs that were not trained on. "balanced":
 the 270 training images in four folds, five times, a patient's images in one fold; "select": its
-GANs, with each way to choose among their samples; "audit": whether their samples, and those of
-pooled and of conditional GANs, are copies. "large": GANs of 128x128 beside those of 64x64, whose
-samples are compared with unseen radiographs at 64x64. GANs are trained first and kept, and each fit
-is, so that a killed script goes on.
+GANs, with each way to choose among their samples. GANs are trained first and kept, and each fit is,
+so that a killed script goes on. What the samples are like: small_sets_samples.py.
 """
 
 import argparse
@@ -22,7 +19,6 @@ import torch
 from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import Pipeline, make_pipeline
 from joblib import Memory, Parallel, delayed
-from PIL import Image
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -36,14 +32,7 @@ from skcxr import (
 from skcxr.datasets import load_image_folder
 from skcxr.duplicates import DuplicateOversampler
 from skcxr.evaluation import compare
-from skcxr.metrics import (
-    audit,
-    corrected_interval,
-    kernel_distance,
-    precision_recall_density_coverage,
-)
-from skcxr.metrics.features import feature_extractor
-from skcxr.metrics.findings import SHARE
+from skcxr.metrics import corrected_interval
 from skcxr.over_sampling import grow
 from skcxr.selection import SELECTIONS
 
@@ -253,96 +242,10 @@ def select(args, images):
     compared(args, arms, X, y, splits)
 
 
-def audited(args, images):
-    """Are the samples copies? By the audit with the held-out images, beside unseen images."""
-    X, y, splits, each = in_folds(args, images)
-    twice = {"sampling_strategy": grow(2), "random_state": 0}
-    # As many steps as the four GANs of the classes have together.
-    of_all = ConditionalDCGANOversampler(gan_of(args).set_params(max_epochs=80), **twice)
-    samplers = {
-        "default GAN": each,
-        "pooled": DCGANOversampler(gan_of(args), pretrain="pooled", fine_tune_epochs=10, **twice),
-        "conditional": of_all,
-    }
-    folds = [(X[train], y[train]) for train, _ in splits]
-    sets = {arm: train_gans(args, [(s, *fold) for fold in folds]) for arm, s in samplers.items()}
-    sets["unseen images"] = [
-        unseen_like(labels, *images, seed) for seed, (_, labels) in enumerate(folds)
-    ]
-    rows = []
-    for arm, found in sets.items():
-        for fold, (samples, labels) in enumerate(found):
-            train, test = splits[fold]
-            for k in CLASSES:
-                real, held_out = X[train][y[train] == k], X[test][y[test] == k]
-                report = audit(samples[labels == k], real, held_out, random_state=0)
-                share = report.table[report.table["statistic"] == SHARE]
-                shares = share.set_index("space")["value"].to_dict()
-                rows.append({"arm": arm, "class": k, "verdict": report.verdict} | shares)
-        table = pd.DataFrame(rows)
-        table.to_csv(args.keep / "audit.csv", index=False)
-        by_class = table.groupby(["arm", "class"], sort=False)[list(shares)]
-        print(by_class.agg(["mean", "sem", "min", "max"]).round(2).to_string())
-        print(pd.crosstab([table["arm"], table["class"]], table["verdict"]), flush=True)
-
-
-def unseen_like(labels, X, y, groups, train, seed):
-    """As many images of each class as `labels` has, of those that are not for training."""
-    rng = np.random.default_rng(seed)
-    rows = [
-        rng.permutation(np.flatnonzero(~train & (y == k)))[: np.count_nonzero(labels == k)]
-        for k in CLASSES
-    ]
-    rows = np.concatenate(rows)
-    return X[rows], y[rows]
-
-
-def large(args, images):
-    """Samples of GANs of two sizes against unseen radiographs, which are there at 64x64 alone."""
-    X, y, _, train = images
-    at_128 = load_image_folder(args.data / "covid_cxr", image_size=128)
-    rows = at_128.split == "train"
-    of_size = {64: (X[train], y[train])}
-    of_size[128] = at_128.images[rows], at_128.target_names[at_128.target][rows]
-    samplers = {
-        size: DCGANOversampler(
-            gan_of(args, image_size=size),
-            sampling_strategy=grow(5),
-            random_state=0,
-        )
-        for size in of_size
-    }
-    found = train_gans(args, [(s, *of_size[size]) for size, s in samplers.items()])
-    table = []
-    for size, (samples, labels) in zip(samplers, found, strict=True):
-        samples = samples.reshape(-1, size, size)
-        grid = [np.hstack(samples[labels == k][:10]) for k in CLASSES]
-        Image.fromarray(np.vstack(grid)).save(args.keep / f"{size}.png")
-        small = samples.reshape(len(samples), 64, size // 64, 64, size // 64).mean(axis=(2, 4))
-        small = np.rint(small).astype(np.uint8).reshape(len(small), -1)
-        for k in CLASSES:
-            unseen = X[~train & (y == k)]
-            extract = feature_extractor("cxr", unseen)
-            real, fake = extract(unseen), extract(small[labels == k])
-            few = precision_recall_density_coverage(real[:300], fake[:300], min(5, len(real) - 1))
-            distance = kernel_distance(real, fake, n_permutations=0).value
-            row = {"kernel distance": distance, "coverage": few.coverage}
-            table.append({"size": size, "class": k} | row)
-    print(pd.DataFrame(table).pivot(index="class", columns="size").round(2).to_markdown())
-
-
-STUDIES = {
-    "imbalanced": imbalanced,
-    "balanced": balanced,
-    "select": select,
-    "audit": audited,
-    "large": large,
-}
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("study", choices=list(STUDIES))
+def main(studies, description):
+    """Run the one of `studies` that the command line names."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("study", choices=list(studies))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--keep", type=Path, required=True)
     parser.add_argument("--width", type=int, default=16)
@@ -366,11 +269,12 @@ def main():
     groups = np.concatenate([np.asarray(images.groups).astype(str), more["groups"].astype(str)])
     train = np.arange(len(y)) < len(images.data)
     train[: len(images.data)] = images.split == "train"
-    STUDIES[args.study](args, (X, y, groups, train))
+    studies[args.study](args, (X, y, groups, train))
 
 
 if __name__ == "__main__":
     # Workers and caches know functions by their module, which here would be "__main__".
-    from small_sets import main
+    import small_sets as this
 
-    main()
+    studies = {"imbalanced": this.imbalanced, "balanced": this.balanced, "select": this.select}
+    this.main(studies, __doc__)
