@@ -2,7 +2,7 @@
 
     python benchmarks/readme_picture.py
 
-The paper's recipe with a narrower network and 1,020 steps a class: about 10 minutes on a core.
+The default recipe with a narrower network and 1,020 steps a class: about 10 minutes on a core.
 """
 
 from skcxr import DCGAN, DCGANOversampler
@@ -11,7 +11,7 @@ from skcxr.displays import SyntheticSamplesDisplay
 from skcxr.over_sampling import grow
 
 phantoms = make_chest_phantoms(280, random_state=0)
-gan = DCGAN.paper(base_width=24, max_epochs=30, lr=6e-4, verbose=1)
+gan = DCGAN(base_width=24, max_epochs=30, lr=6e-4, verbose=1)
 sampler = DCGANOversampler(gan, sampling_strategy=grow(1.2), random_state=0)
 sampler.fit_resample(phantoms.data, phantoms.target)
 display = SyntheticSamplesDisplay.from_estimator(

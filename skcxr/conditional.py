@@ -90,10 +90,9 @@ class ConditionalDCGANOversampler(ImageOversampler):
         self.candidates = candidates
         self.random_state = random_state
 
-    def _images_of(self, X, y, growing):
+    def _images_of(self, gan, X, y, growing):
         if not growing:
             return
-        gan = clone(DCGAN() if self.estimator is None else self.estimator)
         self._seed_for_all(gan)
         classes, labels = np.unique(y, return_inverse=True)
         with one_fit():

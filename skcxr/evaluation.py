@@ -21,6 +21,7 @@ from skcxr.comparison import Comparison
 from skcxr.duplicates import DuplicateOversampler
 from skcxr.labels import check_labels
 from skcxr.parallel import as_they_come
+from skcxr.pretraining import SyntheticPretrainingClassifier, default_sampler
 
 
 @dataclass(frozen=True)
@@ -178,12 +179,20 @@ def _check_arms(arms, baseline, scoring):
 def _lacks_control(arms):
     """Whether images are added by some arm, but duplicates by none."""
     samplers = [
-        step
+        sampler
         for estimator in arms.values()
-        for _, step in getattr(estimator, "steps", [])
-        if isinstance(step, BaseOverSampler)
+        for sampler in _samplers(estimator).values()
+        if isinstance(sampler, BaseOverSampler)
     ]
     return bool(samplers) and not any(isinstance(s, RandomOverSampler) for s in samplers)
+
+
+def _samplers(estimator):
+    """The samplers of a pipeline, or of a classifier that is pretrained, by parameter."""
+    if isinstance(estimator, SyntheticPretrainingClassifier):
+        return {"sampler": default_sampler() if estimator.sampler is None else estimator.sampler}
+    steps = getattr(estimator, "steps", [])
+    return {name: step for name, step in steps if hasattr(step, "fit_resample")}
 
 
 def duplicates_of(pipeline):
@@ -191,12 +200,12 @@ def duplicates_of(pipeline):
 
     Parameters
     ----------
-    pipeline : imblearn.pipeline.Pipeline
+    pipeline : imblearn.pipeline.Pipeline or SyntheticPretrainingClassifier
         With at least one step that samples.
 
     Returns
     -------
-    control : imblearn.pipeline.Pipeline
+    control : imblearn.pipeline.Pipeline or SyntheticPretrainingClassifier
         A clone, each sampler replaced by one of duplicates, of the same ``sampling_strategy`` and
         ``random_state``: a RandomOverSampler that takes images in any layout.
 
@@ -216,10 +225,10 @@ def duplicates_of(pipeline):
     DuplicateOversampler(random_state=0, sampling_strategy=grow(factor=2))
     """
     control = clone(pipeline)
-    samplers = [(name, step) for name, step in control.steps if hasattr(step, "fit_resample")]
+    samplers = _samplers(control)
     if not samplers:
-        raise ValueError(f"No step of the pipeline samples: {[name for name, _ in control.steps]}.")
-    for name, step in samplers:
+        raise ValueError(f"No step of the pipeline samples: {pipeline!r}.")
+    for name, step in samplers.items():
         params = step.get_params(deep=False)
         options = {k: params[k] for k in ("sampling_strategy", "random_state") if k in params}
         control.set_params(**{name: DuplicateOversampler(**options)})

@@ -116,7 +116,8 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
         Fitted, in evaluation mode, on the CPU.
     history_ : pandas.DataFrame
         A row an epoch, each value a mean over its steps: ``epoch``; ``loss_d``, the sum of the real
-        and the synthetic batch's binary cross-entropies; ``loss_g``; ``d_x``, the discriminator's
+        and the synthetic batch's binary cross-entropies; ``loss_g``, with the term of
+        `mode_seeking`; ``d_x``, the discriminator's
         mean output on real images; ``d_g_z1`` and ``d_g_z2``, that on the same synthetic images
         before and after the discriminator's update; ``seconds`` of training. Epochs that were
         monitored also have ``kernel_distance`` and ``frechet_distance`` between as many samples as
@@ -427,7 +428,8 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
         if n_epochs > self.max_epochs:
             raise ValueError(
                 f"checkpoint={str(self.checkpoint)!r} holds {n_epochs} epochs of training, more "
-                f"than max_epochs={self.max_epochs}. Pass a larger max_epochs or another file."
+                f"than max_epochs={self.max_epochs}. Pass a larger max_epochs (a larger "
+                "fine_tune_epochs, after pooled pretraining) or another file."
             )
 
     def sample(self, n_samples=1, random_state=None):

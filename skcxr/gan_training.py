@@ -61,8 +61,9 @@ class GANTraining:
                 ConditionalGenerator(n_classes, *of_g),
                 ConditionalDiscriminator(n_classes, *of_d),
             )
-        for net, state in zip((G, D), start or (), strict=False):
-            net.load_state_dict(state)
+        if start is not None:
+            for net, state in zip((G, D), start, strict=True):
+                net.load_state_dict(state)
         self.G, self.D = (net.to(device, memory_format=torch.channels_last) for net in (G, D))
         if device.type != "cpu":
             self.rng = torch.Generator(device).manual_seed(seed)
@@ -233,7 +234,7 @@ def check_converging(row, generator):
 def _diverged(epoch, what):
     raise FloatingPointError(
         f"DCGAN training diverged in epoch {epoch}: {what}. Try a smaller lr (the paper's is "
-        "2e-4), betas=(0.5, 0.999), or a larger batch_size; no generator was kept."
+        "2e-4) or mode_seeking, betas=(0.5, 0.999), or a larger batch_size; no generator was kept."
     )
 
 

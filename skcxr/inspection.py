@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from skcxr.metrics import audit, generative_report
-from skcxr.resampling import dense, sample_like
+from skcxr.resampling import check_samples, dense, sample_like
 
 TOO_FEW = "too few hold-out images"
 
@@ -69,11 +69,7 @@ def inspect_samples(
     (X, y), (X_holdout, y_holdout) = (
         (np.asarray(dense(X)), np.asarray(y)) for X, y in ((X, y), (X_holdout, y_holdout))
     )
-    if samples is not None and (missing := set(sampler.estimators_) - set(samples)):
-        raise ValueError(
-            f"samples has no images of {sorted(map(str, missing))}. Pass those of every class that "
-            "the sampler has grown, or None."
-        )
+    check_samples(samples, sampler)
     known = {image.tobytes() for image in X}
     shared = np.array([image.tobytes() in known for image in X_holdout], dtype=bool)
     rows, audits = {}, {}

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
-from skcxr.gan import DCGAN
 from skcxr.parallel import as_they_come, divided, one_fit, sharing_a_gpu
 from skcxr.resampling import ImageOversampler, dense, params_of, sample_like, seed_model
 
@@ -167,9 +165,7 @@ class DCGANOversampler(ImageOversampler):
         self.candidates = candidates
         self.random_state = random_state
 
-    def _images_of(self, X, y, growing):
-        # safe=False copies an object that is no scikit-learn estimator.
-        estimator = clone(DCGAN() if self.estimator is None else self.estimator, safe=False)
+    def _images_of(self, estimator, X, y, growing):
         if self.pretrain and growing:
             self._pretrain(estimator, X, len(growing))
         device = getattr(estimator, "device", None) if self.n_jobs is None else None
@@ -208,7 +204,7 @@ class DCGANOversampler(ImageOversampler):
             )
         self._seed_for_all(estimator)
         with one_fit():
-            estimator.set_params(warm_start=False).fit(dense(X))
+            estimator.set_params(warm_start=False).fit(_as_taken(dense(X), estimator))
         epochs = self.fine_tune_epochs or max(1, params["max_epochs"] // n_growing)
         estimator.set_params(warm_start=True, max_epochs=epochs)
 
@@ -217,17 +213,17 @@ def _fit_sample(estimator, X, rows, k, n_new, seed, *, unseeded, n_threads, posi
     """Fit `estimator` on the `rows` of X, class `k`; return it and `n_new` of its samples."""
     X = dense(X[rows])
     seed_model(estimator, seed, unseeded=unseeded)
-    flat = X.ndim > 2 and not _takes_images(estimator)
     with one_fit(n_threads, position):
         try:
-            estimator.fit(X.reshape(len(X), -1) if flat else X)
+            estimator.fit(_as_taken(X, estimator))
         except FloatingPointError as error:
             raise FloatingPointError(f"Class {k!r}: {error}") from error
         return estimator, sample_like(estimator, X, n_new, seed)
 
 
-def _takes_images(estimator):
-    """Whether `estimator` takes X of three dimensions, or rows alone, by scikit-learn's tags."""
-    if not hasattr(estimator, "__sklearn_tags__"):
-        return False
-    return get_tags(estimator).input_tags.three_d_array
+def _as_taken(X, estimator):
+    """`X` as it is, or as rows if `estimator`, by scikit-learn's tags, takes no more dimensions."""
+    takes_images = (
+        hasattr(estimator, "__sklearn_tags__") and get_tags(estimator).input_tags.three_d_array
+    )
+    return X if X.ndim == 2 or takes_images else X.reshape(len(X), -1)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, _fit_context, clone
+from sklearn.ensemble import BaseEnsemble, HistGradientBoostingClassifier
 from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metaestimators import available_if
@@ -13,10 +14,20 @@ from skcxr.labels import validate_labelled
 from skcxr.notebook import Documented
 from skcxr.over_sampling import DCGANOversampler, grow
 from skcxr.persistence import Persistent
+from skcxr.resampling import check_parameters
+
+# Their members that were fitted on synthetic images would stay as they are.
+GROW_ONLY = (BaseEnsemble, HistGradientBoostingClassifier)
+
+
+def default_sampler():
+    """What `sampler=None` stands for."""
+    return DCGANOversampler(sampling_strategy=grow(2))
 
 
 def _predicts_probabilities(self):
-    return hasattr(getattr(self, "classifier_", self.classifier or CXRClassifier), "predict_proba")
+    given = CXRClassifier if self.classifier is None else self.classifier
+    return hasattr(getattr(self, "classifier_", given), "predict_proba")
 
 
 class SyntheticPretrainingClassifier(
@@ -43,7 +54,8 @@ class SyntheticPretrainingClassifier(
         :class:`DCGANOversampler` and imbalanced-learn's over-samplers do. None is
         ``DCGANOversampler(sampling_strategy=grow(2))``.
     classifier : object or None, default=None
-        Classifier with a ``warm_start`` parameter. None is ``CXRClassifier()``.
+        Classifier that with ``warm_start=True`` goes on learning from where it is. None is
+        ``CXRClassifier()``. Ensembles are refused: with ``warm_start`` they only add members.
 
     Attributes
     ----------
@@ -116,14 +128,20 @@ class SyntheticPretrainingClassifier(
             does not return X first, after it was.
         """
         X, y, classes = validate_labelled(self, X, y)
-        default = DCGANOversampler(sampling_strategy=grow(2))
-        sampler = clone(default if self.sampler is None else self.sampler)
+        sampler = clone(default_sampler() if self.sampler is None else self.sampler)
         classifier = clone(CXRClassifier() if self.classifier is None else self.classifier)
         if "warm_start" not in classifier.get_params():
             raise ValueError(
                 f"classifier={self.classifier!r} has no warm_start parameter, without which it can "
                 "not go on from one fit to the next. Pass CXRClassifier() or another that has."
             )
+        if isinstance(classifier, GROW_ONLY):
+            raise ValueError(
+                f"classifier={self.classifier!r} keeps what it learned from synthetic images, and "
+                "with warm_start=True only adds members to it: the real ones would hardly count. "
+                "Pass CXRClassifier() or another that goes on from its weights."
+            )
+        check_parameters(classifier)
         classifier.set_params(warm_start=True)
         X_new, y_new = sampler.fit_resample(X, y)
         if len(X_new) < len(X) or not np.array_equal(X_new[: len(X)], X):

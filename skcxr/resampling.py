@@ -9,15 +9,23 @@ import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
 from scipy import sparse
+from sklearn.base import clone
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
+from skcxr.gan import DCGAN
 from skcxr.images import check_one_size
 from skcxr.labels import check_labels
 from skcxr.notebook import Documented
 from skcxr.persistence import Persistent
-from skcxr.selection import SELECTIONS, Candidates, chosen, fitted_classifier
+from skcxr.selection import (
+    SELECTIONS,
+    Candidates,
+    check_has_discriminator,
+    chosen,
+    fitted_classifier,
+)
 
 
 class Growing(NamedTuple):
@@ -31,8 +39,9 @@ class Growing(NamedTuple):
 class ImageOversampler(Documented, Persistent, BaseOverSampler):
     """What over-samplers of images share; a subclass says how synthetic images are made.
 
-    It has `_images_of(X, y, growing)`, an iterator over (class, fitted model, synthetic images) of
-    each item of `growing`, and the parameters `select`, `candidates` and `random_state`.
+    It has `_images_of(estimator, X, y, growing)`, an iterator over (class, fitted model, synthetic
+    images) of each item of `growing`, from a clone of the parameter `estimator`, and the parameters
+    `select`, `candidates` and `random_state`.
     """
 
     _parameter_constraints: dict = {
@@ -88,6 +97,7 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
                     f"Class {k!r} has {n_images} image; a generative model needs two or more. "
                     "Leave the class out of sampling_strategy, or add images."
                 )
+        estimator = self._checked_estimator()
         # A seed for every class, grown or not: one class' images do not hang on another's growth.
         rng = check_random_state(self.random_state)
         seeds = rng.randint(np.iinfo(np.int32).max, size=len(classes))
@@ -96,18 +106,18 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
             for (k, n), seed in zip(wanted.items(), seeds, strict=True)
             if n
         ]
-        fitted, classifier = {}, self._classifier(X, y, rng)
+        fitted, classifier = {}, _classifier(X, y, rng, estimator)
 
         def synthetic():
             drawn = growing
             if self.select is not None:
                 drawn = [g._replace(n_new=g.n_new * self.candidates) for g in growing]
-            images_of = self._images_of(X, y, drawn)
-            for (k, n_new, seed), (_, estimator, images) in zip(growing, images_of, strict=True):
-                fitted[k] = estimator
+            images_of = self._images_of(estimator, X, y, drawn)
+            for (k, n_new, seed), (_, model, images) in zip(growing, images_of, strict=True):
+                fitted[k] = model
                 if self.select is not None:
                     real = dense(X[np.flatnonzero(y == k)])
-                    candidates = Candidates(images, real, k, estimator, seed, classifier)
+                    candidates = Candidates(images, real, k, model, seed, classifier)
                     images = images[chosen(self.select, candidates, n_new)]
                 yield images
 
@@ -123,16 +133,36 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         seed_model(model, seed, unseeded=self.random_state is None)
 
-    @staticmethod
-    def _classifier(X, y, rng):
-        """A function that fits a classifier on all training images, once."""
-        seed = int(rng.randint(np.iinfo(np.int32).max))
-        return cache(lambda: fitted_classifier(dense(X), y, seed))
+    def _checked_estimator(self):
+        """A clone of the estimator, or an error if it can not serve."""
+        # safe=False copies an object that is no scikit-learn estimator.
+        estimator = clone(DCGAN() if self.estimator is None else self.estimator, safe=False)
+        check_parameters(estimator)
+        if self.select == "discriminator":
+            check_has_discriminator(estimator)
+        return estimator
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _classifier(X, y, rng, estimator):
+    """A function that fits a classifier on all training images, once."""
+    seed = int(rng.randint(np.iinfo(np.int32).max))
+    # What `estimator` says of the images and of the device holds for the classifier too.
+    shared = {k: v for k, v in params_of(estimator).items() if k in ("image_shape", "device")}
+    return cache(lambda: fitted_classifier(dense(X), y, seed, **shared))
+
+
+def check_parameters(estimator):
+    """Refuse parameters that are out of their domain now, before anything is trained.
+
+    scikit-learn's own check waits for `estimator.fit`, and is left out in an outer estimator's fit.
+    """
+    if hasattr(estimator, "_parameter_constraints"):
+        estimator._validate_params()
 
 
 def _check_sizes(strategy, y):
@@ -188,6 +218,15 @@ def sample_like(estimator, X, n_samples, random_state):
         part = np.clip(images[rows], low, high)
         samples[rows] = np.rint(part) if X.dtype.kind in "biu" else part
     return samples
+
+
+def check_samples(samples, sampler):
+    """Refuse a dict of images by class, if it is one, that lacks a class `sampler` has grown."""
+    if samples is not None and (missing := set(sampler.estimators_) - set(samples)):
+        raise ValueError(
+            f"samples has no images of {sorted(map(str, missing))}. Pass those of every class that "
+            "the sampler has grown, or None."
+        )
 
 
 def dense(X):

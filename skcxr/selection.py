@@ -4,6 +4,7 @@ Each callable takes :class:`Candidates` and how many to keep, and returns that m
 the order they were drawn in.
 """
 
+import reprlib
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -72,11 +73,7 @@ def by_discriminator(candidates, n):
     ----------
     .. [1] Azadi et al., "Discriminator Rejection Sampling", ICLR 2019, equation 8.
     """
-    if not hasattr(candidates.estimator, "decision_function"):
-        raise ValueError(
-            f"select='discriminator' needs a generative model with a decision_function, got "
-            f"{candidates.estimator!r}. Pass DCGAN(), or another select."
-        )
+    check_has_discriminator(candidates.estimator)
     logits = candidates.estimator.decision_function(candidates.images)
     below = logits - logits.max()
     hardness = below - np.log1p(-np.exp(below - 1e-6))
@@ -88,6 +85,15 @@ def by_discriminator(candidates, n):
     u = check_random_state(candidates.random_state).uniform(size=len(logits))
     # Those that would stay at the largest rates: exactly n of them.
     return _first(hardness - gamma - np.log(u / (1 - u)), n)
+
+
+def check_has_discriminator(estimator):
+    """Refuse a generative model whose samples :func:`by_discriminator` can not judge."""
+    if not hasattr(estimator, "decision_function"):
+        raise ValueError(
+            f"select='discriminator' needs a generative model with a decision_function, got "
+            f"{estimator!r}. Pass DCGAN(), or another select."
+        )
 
 
 def by_confidence(candidates, n):
@@ -124,7 +130,7 @@ def distinct(candidates, n):
     """Keep samples that are no near copies of training images, nor of one another.
 
     A sample is one if it is nearer than all but a twentieth of the training images are to their
-    nearest other, by the audit's features.
+    nearest other, by the audit's features; an image's own copies among them are no others.
 
     Parameters
     ----------
@@ -145,8 +151,12 @@ def distinct(candidates, n):
     """
     of_real, of_samples = _features(candidates)
     within = cdist(of_real, of_real)
-    np.fill_diagonal(within, np.inf)
-    least = np.quantile(within.min(axis=1), 0.05)
+    # Copies, which would make any nearness seem usual, differ by rounding alone.
+    within[within <= 1e-3 * np.median(within)] = np.inf
+    nearest = within.min(axis=1)
+    least = (
+        np.quantile(nearest[np.isfinite(nearest)], 0.05) if np.isfinite(nearest).any() else np.inf
+    )
     # How far each is from all that it must not repeat: real images, and samples kept before it.
     distance = cdist(of_samples, of_real).min(axis=1)
     between = cdist(of_samples, of_samples)
@@ -216,22 +226,26 @@ def chosen(select, candidates, n):
     ValueError
         If a callable does not return `n` different rows.
     """
-    rows = np.asarray(SELECTIONS.get(select, select)(candidates, n))
+    found = (select if callable(select) else SELECTIONS[select])(candidates, n)
+    try:
+        rows = np.asarray(found)
+    except ValueError:  # of lists of several lengths
+        rows = np.empty(0)
     valid = rows.shape == (n,) and rows.dtype.kind in "iu" and len(np.unique(rows)) == n
     if not valid or rows.min() < 0 or rows.max() >= len(candidates.images):
         raise ValueError(
             f"select={select!r} must return {n} different rows of {len(candidates.images)} "
-            f"candidates, got {rows!r}."
+            f"candidates, got {reprlib.repr(found)}."
         )
     return rows
 
 
-def fitted_classifier(X, y, seed):
-    """The default classifier, fitted on the training images."""
+def fitted_classifier(X, y, seed, **params):
+    """The default classifier with `params`, fitted on the training images."""
     # Imported here: most over-samplers need none, nor the features below.
     from skcxr.classification import CXRClassifier
 
-    return CXRClassifier(random_state=seed).fit(X, y)
+    return CXRClassifier(random_state=seed, **params).fit(X, y)
 
 
 def _first(scores, n):

@@ -15,7 +15,7 @@ from pandas.testing import assert_frame_equal
 from sklearn.base import clone
 from sklearn.model_selection import cross_val_predict
 
-from skcxr import DCGAN, DCGANOversampler
+from skcxr import DCGAN, ConditionalDCGANOversampler, DCGANOversampler
 from skcxr.augment import Affine
 from skcxr.checkpoint import fingerprint, head_of
 from skcxr.gan_training import GANTraining
@@ -140,6 +140,8 @@ def test_more_epochs_go_on_from_fewer(gan, phantoms, uninterrupted):
         ({"random_state": 1}, r"seed was \d+ and is \d+"),
         ({"augment": "classic"}, "augment was None and is 'classic'"),
         ({"augment": Affine(degrees=3)}, "augment was None and is Affine"),
+        ({"diff_augment": None}, "diff_augment was 'classic' and is None"),
+        ({"mode_seeking": 0.0}, r"mode_seeking was 0\.3 and is 0\.0"),
     ],
 )
 def test_another_training_is_refused(gan, phantoms, params, message, tmp_path):
@@ -383,6 +385,48 @@ def test_each_class_goes_on_from_the_middle(gan, phantoms, tmp_path, n_jobs):
     assert len(before) == 4
     np.testing.assert_array_equal(resampled(checkpoint=tmp_path / "folder"), expected)
     assert all(file.read_bytes() != before[file] for file in (tmp_path / "folder").iterdir())
+
+
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        ConditionalDCGANOversampler(random_state=0),
+        # Fine-tuning of 3 epochs a class behind a pretraining of 6.
+        DCGANOversampler(pretrain="pooled", fine_tune_epochs=3, random_state=0),
+    ],
+)
+def test_trainings_of_all_go_on_from_the_middle(gan, phantoms, tmp_path, monkeypatch, sampler):
+    data, pooled = (phantoms.data, phantoms.target), "pretrain" in sampler.get_params()
+    sampler = clone(sampler).set_params(estimator=gan, sampling_strategy=grow(1.5))
+    expected, _ = clone(sampler).set_params(estimator__checkpoint=None).fit_resample(*data)
+    gan.set_params(checkpoint=tmp_path / "folder", checkpoint_every=1)
+    n_epochs, epoch = [], GANTraining.epoch
+
+    def breaking(self, *args):
+        if len(n_epochs) in stops:
+            stops.remove(len(n_epochs))
+            raise RuntimeError("stopped")
+        n_epochs.append(1)
+        return epoch(self, *args)
+
+    monkeypatch.setattr(GANTraining, "epoch", breaking)
+    # In the training of all classes, and in the fine-tuning of the first.
+    stops = [4, 8] if pooled else [4]
+    for _ in range(len(stops)):
+        with pytest.raises(RuntimeError, match="stopped"):
+            clone(sampler).fit_resample(*data)
+    resumed, _ = clone(sampler).fit_resample(*data)
+    np.testing.assert_array_equal(resumed, expected)
+    # No epoch was trained twice.
+    assert len(n_epochs) == (6 + 4 * 3 if pooled else 6)
+
+
+def test_fewer_epochs_of_fine_tuning_than_its_checkpoint_holds_are_named(gan, phantoms, tmp_path):
+    gan.set_params(checkpoint=tmp_path / "folder")
+    sampler = DCGANOversampler(gan, sampling_strategy=grow(1.5), pretrain="pooled", random_state=0)
+    sampler.set_params(fine_tune_epochs=3).fit_resample(phantoms.data, phantoms.target)
+    with pytest.raises(ValueError, match=r"holds 3 epochs .* larger fine_tune_epochs"):
+        sampler.set_params(fine_tune_epochs=2).fit_resample(phantoms.data, phantoms.target)
 
 
 def test_classes_without_a_seed_go_on_too(gan, phantoms, tmp_path, monkeypatch):

@@ -54,8 +54,9 @@ def test_imbalanced_learns_checks(estimator, check):
         imblearn_checks.check_dataframe_column_names_consistency,
     ],
 )
-def test_imbalanced_learns_extra_checks(check):
-    run(check, "DCGANOversampler", SAMPLERS[0])
+@pytest.mark.parametrize("sampler", [SAMPLERS[0], SAMPLERS[2]], ids=lambda s: type(s).__name__)
+def test_imbalanced_learns_extra_checks(sampler, check):
+    run(check, type(sampler).__name__, sampler)
 
 
 @parametrize_with_checks([*SAMPLERS, CLASSIFIER, PRETRAINED, TINY])

@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
-from skcxr import DCGAN, DCGANOversampler
+from skcxr import DCGAN, ConditionalDCGANOversampler, DCGANOversampler
+from skcxr.gan_training import GANTraining
 from skcxr.over_sampling import grow
 
 rng = np.random.default_rng(0)
@@ -291,7 +292,67 @@ def test_pooled_pretraining_is_what_each_class_goes_on_from(tiny_gan, phantoms, 
 
 
 def weights_of(gan):
-    return torch.cat([p.flatten().clone() for p in gan.generator_.parameters()])
+    """Of both networks."""
+    nets = (gan.generator_, gan.discriminator_)
+    return torch.cat([p.flatten().clone() for net in nets for p in net.parameters()])
+
+
+def test_pooled_pretraining_gives_rows_to_who_takes_no_images():
+    class Rows(BaseEstimator):
+        shapes = []
+
+        def __init__(self, max_epochs=4, warm_start=False):
+            self.max_epochs = max_epochs
+            self.warm_start = warm_start
+
+        def fit(self, X):
+            self.shapes.append(X.shape)
+            self.image = X[0]
+            return self
+
+        def sample(self, n_samples):
+            return np.repeat(self.image[None], n_samples, axis=0)
+
+    X, y = np.arange(10 * 16).reshape(10, 4, 4), np.repeat([0, 1], 5)
+    sampler = DCGANOversampler(Rows(), sampling_strategy=grow(2), pretrain="pooled")
+    assert sampler.fit_resample(X, y)[0].shape == (20, 4, 4)
+    assert Rows.shapes == [(10, 16), (5, 16), (5, 16)]
+
+
+@pytest.mark.parametrize("kind", [DCGANOversampler, ConditionalDCGANOversampler])
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"max_epochs": 0},
+        {"mode_seeking": -1.0},
+        {"dropout": 1.5},
+        {"precision": "fp16"},
+        {"batch_size": 1},
+        {"diff_augment": "nonsense"},
+        {"lr": -1},
+        {"betas": 3},
+        {"betas": (0.5, 2.0)},
+        {"warm_start": "no"},
+    ],
+)
+def test_parameters_of_the_estimator_are_checked(tiny_gan, phantoms, monkeypatch, kind, params):
+    monkeypatch.setattr(GANTraining, "step", lambda self, rows: pytest.fail("trained"))
+    sampler = kind(tiny_gan.set_params(**params), sampling_strategy=grow(2))
+    with pytest.raises(ValueError, match=next(iter(params))):
+        sampler.fit_resample(phantoms.data, phantoms.target)
+
+
+def test_parameters_of_other_estimators_are_checked(phantoms):
+    sampler = DCGANOversampler(KernelDensity(bandwidth=-1.0), sampling_strategy=grow(2))
+    with pytest.raises(ValueError, match="'bandwidth' parameter of KernelDensity"):
+        sampler.fit_resample(phantoms.data, phantoms.target)
+
+
+def test_rejection_by_a_discriminator_needs_one_before_training(phantoms, monkeypatch):
+    monkeypatch.setattr(KernelDensity, "fit", lambda self, X: pytest.fail("trained"))
+    sampler = DCGANOversampler(KernelDensity(), sampling_strategy=grow(2), select="discriminator")
+    with pytest.raises(ValueError, match="select='discriminator' needs"):
+        sampler.fit_resample(phantoms.data, phantoms.target)
 
 
 def test_pooled_pretraining_does_not_hang_on_n_jobs(tiny_gan, phantoms):

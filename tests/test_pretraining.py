@@ -5,6 +5,7 @@ import pytest
 from imblearn.over_sampling import SMOTE, RandomOverSampler
 from imblearn.under_sampling import RandomUnderSampler
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 
@@ -91,10 +92,20 @@ def test_scikit_learns_own_classifiers_serve():
     assert clf.fit(X, y).predict_proba(X).shape == (40, 2)
 
 
+def test_a_classifier_is_not_asked_for_its_length():
+    class Members(LogisticRegression):
+        def __len__(self):
+            raise AttributeError("not fitted")
+
+    assert hasattr(SyntheticPretrainingClassifier(classifier=Members()), "predict_proba")
+
+
 @pytest.mark.parametrize(
     ("sampler", "classifier", "message"),
     [
         (RandomOverSampler(), KNeighborsClassifier(), "no warm_start parameter"),
+        (RandomOverSampler(), RandomForestClassifier(), "only adds members to it"),
+        (RandomOverSampler(), HistGradientBoostingClassifier(), "only adds members to it"),
         (RandomUnderSampler(), Diary(), "does not return the rows of X first"),
         (SMOTE(), "svm", "'classifier' parameter of SyntheticPretrainingClassifier"),
         (KernelDensity(), Diary(), "'sampler' parameter of SyntheticPretrainingClassifier"),
@@ -106,11 +117,17 @@ def test_what_can_not_serve_is_refused_by_name(fits, sampler, classifier, messag
     assert not fits
 
 
-def test_bad_labels_are_refused_before_any_gan_trains(fits):
-    class Never(RandomOverSampler):
-        def fit_resample(self, X, y):
-            raise AssertionError("was reached")
+class Never(RandomOverSampler):
+    def fit_resample(self, X, y):
+        raise AssertionError("was reached")
 
+
+def test_bad_parameters_of_the_classifier_are_refused_before_any_gan_trains():
+    with pytest.raises(ValueError, match="'lr' parameter of CXRClassifier"):
+        SyntheticPretrainingClassifier(Never(), CXRClassifier(lr=-1.0)).fit(X, y)
+
+
+def test_bad_labels_are_refused_before_any_gan_trains(fits):
     for labels in (np.ones(40), [None] * 40):
         with pytest.raises(ValueError, match=r"one class|y is missing"):
             SyntheticPretrainingClassifier(Never(), Diary()).fit(X, labels)

@@ -1,5 +1,7 @@
 """Selections of samples, each on candidates that were made to be told apart by it."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
@@ -80,6 +82,20 @@ def test_copies_and_repeats_are_not_kept():
     assert len(np.unique(kept, axis=0)) == 15
 
 
+@pytest.mark.parametrize("n_pairs", [1, 3, 15])
+def test_pairs_of_equal_training_images_do_not_make_copies_usual(n_pairs):
+    fresh = make_chest_phantoms(20, image_size=32, random_state=1).images
+    real = np.concatenate([X[: 30 - n_pairs], X[:n_pairs]])
+    rows = distinct(candidates(np.concatenate([X[:15], fresh]), real=real), 12)
+    assert rows.min() >= 15
+
+
+def test_of_one_training_image_nothing_is_told_apart():
+    fresh = make_chest_phantoms(8, image_size=32, random_state=1).images
+    with pytest.warns(UserWarning, match="only 0 are distinct"):
+        assert len(distinct(candidates(fresh, real=X[[0, 0]]), 3)) == 3
+
+
 def test_too_few_distinct_samples_are_filled_up_with_a_warning():
     fresh = make_chest_phantoms(12, image_size=32, random_state=1).images
     images = np.concatenate([X[:10], fresh])
@@ -104,7 +120,7 @@ def test_the_diverse_cover_more_than_the_first():
 def test_samplers_keep_what_is_selected(tiny_gan, phantoms, select, monkeypatch):
     monkeypatch.setattr(
         "skcxr.resampling.fitted_classifier",
-        lambda X, y, seed: CXRClassifier(max_epochs=2, random_state=seed).fit(X, y),
+        lambda X, y, seed, **params: CXRClassifier(max_epochs=2, **params).fit(X, y),
     )
     # Long enough for samples that differ.
     tiny_gan.set_params(max_epochs=20, lr=2e-3)
@@ -144,13 +160,43 @@ def test_the_classifier_is_fitted_once_on_the_training_images(phantoms, monkeypa
     assert len(fits) == 1
 
 
+def test_the_classifier_takes_images_as_the_gan_does(tiny_gan, monkeypatch):
+    fits = []
+
+    def noted(X, y, seed, **params):
+        fits.append(CXRClassifier(max_epochs=1, **params).fit(X, y))
+        return fits[0]
+
+    monkeypatch.setattr("skcxr.resampling.fitted_classifier", noted)
+    gan = tiny_gan.set_params(image_shape=(3, 10, 8), device="cpu")
+    sampler = DCGANOversampler(gan, sampling_strategy=grow(2), select="confidence")
+    rows = np.random.default_rng(0).integers(0, 255, (12, 240))
+    sampler.fit_resample(rows, [0, 1] * 6)
+    assert fits[0].spec_.shape == (3, 10, 8)
+    assert fits[0].device == "cpu"
+
+
 def test_the_classifier_is_the_default_one(phantoms):
     clf = fitted_classifier(phantoms.data, phantoms.target, 3)
     assert clf.get_params() == CXRClassifier(random_state=3).get_params()
     assert clf.score(phantoms.data, phantoms.target) > 0.5
 
 
-@pytest.mark.parametrize("rows", [[0, 1], [0, 0, 1], [0, 1, 60], [-1, 0, 1], [0.0, 1.0, 2.0]])
+@pytest.mark.parametrize(
+    "rows", [[0, 1], [0, 0, 1], [0, 1, 60], [-1, 0, 1], [0.0, 1.0, 2.0], [[0], [1, 2]], X, None]
+)
 def test_a_selection_must_return_as_many_rows_as_asked_for(rows):
-    with pytest.raises(ValueError, match="must return 3 different rows of 60 candidates"):
+    with pytest.raises(ValueError, match="must return 3 different rows of 60 candidates") as raised:
         chosen(lambda candidates, n: rows, candidates(X), 3)
+    assert len(str(raised.value)) < 400
+
+
+def test_a_selection_needs_no_hash():
+    @dataclass
+    class First:
+        skip: int
+
+        def __call__(self, candidates, n):
+            return np.arange(self.skip, self.skip + n)
+
+    assert chosen(First(2), candidates(X), 3).tolist() == [2, 3, 4]

@@ -5,7 +5,7 @@ from sklearn.metrics import pairwise_distances_argmin
 
 from skcxr.displays.mosaic import draw_rows
 from skcxr.images import ImageSpec
-from skcxr.resampling import sample_like
+from skcxr.resampling import check_samples, sample_like
 
 
 class SyntheticSamplesDisplay:
@@ -52,7 +52,17 @@ class SyntheticSamplesDisplay:
 
     @classmethod
     def from_estimator(
-        cls, sampler, X, y, *, n_images=8, nearest=True, random_state=0, class_names=None, ax=None
+        cls,
+        sampler,
+        X,
+        y,
+        *,
+        samples=None,
+        n_images=8,
+        nearest=True,
+        random_state=0,
+        class_names=None,
+        ax=None,
     ):
         """Show images of each class that `sampler` has grown beside what it grew from.
 
@@ -62,6 +72,9 @@ class SyntheticSamplesDisplay:
             One that `fit_resample` was called on.
         X, y : ndarray
             Real images, and their classes as labels.
+        samples : dict or None, default=None
+            The images to show of each class, as rows like X's: those that a sampler's `select` has
+            kept, say. None draws new ones from the models.
         n_images : int, default=8
             Images in a row.
         nearest : bool, default=True
@@ -83,20 +96,24 @@ class SyntheticSamplesDisplay:
         Raises
         ------
         ValueError
-            If `sampler` has grown no class.
+            If `sampler` has grown no class, or `samples` lacks one.
         """
         if not getattr(sampler, "estimators_", None):
             raise ValueError(
                 "sampler has grown no class. Call fit_resample first, with a sampling_strategy "
                 "that asks for new images."
             )
+        check_samples(samples, sampler)
         X, y = np.asarray(X), np.asarray(y)
         real, synthetic, neighbours = {}, {}, {}
         for k, estimator in sampler.estimators_.items():
             of_class = X[y == k]
             spec = ImageSpec.of(of_class, getattr(estimator, "image_shape", None))
-            samples = sample_like(estimator, of_class, n_images, random_state)
-            images, synthetic[k] = (spec.to_tensor(x).mean(1).numpy() for x in (of_class, samples))
+            if samples is None:
+                fake = sample_like(estimator, of_class, n_images, random_state)
+            else:
+                fake = np.asarray(samples[k])[:n_images]
+            images, synthetic[k] = (spec.to_tensor(x).mean(1).numpy() for x in (of_class, fake))
             real[k] = images[:n_images]
             rows = pairwise_distances_argmin(
                 *(x.reshape(len(x), -1) for x in (synthetic[k], images))

@@ -69,6 +69,17 @@ def test_the_nearest_training_image_stands_beneath(phantoms):
         assert (shown(display, 0, column) != shown(display, 1, column)).any()
 
 
+def test_samples_that_were_kept_are_shown(sampler, phantoms):
+    kept = {k: phantoms.data[phantoms.target == k][::-1] for k in sampler.estimators_}
+    display = SyntheticSamplesDisplay.from_estimator(
+        sampler, phantoms.data, phantoms.target, samples=kept, n_images=3
+    )
+    np.testing.assert_array_equal(shown(display, 1, 0), shown(display, 2, 0))
+    assert display.synthetic[0].shape == (3, 16, 16)
+    with pytest.raises(ValueError, match="samples has no images of"):
+        SyntheticSamplesDisplay.from_estimator(sampler, phantoms.data, phantoms.target, samples={})
+
+
 def test_class_names_are_shown(sampler, phantoms):
     names = dict(enumerate(phantoms.target_names))
     display = SyntheticSamplesDisplay.from_estimator(
