@@ -6,8 +6,9 @@
 "imbalanced": ten images of one class against all training images of the others, each class in turn,
 five draws of ten that share no image; tested on radiographs that were not trained on. "balanced":
 the 270 training images in four folds, five times, a patient's images in one fold; "select": its
-GANs, with each way to choose among their samples. GANs are trained first and kept, and each fit is,
-so that a killed script goes on. What the samples are like: small_sets_samples.py.
+GANs, with each way to choose among their samples; "ratio": with fewer or more of them. GANs are
+trained first and kept, and each fit is, so that a killed script goes on. What the samples are like:
+small_sets_samples.py.
 """
 
 import argparse
@@ -203,43 +204,62 @@ def in_folds(args, images):
     return X, y, splits, sampler
 
 
-def controls(clf):
-    duplicates = DuplicateOversampler(sampling_strategy=grow(2), random_state=0)
-    return {"classic": clf, "duplicates": beside(duplicates, clf)}
-
-
 def compared(args, arms, X, y, splits):
-    """Print the differences to classic augmentation, and to duplicates."""
+    """The comparison of the arms; the first is the baseline."""
     comparison = compare(
         arms, X, y, cv=splits, n_jobs=args.jobs, memory=args.keep / "fits", verbose=1
     )
     comparison.to_csv(args.keep / f"{args.study}.csv")
     print(comparison.to_markdown(), flush=True)
-    print(comparison.only(list(arms)[1:]).against("duplicates").to_markdown(), flush=True)
+    return comparison
+
+
+def duplicated(factor, clf):
+    return beside(DuplicateOversampler(sampling_strategy=grow(factor), random_state=0), clf)
 
 
 def balanced(args, images):
     """What else can be added, and synthetic images before the real ones."""
     X, y, splits, sampler = in_folds(args, images)
     clf = CXRClassifier(random_state=0, device="cpu")
-    smote = SMOTE(sampling_strategy=grow(2), random_state=0)
     arms = {
-        **controls(clf),
-        "SMOTE on pixels": beside(smote, clf),
+        "classic": clf,
+        "duplicates": duplicated(2, clf),
+        "SMOTE on pixels": beside(SMOTE(sampling_strategy=grow(2), random_state=0), clf),
         "default GAN": beside(sampler, clf),
         "default GAN, before": SyntheticPretrainingClassifier(sampler, clf),
     }
-    compared(args, arms, X, y, splits)
+    comparison = compared(args, arms, X, y, splits)
+    print(comparison.only(list(arms)[1:]).against("duplicates").to_markdown())
 
 
 def select(args, images):
     """The same GANs, and four samples to choose from for each that is kept."""
     X, y, splits, sampler = in_folds(args, images)
     clf = CXRClassifier(random_state=0, device="cpu")
-    arms = {**controls(clf), "default GAN": beside(sampler, clf)}
-    for name in SELECTIONS:
-        arms[name] = beside(clone(sampler).set_params(select=name), clf)
-    compared(args, arms, X, y, splits)
+    arms = {
+        "classic": clf,
+        "duplicates": duplicated(2, clf),
+        "default GAN": beside(sampler, clf),
+        **{name: beside(clone(sampler).set_params(select=name), clf) for name in SELECTIONS},
+    }
+    comparison = compared(args, arms, X, y, splits)
+    print(comparison.only(list(arms)[1:]).against("duplicates").to_markdown())
+
+
+def ratio(args, images):
+    """The same GANs, and fewer synthetic images than real ones, or more."""
+    X, y, splits, sampler = in_folds(args, images)
+    clf = CXRClassifier(random_state=0, device="cpu")
+    arms, factors = {"classic": clf}, (1.25, 4)
+    for factor in factors:
+        grown = clone(sampler).set_params(sampling_strategy=grow(factor))
+        arms[f"duplicates x{factor}"] = duplicated(factor, clf)
+        arms[f"default GAN x{factor}"] = beside(grown, clf)
+    comparison = compared(args, arms, X, y, splits)
+    for factor in factors:
+        control, arm = f"duplicates x{factor}", f"default GAN x{factor}"
+        print(comparison.only([control, arm]).against(control).to_markdown())
 
 
 def main(studies, description):
@@ -276,5 +296,5 @@ if __name__ == "__main__":
     # Workers and caches know functions by their module, which here would be "__main__".
     import small_sets as this
 
-    studies = {"imbalanced": this.imbalanced, "balanced": this.balanced, "select": this.select}
-    this.main(studies, __doc__)
+    studies = (this.imbalanced, this.balanced, this.select, this.ratio)
+    this.main({study.__name__: study for study in studies}, __doc__)
