@@ -117,12 +117,11 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
     history_ : pandas.DataFrame
         A row an epoch, each value a mean over its steps: ``epoch``; ``loss_d``, the sum of the real
         and the synthetic batch's binary cross-entropies; ``loss_g``, with the term of
-        `mode_seeking`; ``d_x``, the discriminator's
-        mean output on real images; ``d_g_z1`` and ``d_g_z2``, that on the same synthetic images
-        before and after the discriminator's update; ``seconds`` of training. Epochs that were
-        monitored also have ``kernel_distance`` and ``frechet_distance`` between as many samples as
-        training images (256 at most) and those, and ``inception_score`` where the features have a
-        classifier.
+        `mode_seeking`; ``d_x``, the discriminator's mean output on real images; ``d_g_z1`` and
+        ``d_g_z2``, that on the same synthetic images before and after the discriminator's update;
+        ``seconds`` of training. Epochs that were monitored also have ``kernel_distance`` and
+        ``frechet_distance`` between as many samples as training images (256 at most) and those, and
+        ``inception_score`` where the features have a classifier.
     monitor_ : dict or None
         What belongs beside the monitored figures: ``extractor``, ``layer``, ``d``, ``n_real``,
         ``n_fake``, and ``floor``, the distances between random halves of the training images.
