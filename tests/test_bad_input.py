@@ -336,14 +336,15 @@ def test_two_hundred_fits_do_not_grow_memory():
 
     tracemalloc.start()
     try:
-        for _ in range(5):
+        # What Python, PyTorch and scikit-learn keep of any fit fills up over the first dozens.
+        for _ in range(100):
             fit()
         n_objects, n_bytes = held()
-        for _ in range(200):
+        for _ in range(100):
             fit()
         n_objects_then, n_bytes_then = held()
     finally:
         tracemalloc.stop()
     assert n_objects_then <= n_objects
-    # They still do a little; the smallest array of a fit would be as much.
-    assert n_bytes_then - n_bytes < 200 * 512
+    # The smallest array of a fit would be as much.
+    assert n_bytes_then - n_bytes < 100 * 512

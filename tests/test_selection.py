@@ -120,7 +120,9 @@ def test_the_diverse_cover_more_than_the_first():
 def test_samplers_keep_what_is_selected(tiny_gan, phantoms, select, monkeypatch):
     monkeypatch.setattr(
         "skcxr.resampling.fitted_classifier",
-        lambda X, y, seed, **params: CXRClassifier(max_epochs=2, **params).fit(X, y),
+        lambda X, y, seed, **params: CXRClassifier(max_epochs=2, random_state=seed, **params).fit(
+            X, y
+        ),
     )
     # Long enough for samples that differ.
     tiny_gan.set_params(max_epochs=20, lr=2e-3)
