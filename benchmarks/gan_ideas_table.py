@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from gan_ideas import CLASSES
 from scipy.spatial.distance import cdist
 
 from skcxr.datasets import load_image_folder
@@ -139,16 +140,16 @@ def main():
 
 
 def wide(mean):
-    """One row an idea: its figures of all classes, the nearest to unseen images first.
+    """One row an idea: its figures in the order of CLASSES, the nearest to unseen images first.
 
     Ideas are ordered by the geometric mean of their kernel distances, since these differ among
     classes by a factor of ten.
     """
-    distances = mean["kernel distance"].unstack("class")
-    order = np.log(distances.clip(lower=0.01)).mean(axis=1).sort_values().index
+    by_class = mean.unstack("class").reindex(columns=CLASSES, level="class")
+    order = np.log(by_class["kernel distance"].clip(lower=0.01)).mean(axis=1).sort_values().index
     columns = {
-        figure: mean[figure].unstack("class").apply(_in_one_cell, axis=1)
-        for figure in ("kernel distance", "Frechet distance", "coverage")
+        figure: by_class[figure].apply(_in_one_cell, axis=1)
+        for figure in ("kernel distance", "Frechet distance", "coverage", "nearer")
     }
     return pd.DataFrame(columns | {"CPU s": mean["CPU s"].groupby("idea").mean()}).loc[order]
 

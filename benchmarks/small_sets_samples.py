@@ -46,12 +46,24 @@ def audited(args, images):
                 report = audit(samples[labels == k], real, held_out, random_state=0)
                 share = report.table[report.table["statistic"] == SHARE]
                 shares = share.set_index("space")["value"].to_dict()
-                rows.append({"arm": arm, "class": k, "verdict": report.verdict} | shares)
+                row = {"arm": arm, "class": k, "fold": fold, "verdict": report.verdict}
+                rows.append(row | shares)
     table = pd.DataFrame(rows)
     table.to_csv(args.keep / "audit.csv", index=False)
     by_class = table.groupby(["arm", "class"], sort=False)[list(shares)]
     print(by_class.agg(["mean", "sem", "min", "max"]).round(2).to_string())
-    print(pd.crosstab([table["arm"], table["class"]], table["verdict"]), flush=True)
+    print(pd.crosstab([table["arm"], table["class"]], table["verdict"]))
+    print(over_classes(table, list(shares)).round(2).to_string(), flush=True)
+
+
+def over_classes(table, spaces):
+    """Shares of all classes alike, and what they are above those of unseen images, over folds."""
+    means = table.groupby(["arm", "fold"])[spaces].mean()
+    above = means - means.loc["unseen images"].reindex(means.index, level="fold")
+    parts = {"share": means, "above unseen images": above}
+    return pd.concat(
+        {name: part.groupby("arm").agg(["mean", "sem"]) for name, part in parts.items()}, axis=1
+    )
 
 
 def unseen_like(labels, X, y, groups, train, seed):

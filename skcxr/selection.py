@@ -154,9 +154,8 @@ def distinct(candidates, n):
     # Copies, which would make any nearness seem usual, differ by rounding alone.
     within[within <= 1e-3 * np.median(within)] = np.inf
     nearest = within.min(axis=1)
-    least = (
-        np.quantile(nearest[np.isfinite(nearest)], 0.05) if np.isfinite(nearest).any() else np.inf
-    )
+    nearest = nearest[np.isfinite(nearest)]
+    least = np.quantile(nearest, 0.05) if len(nearest) else np.inf
     # How far each is from all that it must not repeat: real images, and samples kept before it.
     distance = cdist(of_samples, of_real).min(axis=1)
     between = cdist(of_samples, of_samples)
