@@ -26,35 +26,38 @@ from skcxr.images import ImageSpec, TrainingImages
 BATCH = 32
 
 
-def common_generator():
+def common_generator(width=64):
+    w = [width, 2 * width, 4 * width, 8 * width]
     return nn.Sequential(
-        *(nn.ConvTranspose2d(100, 512, 4, 1, 0, bias=False), nn.BatchNorm2d(512), nn.ReLU(True)),
-        *(nn.ConvTranspose2d(512, 256, 4, 2, 1, bias=False), nn.BatchNorm2d(256), nn.ReLU(True)),
-        *(nn.ConvTranspose2d(256, 128, 4, 2, 1, bias=False), nn.BatchNorm2d(128), nn.ReLU(True)),
-        *(nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False), nn.BatchNorm2d(64), nn.ReLU(True)),
-        *(nn.ConvTranspose2d(64, 1, 4, 2, 1, bias=False), nn.Tanh()),
+        *(nn.ConvTranspose2d(100, w[3], 4, 1, 0, bias=False), nn.BatchNorm2d(w[3]), nn.ReLU(True)),
+        *(nn.ConvTranspose2d(w[3], w[2], 4, 2, 1, bias=False), nn.BatchNorm2d(w[2]), nn.ReLU(True)),
+        *(nn.ConvTranspose2d(w[2], w[1], 4, 2, 1, bias=False), nn.BatchNorm2d(w[1]), nn.ReLU(True)),
+        *(nn.ConvTranspose2d(w[1], w[0], 4, 2, 1, bias=False), nn.BatchNorm2d(w[0]), nn.ReLU(True)),
+        *(nn.ConvTranspose2d(w[0], 1, 4, 2, 1, bias=False), nn.Tanh()),
     )
 
 
-def common_discriminator():
+def common_discriminator(width=64):
+    w = [width, 2 * width, 4 * width, 8 * width]
     leak = {"negative_slope": 0.2, "inplace": True}
     return nn.Sequential(
-        *(nn.Conv2d(1, 64, 4, 2, 1, bias=False), nn.LeakyReLU(**leak), nn.Dropout(0.5)),
-        *(nn.Conv2d(64, 128, 4, 2, 1, bias=False), nn.BatchNorm2d(128), nn.LeakyReLU(**leak)),
-        *(nn.Conv2d(128, 256, 4, 2, 1, bias=False), nn.BatchNorm2d(256), nn.LeakyReLU(**leak)),
+        *(nn.Conv2d(1, w[0], 4, 2, 1, bias=False), nn.LeakyReLU(**leak), nn.Dropout(0.5)),
+        *(nn.Conv2d(w[0], w[1], 4, 2, 1, bias=False), nn.BatchNorm2d(w[1]), nn.LeakyReLU(**leak)),
+        *(nn.Conv2d(w[1], w[2], 4, 2, 1, bias=False), nn.BatchNorm2d(w[2]), nn.LeakyReLU(**leak)),
         nn.Dropout(0.5),
-        *(nn.Conv2d(256, 512, 4, 2, 1, bias=False), nn.BatchNorm2d(512), nn.Dropout(0.5)),
+        *(nn.Conv2d(w[2], w[3], 4, 2, 1, bias=False), nn.BatchNorm2d(w[3]), nn.Dropout(0.5)),
         nn.LeakyReLU(**leak),
-        *(nn.Conv2d(512, 1, 4, 1, 0, bias=False), nn.Sigmoid()),
+        *(nn.Conv2d(w[3], 1, 4, 1, 0, bias=False), nn.Sigmoid()),
     )
 
 
 class CommonWay:
     """Tables 1 and 2 as tutorials train them: NCHW, float32, and a look at each loss."""
 
-    def __init__(self, X, device):
+    def __init__(self, X, device, width=64):
         self.images = torch.from_numpy(X).float().view(-1, 1, 64, 64).to(device) / 127.5 - 1
-        self.G, self.D = common_generator().to(device), common_discriminator().to(device)
+        self.G = common_generator(width).to(device)
+        self.D = common_discriminator(width).to(device)
         for layer in [*self.G, *self.D]:
             if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.normal_(layer.weight, 0.0, 0.02)
@@ -82,15 +85,17 @@ class CommonWay:
         return (loss_real + loss_fake).item(), loss_g.item(), output.mean().item()
 
 
-def skcxrs_way(X, device, precision, graph=True):
-    """A function that does one step."""
+def build_skcxr_step(X, device, precision, width=64, *, graph=True, gan=None):
+    """Return a function that does one step of `gan`; None is the paper's, without augmentation."""
     images = TrainingImages(X, ImageSpec.of(X), 64, device)
-    training = GANTraining(DCGAN.paper(augment=None), images, 0, precision)
+    gan = gan or DCGAN.paper(augment=None)
+    training = GANTraining(gan.set_params(base_width=width), images, 0, precision)
     run = training.run_step if graph else training.step
     return lambda: run(training.rows.draw())
 
 
-def seconds_a_step(step, n_steps, device):
+def time_step(step, n_steps, device):
+    """Return the seconds of a step, a mean over `n_steps`."""
     wait(device)
     start = time.perf_counter()
     for _ in range(n_steps):
@@ -104,8 +109,8 @@ def wait(device):
         torch.cuda.synchronize(device)
 
 
-def together(steps, n_steps, device):
-    """Seconds of a step of each of several trainings at once, a thread and a stream each."""
+def time_side_by_side(steps, n_steps, device):
+    """Return the seconds of a step of several trainings at once, a thread and a stream each."""
 
     def train(step):
         with own_stream(device):
@@ -120,26 +125,29 @@ def together(steps, n_steps, device):
     return (time.perf_counter() - start) / n_steps
 
 
-def flop_of_a_step():
-    """Multiplications and additions of one image's passes through both networks, times the batch.
+def count_step_flop(width=64):
+    """Count the multiplications and additions of a step, a batch through both networks.
 
     Forward: G once, D three times. Backward: two products a layer for G, and for D on its two
     batches, but one for D in G's step, whose weights are frozen, and for the first layers' input.
     """
+    channels = (1, width, 2 * width, 4 * width, 8 * width)
     shared = sum(
         narrow * wide * 16 * side**2
-        for narrow, wide, side in ((1, 64, 32), (64, 128, 16), (128, 256, 8), (256, 512, 4))
+        for narrow, wide, side in zip(channels, channels[1:], (32, 16, 8, 4), strict=False)
     )
-    first_g, first_d = 100 * 512 * 16, 64 * 16 * 32 * 32
-    g, d = shared + first_g, shared + 512 * 16
+    first_g = 100 * 8 * width * 16
+    first_d = width * 16 * 32 * 32
+    g = shared + first_g
+    d = shared + 8 * width * 16
     passes = g + 2 * g - first_g + 3 * d + 2 * (2 * d - first_d) + d
     return 2 * BATCH * passes
 
 
-def peak(dtype, device, n=2048):
-    """FLOP/s of a matrix product."""
+def measure_matrix_peak(dtype, device, n=2048):
+    """Return the FLOP/s of a matrix product."""
     a = torch.randn(n, n, device=device).to(dtype)
-    return 2 * n**3 / min(seconds_a_step(lambda: a @ a, 2, device) for _ in range(3))
+    return 2 * n**3 / min(time_step(lambda: a @ a, 2, device) for _ in range(3))
 
 
 def main():
@@ -149,33 +157,41 @@ def main():
     parser.add_argument("--steps", type=int, default=2, help="in a round")
     parser.add_argument("--classes", type=int, default=0, help="CUDA: trainings side by side")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--width", type=int, default=64)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     device = torch.device(args.device)
     X = make_chest_phantoms(70, random_state=0).images
     ways = {
-        "the common way": (CommonWay(X, device).step, torch.float32),
-        "skcxr, float32": (skcxrs_way(X, device, "float32"), torch.float32),
-        "skcxr, bfloat16": (skcxrs_way(X, device, "bfloat16"), torch.bfloat16),
+        "the common way": (CommonWay(X, device, args.width).step, torch.float32),
+        "skcxr, float32": (build_skcxr_step(X, device, "float32", args.width), torch.float32),
+        "skcxr, bfloat16": (build_skcxr_step(X, device, "bfloat16", args.width), torch.bfloat16),
     }
     if device.type == "cuda":
-        one_by_one = skcxrs_way(X, device, "bfloat16", graph=False)
+        one_by_one = build_skcxr_step(X, device, "bfloat16", args.width, graph=False)
         ways["skcxr, bfloat16, no graph"] = one_by_one, torch.bfloat16
     for step, _ in ways.values():
         with own_stream(device):
-            seconds_a_step(step, 6, device)
+            time_step(step, 6, device)
     rows = {name: [] for name in ways}
     for _ in range(args.rounds):
-        peaks = {dtype: peak(dtype, device) for dtype in (torch.float32, torch.bfloat16)}
+        peaks = {
+            dtype: measure_matrix_peak(dtype, device) for dtype in (torch.float32, torch.bfloat16)
+        }
         for name, (step, dtype) in ways.items():
             with own_stream(device):
-                seconds = seconds_a_step(step, args.steps, device)
-            rows[name].append((seconds, flop_of_a_step() / seconds / peaks[dtype], peaks[dtype]))
+                seconds = time_step(step, args.steps, device)
+            rows[name].append(
+                (seconds, count_step_flop(args.width) / seconds / peaks[dtype], peaks[dtype])
+            )
     common = np.array(rows["the common way"])[:, 0]
     where = (
         torch.cuda.get_device_name(device) if device.type == "cuda" else f"{args.threads} threads"
     )
-    print(f"PyTorch {torch.__version__}, {where}; {flop_of_a_step() / 1e9:.1f} GFLOP a step")
+    print(
+        f"PyTorch {torch.__version__}, {where}, "
+        f"{count_step_flop(args.width) / 1e9:.1f} GFLOP per step"
+    )
     table = {
         name: {
             "ms, least": 1e3 * min(seconds),
@@ -188,9 +204,9 @@ def main():
     }
     print(pd.DataFrame.from_dict(table, orient="index").round(2).to_markdown())
     if args.classes:
-        steps = [skcxrs_way(X, device, "bfloat16") for _ in range(args.classes)]
-        together(steps, 6, device)
-        seconds = [together(steps, args.steps, device) for _ in range(args.rounds)]
+        steps = [build_skcxr_step(X, device, "bfloat16", args.width) for _ in range(args.classes)]
+        time_side_by_side(steps, 6, device)
+        seconds = [time_side_by_side(steps, args.steps, device) for _ in range(args.rounds)]
         best = np.median(seconds)
         print(f"{args.classes} classes side by side: {1e3 * best:.2f} ms for a step of each")
         print(f"the paper's 6,800 steps of each: {6800 * best:.1f} s")

@@ -60,7 +60,43 @@ class Affine:
             ],
             dim=-1,
         )
+        if x.device.type == "cuda" and x.requires_grad:
+            return _RepeatableSample.apply(x, grid)
         return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+
+class _RepeatableSample(torch.autograd.Function):
+    """Bilinear grid_sample at border padding, with a gradient that is the same in each run.
+
+    PyTorch's CUDA kernel adds floats to a pixel in the order in which threads arrive. Here the
+    gradient is summed in integers, whose sum does not depend on the order.
+    """
+
+    @staticmethod
+    def forward(ctx, x, grid):
+        ctx.save_for_backward(grid)
+        ctx.shape = x.shape
+        return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (grid,) = ctx.saved_tensors
+        n, c, h, w = ctx.shape
+        # Positions in pixels, clipped as padding_mode="border" clips them.
+        x = (((grid[..., 0] + 1) * w - 1) / 2).clamp(0, w - 1)[:, None]
+        y = (((grid[..., 1] + 1) * h - 1) / 2).clamp(0, h - 1)[:, None]
+        # The four neighbours of each position, and its share in each of them.
+        column = torch.cat([x.floor(), x.floor() + 1] * 2, dim=1)
+        row = torch.cat([y.floor()] * 2 + [y.floor() + 1] * 2, dim=1)
+        share = (1 - (x - column).abs()) * (1 - (y - row).abs())
+        pixel = (row.clamp(max=h - 1) * w + column.clamp(max=w - 1)).long()
+        terms = gradient[:, :, None] * share[:, None]
+        # In units of the largest gradient over 2^40, sums of up to 2^22 terms fit 63 bits.
+        unit = gradient.abs().amax().clamp(min=1e-20) / 2**40
+        total = torch.zeros(n, c, h * w, dtype=torch.int64, device=gradient.device)
+        index = pixel.flatten(1)[:, None].expand(n, c, -1)
+        total.scatter_add_(2, index, (terms / unit).long().flatten(2))
+        return (total * unit).to(gradient.dtype).view(n, c, h, w), None
 
 
 def _centres(size, like):

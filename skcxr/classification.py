@@ -18,7 +18,7 @@ from skcxr.images import ImageSpec, TrainingImages, check_one_size
 from skcxr.labels import validate_labelled
 from skcxr.networks import CXRNet, forward_in_batches
 from skcxr.notebook import Documented, EpochHistory
-from skcxr.parallel import one_fit, resolve_device
+from skcxr.parallel import one_fit, repeatable_convolutions, resolve_device
 from skcxr.persistence import Persistent, broken
 from skcxr.precision import PRECISIONS, autocast, resolve_precision
 from skcxr.training import (
@@ -261,7 +261,7 @@ class CXRClassifier(
         labels = torch.as_tensor(targets, dtype=torch.int64, device=device)
         # Of other modules it is not known whether they can do with bfloat16.
         can_choose = self.precision != "auto" or net.module is CXRNet
-        with one_fit():
+        with one_fit(), repeatable_convolutions(device):
             precision = resolve_precision(self.precision, device) if can_choose else "float32"
             with seeded(seed, device), autocast(device, precision):
                 net.initialize()

@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 # Up to this side, oneDNN's bfloat16 gradients of kernels leave half of the peak unused.
 DEEP_SIDE = 16
+# Channels of an image: kernels of oneDNN and cuDNN for so few take several times the time.
+FEW = 3
 
 
 def convolve(layer, x):
@@ -28,10 +30,11 @@ def convolve(layer, x):
     transposed = isinstance(layer, nn.ConvTranspose2d)
     if layer.stride == (1, 1):
         return (_from_pixel if transposed else _to_pixel)(x, layer.weight)
-    if x.device.type != "cpu":
+    device = x.device.type
+    if device != "cpu" and layer.weight.shape[1] > FEW:
         return layer(x)
-    autocast = torch.is_autocast_enabled("cpu")
-    dtype = torch.get_autocast_dtype("cpu") if autocast else layer.weight.dtype
+    autocast = torch.is_autocast_enabled(device)
+    dtype = torch.get_autocast_dtype(device) if autocast else layer.weight.dtype
     return _Strided.apply(x, layer.weight, dtype, transposed)
 
 
@@ -79,7 +82,7 @@ def _down(large, weight):
 
 
 def _up(small, weight):
-    if weight.shape[1] > 3:
+    if weight.shape[1] > FEW:
         return F.conv_transpose2d(small, weight, stride=2, padding=1)
     # Each pixel of `small` makes a patch of 4x4, and neighbours' patches overlap by one half. Few
     # channels stand first, so that what is added has long rows.
@@ -96,7 +99,9 @@ def _up(small, weight):
 
 def _kernel_gradient(small, large):
     """Gradient of the kernel between `small` (n, c, h, w) and `large` (n, k, 2h, 2w)."""
-    if small.dtype != torch.bfloat16 or large.shape[3] > DEEP_SIDE:
+    is_deep = small.dtype == torch.bfloat16 and large.shape[3] <= DEEP_SIDE
+    on_cpu = small.device.type == "cpu"
+    if large.shape[1] > FEW and not (on_cpu and is_deep):
         shape = (small.shape[1], large.shape[1], 4, 4)
         return torch.nn.grad.conv2d_weight(large, shape, small, stride=2, padding=1)
     # The 4x4 patches that the kernel is laid on, a row each: (n * h * w, 4 * 4 * k).

@@ -8,8 +8,15 @@ import torch
 
 # PyTorch's documentation asks for a few steps before a capture: libraries choose their kernels.
 WARM_UP = 3
-# A capture begins by waiting for the whole device, which nobody may do while another goes on.
-_CAPTURING = threading.Lock()
+# PyTorch has one thread per device for all backward passes. Capturing one training's step there
+# while it runs another's ended in a segmentation fault. A capture also begins by waiting for the
+# device, which is not allowed during another one.
+_BACKWARD = threading.Lock()
+# PyTorch has 32 streams a device; one that a finished training leaves is free at once.
+N_STREAMS = 24
+_STREAMS_LEFT = threading.BoundedSemaphore(N_STREAMS)
+_STREAMS_TAKEN = set()
+_TAKING = threading.Lock()
 
 
 class GraphedStep:
@@ -40,27 +47,39 @@ class GraphedStep:
         self.graph = None
 
     def __call__(self, rows):
-        """What `step` returns; it is overwritten by the next call."""
-        self.n_calls += 1
-        if self.n_calls == WARM_UP + 1:
-            self.graph = self._capture(rows)
+        """Return what `step` returns; the next call overwrites it."""
         if self.graph is None:
-            return self.step(rows)
+            with _BACKWARD:
+                self.n_calls += 1
+                if self.n_calls == WARM_UP + 1:
+                    self.graph = self._capture(rows)
+                if self.graph is None:
+                    return self.step(rows)
         self.rows.copy_(rows)
         self.graph.replay()
         return self.result
 
     def _capture(self, rows):
-        """The graph of a step, or None."""
-        self.rows, state = rows.clone(), self.generator.get_state()
+        """Return the graph of a step, or None if the step cannot be captured."""
+        self.rows = rows.clone()
+        # A capture that fails leaves its generator unusable: only this copy can replace it.
+        generator_before = self.generator.clone_state()
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(self.generator)
+        # Captured on this training's own stream: PyTorch's default for captures is one of the
+        # pooled streams, and another training may be running on it.
+        stream = torch.cuda.current_stream()
+        options = {"stream": stream, "capture_error_mode": "thread_local"}
         try:
-            # Others may use the device meanwhile: trainings in other threads do.
-            with _CAPTURING, torch.cuda.graph(graph, capture_error_mode="thread_local"):
+            # Backward runs in this thread: the one that PyTorch has for the device may be running
+            # that of a classifier.
+            with (
+                torch.autograd.set_multithreading_enabled(False),
+                torch.cuda.graph(graph, **options),
+            ):
                 self.result = self.step(self.rows)
         except RuntimeError as error:
-            self.generator.set_state(state)
+            self.generator.graphsafe_set_state(generator_before)
             warnings.warn(
                 "The training step can not be one CUDA graph, and is slower without. An augment= "
                 f"of your own must not wait for the device. {str(error).splitlines()[0]}",
@@ -72,12 +91,30 @@ class GraphedStep:
 
 @contextmanager
 def own_stream(device):
-    """On CUDA, a stream of its own for what is inside: trainings in threads run side by side."""
+    """On CUDA, run the block on a stream that no other training uses.
+
+    Trainings in threads then run side by side. More than `N_STREAMS` of them wait for one another.
+    """
     if device.type != "cuda":
         yield
         return
-    callers, stream = torch.cuda.current_stream(device), torch.cuda.Stream(device)
-    stream.wait_stream(callers)
-    with torch.cuda.stream(stream):
-        yield
-    callers.wait_stream(stream)
+    callers = torch.cuda.current_stream(device)
+    with _STREAMS_LEFT:
+        stream = _take_stream(device)
+        try:
+            stream.wait_stream(callers)
+            with torch.cuda.stream(stream):
+                yield
+            callers.wait_stream(stream)
+        finally:
+            _STREAMS_TAKEN.discard(stream.cuda_stream)
+
+
+def _take_stream(device):
+    """Return a stream that is not taken. PyTorch hands out its pool in turn, used or not."""
+    with _TAKING:
+        stream = torch.cuda.Stream(device)
+        while stream.cuda_stream in _STREAMS_TAKEN:
+            stream = torch.cuda.Stream(device)
+        _STREAMS_TAKEN.add(stream.cuda_stream)
+        return stream

@@ -21,7 +21,7 @@ from skcxr.gan_weights import NO_DISCRIMINATOR, SHAPING_PARAMETERS, GANWeights
 from skcxr.images import ImageSpec, TrainingImages, check_one_size, crop_from_square, pad_to_square
 from skcxr.networks import IMAGE_SIZES, Discriminator, forward_in_batches
 from skcxr.notebook import Documented, EpochHistory
-from skcxr.parallel import one_fit, resolve_device
+from skcxr.parallel import one_fit, repeatable_convolutions, resolve_device
 from skcxr.persistence import Persistent, network_state
 from skcxr.precision import PRECISIONS, resolve_precision
 
@@ -322,7 +322,7 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
             # the check on a busy one, would choose the other. The check too takes a number of
             # threads of its own, and puts it back.
             precision = saved["precision"] if saved else resolve_precision(self.precision, device)
-            with own_stream(device):
+            with own_stream(device), repeatable_convolutions(device):
                 training = GANTraining(self, images, seed, precision, start, labels)
                 fitted = self._train(training, checkpoint, saved, measure)
         # Set together and last: networks and spec belong together, also after a fit that failed.

@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skcxr.convolutions import convolve
+from skcxr.parallel import repeatable_convolutions
 
 LEAK = 0.2
 IMAGE_SIZES = (16, 32, 64, 128, 256)
@@ -48,6 +49,9 @@ class Dropout(nn.Module):
         keep = 256 - min(round(256 * self.p), 255)
         if not self.training or keep == 256:
             return x
+        if x.device.type != "cpu":
+            mask = torch.empty_like(x).bernoulli_(keep / 256, generator=generator)
+            return x * mask.mul_(256 / keep)
         bits = _random_bits(-(-x.numel() // 64), keep, generator, x.device)
         # Each of the 256 bytes stands for the factors of eight elements.
         byte, bit = (torch.arange(n, dtype=torch.uint8, device=x.device) for n in (256, 8))
@@ -352,4 +356,6 @@ def forward_in_batches(network, batch_of, n, *, batch_size, device, forward=None
     for rows in gen_batches(n, batch_size):
         batch = batch_of(rows)
         padding = (0, 0) * (batch.ndim - 1) + (0, batch_size - len(batch))
-        yield rows, forward(network, F.pad(batch, padding).to(device))[: len(batch)].cpu()
+        with repeatable_convolutions(device):
+            outputs = forward(network, F.pad(batch, padding).to(device))[: len(batch)].cpu()
+        yield rows, outputs

@@ -18,6 +18,8 @@ _this_fit = threading.local()
 _lock = threading.Lock()
 _n_going_on = 0
 _threads_before = None
+_n_repeatable = 0
+_deterministic_before = None
 
 
 def as_they_come(return_as):
@@ -111,6 +113,36 @@ def one_fit(n_threads=None, position=0):
         with _lock:
             _n_going_on -= 1
             torch.set_num_threads(_threads_before)
+
+
+@contextmanager
+def repeatable_convolutions(device):
+    """On CUDA, let cuDNN take only algorithms that give the same bits in each run.
+
+    The switch belongs to the whole process: of several fits, the first one sets it and the last one
+    puts back what the first has found.
+
+    Parameters
+    ----------
+    device : torch.device
+    """
+    global _n_repeatable, _deterministic_before
+    if device.type != "cuda":
+        yield
+        return
+    cudnn = torch.backends.cudnn
+    with _lock:
+        if _n_repeatable == 0:
+            _deterministic_before = cudnn.deterministic
+            cudnn.deterministic = True
+        _n_repeatable += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _n_repeatable -= 1
+            if _n_repeatable == 0:
+                cudnn.deterministic = _deterministic_before
 
 
 def worker_number():

@@ -61,6 +61,8 @@ def bfloat16_pays(device):
 
 @functools.lru_cache
 def _check(device):
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
     n_threads = torch.get_num_threads()
     try:
         # The time of one thread is the same whatever else the machine does, and so is the answer.

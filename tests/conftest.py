@@ -19,6 +19,12 @@ from tests.report_run import report_of_phantoms
 torch.set_num_threads(1)
 
 
+def pytest_runtest_setup(item):
+    """Skip tests marked `cuda` where there is no such GPU."""
+    if item.get_closest_marker("cuda") and not torch.cuda.is_available():
+        pytest.skip("needs a GPU with CUDA")
+
+
 @pytest.fixture(scope="session")
 def phantoms():
     """48 phantoms of 16x16 in four classes."""

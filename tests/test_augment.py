@@ -1,7 +1,8 @@
 import pytest
 import torch
+from torch.nn.functional import grid_sample
 
-from skcxr.augment import Affine, resolve_augment
+from skcxr.augment import Affine, _RepeatableSample, resolve_augment
 
 x = torch.rand(16, 1, 32, 32, generator=torch.Generator().manual_seed(0))
 
@@ -66,3 +67,18 @@ def test_what_the_parameter_augment_stands_for():
     assert resolve_augment("classic") == Affine()
     assert resolve_augment(Affine(3)) == Affine(3)
     assert resolve_augment(None)(x, None) is x
+
+
+@pytest.mark.parametrize("shape", [(4, 1, 16, 16), (3, 3, 9, 5), (2, 1, 1, 1), (2, 2, 1, 7)])
+def test_the_repeatable_gradient_is_that_of_grid_sample(shape):
+    rng = torch.Generator().manual_seed(0)
+    images = torch.randn(shape, generator=rng, dtype=torch.float64, requires_grad=True)
+    # Positions also from beyond the border, which repeats.
+    grid = torch.rand(shape[0], *shape[2:], 2, generator=rng, dtype=torch.float64) * 2.6 - 1.3
+    plain = grid_sample(images, grid, padding_mode="border", align_corners=False)
+    repeatable = _RepeatableSample.apply(images, grid)
+    assert torch.equal(plain, repeatable)
+    of_result = torch.randn(plain.shape, generator=rng, dtype=torch.float64)
+    (expected,) = torch.autograd.grad(plain, images, of_result)
+    (found,) = torch.autograd.grad(repeatable, images, of_result)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)

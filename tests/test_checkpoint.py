@@ -18,7 +18,7 @@ from sklearn.model_selection import cross_val_predict
 from skcxr import DCGAN, ConditionalDCGANOversampler, DCGANOversampler
 from skcxr.augment import Affine
 from skcxr.checkpoint import fingerprint, head_of
-from skcxr.gan_training import GANTraining
+from skcxr.gan_training import GANTraining, ShuffledRows
 from skcxr.over_sampling import grow
 from tests.conftest import full_disk
 
@@ -54,16 +54,17 @@ def assert_same_training(gan, other):
 
 def stopped_in(gan, X, epoch, monkeypatch, error=KeyboardInterrupt):
     """Fit until `error` strikes in the middle of an epoch."""
-    count, step = [0], GANTraining.step
+    count, draw = [0], ShuffledRows.draw
 
-    def breaking(self, rows):
+    def breaking(self):
         count[0] += 1
         if count[0] == (epoch - 1) * gan.steps_per_epoch + 2:
             raise error
-        return step(self, rows)
+        return draw(self)
 
+    # Each step draws its rows, also where a CUDA graph does the rest.
     with monkeypatch.context() as patch:
-        patch.setattr(GANTraining, "step", breaking)
+        patch.setattr(ShuffledRows, "draw", breaking)
         with pytest.raises(error):
             gan.fit(X)
 
@@ -457,11 +458,12 @@ def test_one_file_for_several_classes_is_refused(gan, phantoms):
         sampler.fit_resample(phantoms.data, phantoms.target)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_a_training_on_a_gpu_goes_on_there(gan, phantoms, monkeypatch):
+@pytest.mark.cuda
+def test_a_training_on_a_gpu_resumes_there(gan, phantoms, monkeypatch):
     gan.set_params(device="cuda")
+    uninterrupted = clone(gan).set_params(checkpoint=None).fit(phantoms.data)
     stopped_in(gan, phantoms.data, 4, monkeypatch)
-    assert len(clone(gan).fit(phantoms.data).history_) == 6
+    assert_same_training(clone(gan).fit(phantoms.data), uninterrupted)
     with pytest.raises(ValueError, match="device was 'cuda' and is 'cpu'"):
         clone(gan).set_params(device="cpu").fit(phantoms.data)
 

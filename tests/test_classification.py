@@ -312,7 +312,7 @@ def test_inside_a_pipeline_of_imbalanced_learn(tiny_clf, phantoms):
     assert (pipe.classes_ == [0, 1, 2, 3]).all()
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 def test_cuda_leaves_nothing_of_itself_behind(tiny_clf, phantoms):
     clf = tiny_clf.set_params(device="cuda").fit(phantoms.data, phantoms.target)
     assert all(p.device.type == "cpu" for p in clf.net_.module_.parameters())
@@ -391,3 +391,13 @@ def test_warm_start_refuses_other_classes_and_modules(phantoms):
 def test_what_is_no_callback_is_refused(tiny_clf, phantoms, callbacks):
     with pytest.raises(TypeError, match=r"callbacks holds .*, which is no callback of skorch"):
         tiny_clf.set_params(callbacks=callbacks).fit(phantoms.data, phantoms.target)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_cuda_repeats_a_training_bit_for_bit(tiny_clf, phantoms, precision):
+    clf = tiny_clf.set_params(device="cuda", precision=precision)
+    first, second = (
+        clf.fit(phantoms.data, phantoms.target).net_.module_.state_dict() for _ in range(2)
+    )
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []

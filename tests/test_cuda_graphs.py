@@ -1,10 +1,13 @@
+import itertools
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from skcxr import DCGAN, cuda_graphs
+from skcxr import DCGAN, DCGANOversampler, cuda_graphs
 from skcxr.cuda_graphs import WARM_UP, GraphedStep, own_stream
+from skcxr.over_sampling import grow
 
 
 class Graph:
@@ -17,12 +20,20 @@ class Graph:
         self.run()
 
 
+class CudaGenerator(torch.Generator):
+    """A generator of the CPU that can be put in another's place, as those of CUDA can."""
+
+    def graphsafe_set_state(self, other):
+        self.set_state(other.get_state())
+
+
 @pytest.fixture
 def capture(monkeypatch):
     """Stands in for CUDA's capture, which records the work in its context and does none of it."""
 
     @contextmanager
-    def recording(graph, capture_error_mode):
+    def recording(graph, stream, capture_error_mode):
+        assert stream == "own stream"
         assert capture_error_mode == "thread_local"
         recording.is_on, recording.graph = True, graph
         try:
@@ -33,13 +44,14 @@ def capture(monkeypatch):
     recording.is_on = False
     monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
     monkeypatch.setattr(torch.cuda, "graph", recording)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: "own stream")
     return recording
 
 
 def steps_of(capture, error=None):
     """A step that adds its rows to a total, in place, as kernels do."""
     total, result = torch.zeros(()), torch.zeros(())
-    generator = torch.Generator().manual_seed(0)
+    generator = CudaGenerator().manual_seed(0)
 
     def step(rows):
         def work():
@@ -99,10 +111,7 @@ def test_a_capture_fails_with_its_own_errors(capture):
         step(torch.tensor([1]))
 
 
-cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU with CUDA")
-
-
-@cuda
+@pytest.mark.cuda
 def test_a_graph_trains_to_the_weights_of_single_steps(phantoms, monkeypatch):
     params = {"image_size": 16, "base_width": 8, "precision": "float32", "random_state": 0}
     gan = DCGAN(**params, max_epochs=1, steps_per_epoch=12, batch_size=8, device="cuda")
@@ -113,7 +122,7 @@ def test_a_graph_trains_to_the_weights_of_single_steps(phantoms, monkeypatch):
         assert graphed[name][0] == pytest.approx(plain[name][0], rel=1e-3)
 
 
-@cuda
+@pytest.mark.cuda
 def test_an_augmentation_that_waits_for_the_device_is_still_trained_with(phantoms):
     def waiting(x, generator):
         return x * float(x.mean() > -2)
@@ -123,3 +132,35 @@ def test_an_augmentation_that_waits_for_the_device_is_still_trained_with(phantom
     with pytest.warns(UserWarning, match="can not be one CUDA graph"):
         gan.fit(phantoms.data)
     assert len(gan.history_) == 1
+
+
+def fake_stream(number):
+    """Return a stand-in for a stream of PyTorch's pool of three."""
+    stream = SimpleNamespace(cuda_stream=number % 3)
+    stream.wait_stream = lambda other: None
+    return stream
+
+
+def test_no_two_trainings_are_on_one_stream(monkeypatch):
+    numbers = itertools.count()
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: fake_stream(next(numbers)))
+    monkeypatch.setattr(torch.cuda, "stream", contextmanager(lambda stream: iter([stream])))
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: fake_stream(0))
+    taken = cuda_graphs._STREAMS_TAKEN
+    device = torch.device("cuda", 0)
+    with own_stream(device):
+        first = set(taken)
+        for _ in range(4):
+            with own_stream(device):
+                assert len(taken - first) == 1
+    assert not taken
+
+
+@pytest.mark.cuda
+def test_many_trainings_in_one_process_never_meet_on_a_stream(phantoms):
+    # PyTorch's pool has 32 streams: 40 trainings, four at a time, go round it.
+    params = {"image_size": 16, "base_width": 4, "steps_per_epoch": 6, "batch_size": 4}
+    gan = DCGAN(**params, max_epochs=1, device="cuda")
+    for seed in range(10):
+        sampler = DCGANOversampler(gan, sampling_strategy=grow(1.5), random_state=seed)
+        sampler.fit_resample(phantoms.data, phantoms.target)

@@ -421,9 +421,19 @@ def test_bad_numbers_of_samples_are_refused(tiny_gan, phantoms, n_samples):
         gan.sample(n_samples)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 def test_cuda_leaves_nothing_of_itself_behind(tiny_gan, phantoms):
     gan = tiny_gan.set_params(device="cuda").fit(phantoms.data)
     assert all(p.device.type == "cpu" for p in gan.generator_.parameters())
     assert all(b.device.type == "cpu" for b in gan.discriminator_.buffers())
     assert gan.sample(2, random_state=0).shape == (2, 256)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("recipe", [DCGAN, DCGAN.paper])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_cuda_repeats_a_training_bit_for_bit(phantoms, recipe, precision):
+    params = {"image_size": 16, "base_width": 8, "batch_size": 8, "steps_per_epoch": 12}
+    gan = recipe(**params, max_epochs=2, device="cuda", precision=precision, random_state=0)
+    first, second = (gan.fit(phantoms.data).generator_.state_dict() for _ in range(2))
+    assert [name for name in first if not torch.equal(first[name], second[name])] == []

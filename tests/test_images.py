@@ -129,7 +129,7 @@ def test_a_memory_map_is_read_batch_by_batch(tmp_path):
     assert torch.equal(images.batch(torch.tensor([4])), images.spec.to_tensor(X[4:]))
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 @pytest.mark.parametrize("dtype", EVERY_DTYPE)
 def test_a_gpus_batches_are_the_same_bits(dtype):
     X = rng.integers(0, 255, (3000, 30)).astype(dtype)

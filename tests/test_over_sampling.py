@@ -378,3 +378,18 @@ def test_pretraining_needs_an_estimator_that_can_go_on(phantoms):
     sampler = DCGANOversampler(KernelDensity(), sampling_strategy=grow(2), pretrain="pooled")
     with pytest.raises(ValueError, match="pretrain='pooled' needs an estimator with"):
         sampler.fit_resample(phantoms.data, phantoms.target)
+
+
+@pytest.mark.cuda
+def test_classes_side_by_side_on_cuda_are_those_of_one_by_one(phantoms):
+    params = {"image_size": 16, "base_width": 8, "batch_size": 8, "steps_per_epoch": 12}
+    gan = DCGAN(**params, max_epochs=2, device="cuda", precision="float32")
+    sampler = DCGANOversampler(gan, sampling_strategy=grow(2), random_state=0)
+    together, _ = sampler.fit_resample(phantoms.data, phantoms.target)
+    gans = sampler.estimators_
+    one_by_one, _ = sampler.set_params(n_jobs=1).fit_resample(phantoms.data, phantoms.target)
+    for k, other in sampler.estimators_.items():
+        weights = other.generator_.state_dict()
+        pairs = zip(gans[k].generator_.state_dict().values(), weights.values(), strict=True)
+        assert all(torch.equal(ours, theirs) for ours, theirs in pairs), k
+    assert (together == one_by_one).all()

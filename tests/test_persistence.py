@@ -308,7 +308,7 @@ def test_no_tensor_is_in_a_file_whatever_device_it_was_on(tiny_gan, tiny_clf, ph
     assert not [word for word in words if re.match(r"torch|cuda|skorch", word)]
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.cuda
 @both_ways
 def test_what_was_on_a_gpu_loads_on_a_cpu(tiny_gan, tiny_clf, phantoms, through, tmp_path):
     for estimator in (tiny_gan, tiny_clf):
