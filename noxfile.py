@@ -13,12 +13,12 @@ nox.options.sessions = ["lint", "test", "docs"]
 # again. Each of the checks of scikit-learn and imbalanced-learn is among these.
 CORE = [
     "tests/test_estimator_checks.py",
-    "tests/test_gan.py",
-    "tests/test_classification.py",
-    "tests/test_networks.py",
-    "tests/test_over_sampling.py",
+    "tests/gan/test_estimator.py",
+    "tests/classifier/test_estimator.py",
+    "tests/networks/test_networks.py",
+    "tests/over_sampling/test_per_class.py",
     "tests/test_pipeline.py",
-    "tests/test_evaluation.py",
+    "tests/evaluation/test_compare.py",
     "tests/metrics/test_classification.py",
     "tests/datasets/test_folders.py",
 ]

@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skcxr.augment import Affine
-from skcxr.datasets.folders import load_image_folder
+from skcxr.datasets._folders import load_image_folder
 from skcxr.metrics import (
     frechet_distance,
     intra_diversity,

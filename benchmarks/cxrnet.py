@@ -21,7 +21,7 @@ from torch import nn
 
 from skcxr import CXRClassifier
 from skcxr.augment import Affine
-from skcxr.datasets.folders import load_image_folder
+from skcxr.datasets._folders import load_image_folder
 from skcxr.networks import CXRNet
 
 

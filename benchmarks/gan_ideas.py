@@ -22,9 +22,9 @@ from torch.nn.functional import relu, softplus
 from torch.nn.utils.parametrizations import spectral_norm
 
 from skcxr import DCGAN, ConditionalDCGANOversampler, DCGANOversampler
+from skcxr._base.images import ImageSpec, TrainingImages
 from skcxr.datasets import load_image_folder
-from skcxr.gan_training import GANTraining
-from skcxr.images import ImageSpec, TrainingImages
+from skcxr.gan._training import GANTraining
 from skcxr.metrics import kernel_distance
 from skcxr.metrics.features import feature_extractor
 from skcxr.networks import Discriminator

@@ -17,13 +17,10 @@ from gan_ideas import CLASSES
 from scipy.spatial.distance import cdist
 
 from skcxr.datasets import load_image_folder
-from skcxr.metrics import (
-    frechet_distance,
-    kernel_distance,
-    precision_recall_density_coverage,
-)
+from skcxr.metrics import frechet_distance, kernel_distance, precision_recall_density_coverage
 from skcxr.metrics.features import feature_extractor
-from skcxr.selection import Candidates, chosen
+from skcxr.over_sampling import Candidates
+from skcxr.over_sampling._selection import chosen
 
 FIGURES = (
     "kernel distance",

@@ -24,8 +24,8 @@ from sklearn.metrics import recall_score
 
 from skcxr import CXRClassifier, SyntheticPretrainingClassifier
 from skcxr.datasets import load_image_folder
-from skcxr.over_sampling import grow
-from skcxr.selection import Candidates, chosen, fitted_classifier
+from skcxr.over_sampling import Candidates, grow
+from skcxr.over_sampling._selection import chosen, fitted_classifier
 
 BEST = "no dropout, mode seeking 0.3"
 

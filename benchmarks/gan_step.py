@@ -18,10 +18,10 @@ import torch
 from torch import nn
 
 from skcxr import DCGAN
-from skcxr.cuda_graphs import own_stream
+from skcxr._base.images import ImageSpec, TrainingImages
 from skcxr.datasets import make_chest_phantoms
-from skcxr.gan_training import GANTraining
-from skcxr.images import ImageSpec, TrainingImages
+from skcxr.gan._cuda_graph import own_stream
+from skcxr.gan._training import GANTraining
 
 BATCH = 32
 

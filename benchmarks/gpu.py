@@ -33,8 +33,8 @@ from gan_step import (
 )
 
 from skcxr import DCGAN, CXRClassifier, DCGANOversampler
-from skcxr.cuda_graphs import own_stream
 from skcxr.datasets import make_chest_phantoms
+from skcxr.gan._cuda_graph import own_stream
 from skcxr.over_sampling import grow
 
 WIDTHS = (16, 32, 64)

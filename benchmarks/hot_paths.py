@@ -12,11 +12,11 @@ import torch
 from PIL import Image
 
 from skcxr import DCGAN, CXRClassifier
+from skcxr._base.images import ImageSpec, TrainingImages
 from skcxr.datasets import load_image_folder, make_chest_phantoms
-from skcxr.gan_training import GANTraining
-from skcxr.images import ImageSpec, TrainingImages
+from skcxr.gan._training import GANTraining
 from skcxr.metrics import audit
-from skcxr.precision import bfloat16_pays
+from skcxr.networks._precision import bfloat16_pays
 
 torch.set_num_threads(1)
 

@@ -14,7 +14,7 @@ import torch
 
 from skcxr import DCGAN
 from skcxr.datasets import make_chest_phantoms
-from skcxr.monitoring import SampleMonitor
+from skcxr.gan._monitor import SampleMonitor
 
 
 def main():

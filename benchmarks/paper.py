@@ -24,8 +24,7 @@ from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from skcxr import DCGAN, CXRClassifier, DCGANOversampler
 from skcxr.datasets import load_image_folder
 from skcxr.displays import SyntheticSamplesDisplay
-from skcxr.evaluation import compare, duplicates_of
-from skcxr.inspection import inspect_samples
+from skcxr.evaluation import compare, duplicates_of, inspect_samples
 from skcxr.over_sampling import grow
 
 

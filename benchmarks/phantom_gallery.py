@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from skcxr.datasets.phantoms import make_chest_phantoms
+from skcxr.datasets._phantoms import make_chest_phantoms
 
 COLUMNS, SIZE, MARGIN = 8, 128, 28
 OUTPUT = Path(__file__).parents[1] / "docs" / "images" / "phantoms.png"

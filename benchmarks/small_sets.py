@@ -31,11 +31,11 @@ from skcxr import (
     SyntheticPretrainingClassifier,
 )
 from skcxr.datasets import load_image_folder
-from skcxr.duplicates import DuplicateOversampler
 from skcxr.evaluation import compare
 from skcxr.metrics import corrected_interval
 from skcxr.over_sampling import grow
-from skcxr.selection import SELECTIONS
+from skcxr.over_sampling._duplicates import DuplicateOversampler
+from skcxr.over_sampling._selection import SELECTIONS
 
 CLASSES = ("covid", "normal", "pneumonia_bac", "pneumonia_vir")
 FEW, MANY, DRAWS = 10, 70, 5

@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 
 from skcxr import DCGANOversampler
 from skcxr.datasets import make_chest_phantoms
-from skcxr.inspection import inspect_samples
+from skcxr.evaluation import inspect_samples
 
 phantoms = make_chest_phantoms(240, classes=["normal", "covid"], random_state=0)
 X, y = phantoms.data[:120], phantoms.target[:120]

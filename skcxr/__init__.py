@@ -3,14 +3,14 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from skcxr.classification import CXRClassifier
-    from skcxr.conditional import ConditionalDCGANOversampler
-    from skcxr.gan import DCGAN
-    from skcxr.over_sampling import DCGANOversampler
-    from skcxr.pretraining import SyntheticPretrainingClassifier
+from skcxr._version import __version__ as __version__
 
-__version__ = "0.1.0.dev0"
+if TYPE_CHECKING:
+    from skcxr.classifier import CXRClassifier
+    from skcxr.evaluation._pretraining import SyntheticPretrainingClassifier
+    from skcxr.gan import DCGAN
+    from skcxr.over_sampling import ConditionalDCGANOversampler, DCGANOversampler
+
 __all__ = [
     "DCGAN",
     "CXRClassifier",
@@ -21,16 +21,22 @@ __all__ = [
 
 # PyTorch and scikit-learn (which brings pandas) are loaded by the first name that needs them.
 _MODULE_OF = {
-    "CXRClassifier": "skcxr.classification",
-    "ConditionalDCGANOversampler": "skcxr.conditional",
+    "CXRClassifier": "skcxr.classifier",
+    "ConditionalDCGANOversampler": "skcxr.over_sampling",
     "DCGAN": "skcxr.gan",
     "DCGANOversampler": "skcxr.over_sampling",
-    "SyntheticPretrainingClassifier": "skcxr.pretraining",
+    "SyntheticPretrainingClassifier": "skcxr.evaluation._pretraining",
 }
-
-
-_SUBMODULES = {"augment", "datasets", "displays", "evaluation", "metrics", "networks"}
-_SUBMODULES |= {module.partition(".")[2] for module in _MODULE_OF.values()}
+_SUBMODULES = {
+    "augment",
+    "datasets",
+    "displays",
+    "evaluation",
+    "metrics",
+    "networks",
+    "over_sampling",
+    "persistence",
+}
 
 
 def __getattr__(name):

@@ -13,7 +13,7 @@ import torch
 
 from skcxr import DCGAN, CXRClassifier
 from skcxr.datasets import load_image_folder, make_chest_phantoms
-from tests.report_run import report_of_phantoms
+from tests.report.report_run import report_of_phantoms
 
 # Small networks gain nothing from threads, and tests may run beside others.
 torch.set_num_threads(1)

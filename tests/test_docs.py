@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from skcxr import DCGAN, CXRClassifier, DCGANOversampler, __version__
-from skcxr.notebook import DOCUMENTATION
+from skcxr._base.estimators import DOCUMENTATION
 from tests.test_public_api import public_names
 
 ROOT = Path(__file__).parents[1]

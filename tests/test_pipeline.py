@@ -13,7 +13,7 @@ from sklearn.model_selection import (
 )
 
 from skcxr import DCGAN, CXRClassifier, DCGANOversampler
-from skcxr.gan_training import GANTraining
+from skcxr.gan._training import GANTraining
 from skcxr.over_sampling import grow
 
 

@@ -2,9 +2,11 @@
 
 import click
 
-from skcxr import __version__
-from skcxr.cli import audit, evaluate, synthesize
-from skcxr.cli.options import EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_INTERRUPTED, complain
+from skcxr._version import __version__
+from skcxr.cli import _audit as audit
+from skcxr.cli import _evaluate as evaluate
+from skcxr.cli import _synthesize as synthesize
+from skcxr.cli._options import EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_INTERRUPTED, complain
 
 COMMANDS = {"evaluate": evaluate, "synthesize": synthesize, "audit": audit}
 

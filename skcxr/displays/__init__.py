@@ -1,9 +1,9 @@
 """Figures, as scikit-learn's Display objects."""
 
-from skcxr.displays.audit import AuditDisplay
-from skcxr.displays.comparison import ComparisonDisplay, ConfusionMatrixGridDisplay
-from skcxr.displays.history import TrainingHistoryDisplay
-from skcxr.displays.samples import SyntheticSamplesDisplay
+from skcxr.displays._audit import AuditDisplay
+from skcxr.displays._comparison import ComparisonDisplay, ConfusionMatrixGridDisplay
+from skcxr.displays._history import TrainingHistoryDisplay
+from skcxr.displays._samples import SyntheticSamplesDisplay
 
 __all__ = [
     "AuditDisplay",

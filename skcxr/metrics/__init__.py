@@ -1,8 +1,9 @@
 """Figures on arrays: what a classifier gets right, and how near synthetic images are to real."""
 
-from skcxr.metrics.classification import expected_calibration_error, per_class_report
-from skcxr.metrics.findings import AuditResult, SuspiciousPair
-from skcxr.metrics.generative import (
+from skcxr.metrics._audit._audit import audit
+from skcxr.metrics._audit._result import AuditResult, SuspiciousPair
+from skcxr.metrics._classification import expected_calibration_error, per_class_report
+from skcxr.metrics._generative import (
     PRDC,
     KernelDistance,
     frechet_distance,
@@ -11,9 +12,8 @@ from skcxr.metrics.generative import (
     kernel_distance,
     precision_recall_density_coverage,
 )
-from skcxr.metrics.memorization import audit
-from skcxr.metrics.paired import corrected_interval, mcnemar_p_value, wilcoxon_p_value
-from skcxr.metrics.quality import generative_report
+from skcxr.metrics._paired import corrected_interval, mcnemar_p_value, wilcoxon_p_value
+from skcxr.metrics._report import generative_report
 
 __all__ = [
     "PRDC",

@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 from torch import nn
 from torch.nn import functional as F
 
-from skcxr.images import ImageSpec
+from skcxr._base.images import ImageSpec
 
 CHOICES = "'cxr', 'inception', 'pixels', a path to weights (.safetensors, .pth, .pt) or a callable"
 

@@ -24,9 +24,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from skcxr.datasets import covid_cxr, downloading, load_image_folder
-from skcxr.datasets.covid_cxr import fetch_covid_cxr
-from skcxr.datasets.downloading import ResumingDownloader, read_members
+from skcxr.datasets import _covid_cxr as covid_cxr
+from skcxr.datasets import _downloading as downloading
+from skcxr.datasets import load_image_folder
+from skcxr.datasets._covid_cxr import fetch_covid_cxr
+from skcxr.datasets._downloading import ResumingDownloader, read_members
 
 ARCHIVED = {
     f"{split}/{finding}/{split}_{finding}.jpeg": f"chest_xray/{split}/{folder}/"

@@ -28,9 +28,9 @@ from pydicom.uid import (
 )
 
 from skcxr.datasets import load_image_folder
-from skcxr.datasets.dicom import _TAGS, _read, is_dicom, read_dicom, read_patient_id
-from skcxr.datasets.groups import patient_ids
-from skcxr.datasets.reading import read_image, read_images
+from skcxr.datasets._dicom import _TAGS, _read, is_dicom, read_dicom, read_patient_id
+from skcxr.datasets._groups import patient_ids
+from skcxr.datasets._reading import read_image, read_images
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 PATIENT = {
@@ -437,7 +437,7 @@ def test_shipped_images_use_the_gray_scale(name, shape):
 )
 def test_a_missing_decoder_says_how_to_install_it(monkeypatch, name, extra):
     # Pillow is left: it claims JPEG Extended, and reads 8 bits of it alone.
-    monkeypatch.setattr("skcxr.datasets.dicom._DECODERS", ("pillow",))
+    monkeypatch.setattr("skcxr.datasets._dicom._DECODERS", ("pillow",))
     refused(shipped(name), f'nothing that is installed decodes. Run pip install "skcxr[{extra}]"')
 
 

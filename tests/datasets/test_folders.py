@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from skcxr.datasets import folders
-from skcxr.datasets.folders import load_image_folder
+from skcxr.datasets import _folders as folders
+from skcxr.datasets._folders import load_image_folder
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -711,7 +711,7 @@ def test_accents_match_composed_or_not(tmp_path):
 def test_pandas_is_not_needed_without_groups(flat):
     code = (
         "import sys; sys.modules['pandas'] = None; "
-        "from skcxr.datasets.folders import load_image_folder; "
+        "from skcxr.datasets._folders import load_image_folder; "
         f"load_image_folder({str(flat)!r})"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

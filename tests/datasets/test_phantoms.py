@@ -8,7 +8,7 @@ from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skcxr.datasets.phantoms import make_chest_phantoms
+from skcxr.datasets._phantoms import make_chest_phantoms
 
 
 @pytest.fixture(scope="module")

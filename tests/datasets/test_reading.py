@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skcxr.datasets.reading import read_image, read_images
+from skcxr.datasets._reading import read_image, read_images
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 

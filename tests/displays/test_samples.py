@@ -7,7 +7,7 @@ from sklearn.neighbors import KernelDensity
 from skcxr import DCGANOversampler
 from skcxr.displays import SyntheticSamplesDisplay
 from skcxr.over_sampling import grow
-from skcxr.resampling import sample_like
+from skcxr.over_sampling._base import sample_like
 
 
 @pytest.fixture(

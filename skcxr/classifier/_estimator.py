@@ -1,0 +1,411 @@
+"""CXRClassifier: a convolutional network behind scikit-learn's classifier interface."""
+
+import copy
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.validation import check_is_fitted, validate_data
+from skorch.callbacks import Callback, LRScheduler
+
+from skcxr._base.estimators import Documented, EpochHistory
+from skcxr._base.images import ImageSpec, TrainingImages, check_one_size
+from skcxr._base.parallel import one_fit, repeatable_convolutions, resolve_device
+from skcxr._base.validation import validate_labelled
+from skcxr.augment import resolve_augment
+from skcxr.classifier._net import (
+    LabelledImages,
+    at_rest,
+    build_net,
+    check_finite,
+    epoch_of,
+    n_batches,
+    net_state,
+    restored,
+    seeded,
+)
+from skcxr.classifier._weights import ClassifierWeights
+from skcxr.networks._dcgan import CXRNet, forward_in_batches
+from skcxr.networks._precision import PRECISIONS, autocast, resolve_precision
+from skcxr.persistence._state import Persistent, broken
+
+PREDICT_BATCH = 64
+
+
+class CXRClassifier(
+    Documented, EpochHistory, ClassifierWeights, ClassifierMixin, Persistent, BaseEstimator
+):
+    """Convolutional classifier for small sets of chest radiographs.
+
+    How it works:
+
+    - `fit` infers the images' layout and range, and builds a skorch net around `module`.
+    - The net trains with SGD on batches that are augmented as they are drawn.
+    - The fitted net rests on the CPU, whatever trained it, and predicts on `device`.
+
+    Parameters
+    ----------
+    module : str or type, default="cxrnet"
+        "cxrnet" is :class:`skcxr.networks.CXRNet`; another string is a torchvision classification
+        network, such as "resnet18"; an ``nn.Module`` class is called as
+        ``module(n_classes, n_channels)`` and returns logits.
+    weights : str or None, default=None
+        Pretrained weights of a torchvision network: "DEFAULT" or one of torchvision's names.
+        torchvision downloads them unless its cache holds them.
+    max_epochs : int, default=150
+        Passes over the training set.
+    batch_size : int, default=64
+        Images in a training step.
+    lr : float, default=0.1
+        Learning rate; with ``lr_schedule="onecycle"`` the highest one.
+    lr_schedule : {"onecycle", "constant"}, default="onecycle"
+        "onecycle" [2]_ warms up to `lr` and anneals to zero, once in the whole training.
+    momentum : float, default=0.9
+        Momentum of SGD.
+    nesterov : bool, default=True
+        Whether the momentum is Nesterov's.
+    weight_decay : float, default=1e-3
+        L2 penalty.
+    augment : "classic", callable or None, default="classic"
+        Augmentation of training batches: small rotations, shifts and scalings
+        (:class:`skcxr.augment.Affine`), a callable on (tensor (n, c, h, w), torch.Generator), or
+        none.
+    class_weight : "balanced", dict or None, default=None
+        Weight of each class in the loss.
+    image_shape : tuple of int or None, default=None
+        (height, width) or (channels, height, width) that the rows of a flat X have; None takes
+        square ones of one channel.
+    precision : {"auto", "float32", "bfloat16"}, default="float32"
+        Arithmetic of the module in training. "auto" is bfloat16 for "cxrnet" where a short check
+        finds it faster and right, and float32 for all other modules. Weights, loss and predictions
+        are float32.
+    device : str, default="auto"
+        PyTorch device; "auto" is CUDA where there is one: of several, each worker takes its own.
+    random_state : int, RandomState instance or None, default=None
+        Seed of weights, batches and augmentation. Pass an int for reproducible results.
+    verbose : int, default=0
+        1 prints skorch's table of epochs.
+    callbacks : list of skorch callbacks or None, default=None
+        Passed to the net, each as a copy. There is no validation split: a callback that monitors
+        something takes ``monitor="train_loss"``.
+    warm_start : bool, default=False
+        Whether `fit` begins with the weights of the last fit, which had the same classes. The
+        optimizer and the schedule of learning rates begin anew.
+
+    Attributes
+    ----------
+    net_ : skorch.NeuralNetClassifier
+        The fitted net, without its optimizer.
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+    history_ : pandas.DataFrame
+        A row an epoch: ``epoch``, ``train_loss``, ``seconds``, and what callbacks added.
+    precision_ : {"float32", "bfloat16"} or None
+        What `precision` was taken for; None after :meth:`load_weights`.
+    spec_ : ImageSpec
+        Layout, dtype and range of the training images.
+    n_features_in_ : int
+        Size of the second axis of X.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features, when X had string column names.
+
+    See Also
+    --------
+    DCGANOversampler : Adds synthetic images to the training folds.
+
+    References
+    ----------
+    .. [1] Davoodi and Lo Giudice, "Synthetic of Chest X-ray Images".
+    .. [2] Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
+       Learning Rates", 2019.
+
+    Examples
+    --------
+    >>> from skcxr import CXRClassifier
+    >>> from skcxr.datasets import make_chest_phantoms
+    >>> phantoms = make_chest_phantoms(40, image_size=32, random_state=0)
+    >>> clf = CXRClassifier(max_epochs=5, random_state=0).fit(phantoms.data, phantoms.target)
+    >>> clf.predict_proba(phantoms.data[:3]).shape
+    (3, 4)
+    """
+
+    _parameter_constraints: dict = {
+        "module": [str, type],
+        "weights": [str, None],
+        "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "lr": [Interval(Real, 0, None, closed="neither")],
+        "lr_schedule": [StrOptions({"constant", "onecycle"})],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "nesterov": ["boolean"],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "augment": [StrOptions({"classic"}), callable, None],
+        "class_weight": [StrOptions({"balanced"}), dict, None],
+        "image_shape": [tuple, list, None],
+        "precision": [StrOptions(set(PRECISIONS))],
+        "device": [str, torch.device],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+        "callbacks": [list, None],
+        "warm_start": ["boolean"],
+    }
+
+    def __init__(
+        self,
+        module="cxrnet",
+        *,
+        weights=None,
+        max_epochs=150,
+        batch_size=64,
+        lr=0.1,
+        lr_schedule="onecycle",
+        momentum=0.9,
+        nesterov=True,
+        weight_decay=1e-3,
+        augment="classic",
+        class_weight=None,
+        image_shape=None,
+        precision="float32",
+        device="auto",
+        random_state=None,
+        verbose=0,
+        callbacks=None,
+        warm_start=False,
+    ):
+        self.module = module
+        self.weights = weights
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.lr = lr
+        self.lr_schedule = lr_schedule
+        self.momentum = momentum
+        self.nesterov = nesterov
+        self.weight_decay = weight_decay
+        self.augment = augment
+        self.class_weight = class_weight
+        self.image_shape = image_shape
+        self.precision = precision
+        self.device = device
+        self.random_state = random_state
+        self.verbose = verbose
+        self.callbacks = callbacks
+        self.warm_start = warm_start
+
+    @classmethod
+    def paper(cls, **params):
+        """The paper's exact recipe, for ever; `params` replace single values.
+
+        150 epochs of SGD in batches of 256 at most, at a constant learning rate of 0.01 with
+        Nesterov momentum 0.9, on classically augmented images. The paper does not print its
+        network's layers; here it is CXRNet.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters that are to be others than the paper's.
+
+        Returns
+        -------
+        clf : CXRClassifier
+            Not fitted.
+        """
+        recipe = {
+            "module": "cxrnet",
+            "max_epochs": 150,
+            "batch_size": 256,
+            "lr": 0.01,
+            "lr_schedule": "constant",
+            "momentum": 0.9,
+            "nesterov": True,
+            "weight_decay": 0.0,
+            "augment": "classic",
+            "class_weight": None,
+        }
+        return cls(**(recipe | params))
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y):
+        """Train the network.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, h*w), (n, h, w) or (n, c, h, w)
+            Images of any numeric dtype and range, at least two.
+        y : array-like of shape (n,)
+            Labels of any type, of at least two classes.
+
+        Returns
+        -------
+        self : CXRClassifier
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or y is out of its domain. Nothing was trained then.
+        FloatingPointError
+            If the loss is NaN or infinite.
+        """
+        X, y, classes = validate_labelled(self, X, y)
+        targets = np.searchsorted(classes, y)
+        spec = ImageSpec.of(X, self.image_shape)
+        device = resolve_device(self.device)
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        net = self._build_net(classes, y, spec.shape[0], device, seed)
+        start = self._last_weights(net, classes) if self.warm_start else None
+        images = TrainingImages(X, spec, None, device)
+        labels = torch.as_tensor(targets, dtype=torch.int64, device=device)
+        # Of other modules it is not known whether they can do with bfloat16.
+        can_choose = self.precision != "auto" or net.module is CXRNet
+        with one_fit(), repeatable_convolutions(device):
+            precision = resolve_precision(self.precision, device) if can_choose else "float32"
+            with seeded(seed, device), autocast(device, precision):
+                net.initialize()
+                if start is not None:
+                    net.module_.load_state_dict(start)
+                net.partial_fit(LabelledImages(images, labels), y=None)
+        check_finite(net)
+        # Set together and last: net, classes and spec belong together, also after a failed fit.
+        self.net_, self.classes_, self.spec_ = at_rest(net), classes, spec
+        self.precision_ = precision
+        self._history = [epoch_of(row) for row in net.history]
+        return self
+
+    def _build_net(self, classes, y, n_channels, device, seed):
+        """An unfitted skorch net of this estimator's parameters."""
+        of_torchvision = isinstance(self.module, str) and self.module != "cxrnet"
+        if self.weights is not None and not of_torchvision:
+            raise ValueError(
+                f"weights={self.weights!r} needs a torchvision network as module, got "
+                f"{self.module!r}. Pass module='resnet18', say, or weights=None."
+            )
+        class_weight = compute_class_weight(self.class_weight, classes=classes, y=y)
+        callbacks = copy.deepcopy(self.callbacks or [])
+        for item in callbacks:
+            callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+            known = isinstance(callback, type) and issubclass(callback, Callback)
+            if not (known or isinstance(callback, Callback)):
+                raise TypeError(
+                    f"callbacks holds {item!r}, which is no callback of skorch. Pass instances of "
+                    "skorch.callbacks, or pairs of a name and one."
+                )
+        if self.lr_schedule == "onecycle":
+            policy = LRScheduler(
+                torch.optim.lr_scheduler.OneCycleLR,
+                max_lr=float(self.lr),
+                total_steps=int(self.max_epochs * n_batches(len(y), self.batch_size)),
+                step_every="batch",
+            )
+            callbacks.append(("one_cycle", policy))
+        return build_net(
+            self.module,
+            self.weights,
+            **self._net_params(),
+            module__n_classes=len(classes),
+            module__n_channels=n_channels,
+            criterion__weight=torch.as_tensor(class_weight, dtype=torch.float32),
+            iterator_train__seed=seed,
+            callbacks=callbacks,
+            device=device,
+        )
+
+    def _last_weights(self, net, classes):
+        """The state of the last fit's module, or None before any, if `net` can go on from it."""
+        if not hasattr(self, "net_"):
+            return None
+        if not np.array_equal(classes, self.classes_):
+            raise ValueError(
+                f"warm_start=True goes on from a fit with the classes {self.classes_.tolist()}, "
+                f"and y holds {classes.tolist()}. Pass images of all of them and of no other."
+            )
+        last = self.net_
+        same = net.module is last.module and net.module__n_channels == last.module__n_channels
+        if not same or getattr(net, "module__name", None) != getattr(last, "module__name", None):
+            raise ValueError(
+                f"warm_start=True can not go on from a fit with another module than {self.module!r}"
+                " or another number of channels. Pass warm_start=False."
+            )
+        return last.module_.state_dict()
+
+    def _net_params(self):
+        """skorch's parameters that hang on no data."""
+        return {
+            "optimizer__momentum": float(self.momentum),
+            "optimizer__nesterov": self.nesterov and self.momentum > 0,
+            "optimizer__weight_decay": float(self.weight_decay),
+            "lr": float(self.lr),
+            "max_epochs": self.max_epochs,
+            "batch_size": self.batch_size,
+            "iterator_train__augment": resolve_augment(self.augment),
+            "verbose": self.verbose,
+        }
+
+    def predict_proba(self, X):
+        """Probability of each class.
+
+        Parameters
+        ----------
+        X : array-like
+            Images laid out as those of `fit`.
+
+        Returns
+        -------
+        proba : ndarray of shape (n, n_classes), float64
+            Rows that sum to 1; columns in the order of `classes_`.
+        """
+        check_is_fitted(self)
+        check_one_size(X)
+        X = validate_data(self, X, allow_nd=True, reset=False)
+        proba = np.empty((len(X), len(self.classes_)))
+        for rows, logits in forward_in_batches(
+            self.net_.module_,
+            lambda rows: self.spec_.to_tensor(X[rows]),
+            len(X),
+            batch_size=PREDICT_BATCH,
+            device=resolve_device(self.device),
+        ):
+            proba[rows] = logits.double().softmax(dim=1).numpy()
+        return proba
+
+    def predict(self, X):
+        """Most probable class of each image.
+
+        Parameters
+        ----------
+        X : array-like
+            Images laid out as those of `fit`.
+
+        Returns
+        -------
+        labels : ndarray of shape (n,)
+            Of `y`'s own type.
+        """
+        proba = self.predict_proba(X)
+        return self.classes_[proba.argmax(axis=1)]
+
+    def __getstate__(self):
+        state = super().__getstate__()
+        return state | {"net_": net_state(self.net_)} if "net_" in state else state
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if "net_" not in vars(self):
+            return
+        with broken("The saved state of this CXRClassifier is broken; fit it again."):
+            saved = self.net_
+            self.net_ = restored(
+                saved["architecture"],
+                saved["tensors"],
+                history=saved["history"],
+                **self._net_params() | saved["params"],
+                criterion__weight=torch.as_tensor(np.array(saved["class_weight"])),
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags

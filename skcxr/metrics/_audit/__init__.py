@@ -1,0 +1,1 @@
+"""The memorization audit: nearest neighbours in several spaces, and the verdict on them."""

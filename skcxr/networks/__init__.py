@@ -1,0 +1,5 @@
+"""Networks: the paper's generator and discriminator, and a small classifier."""
+
+from skcxr.networks._dcgan import CXRNet, Discriminator, Generator
+
+__all__ = ["CXRNet", "Discriminator", "Generator"]

@@ -1,0 +1,144 @@
+"""Files of weights: safetensors with a header that says what wrote them, and of what."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from skcxr._base.files import replacing
+from skcxr._base.images import ImageSpec
+from skcxr._version import __version__
+from skcxr.persistence._state import FORMAT, broken, check_format
+
+
+def write_weights(path, estimator, header, tensors):
+    """Write a safetensors file in one go, or leave what was there.
+
+    Parameters
+    ----------
+    path : str or path
+        Its folder must exist.
+    estimator : DCGAN or CXRClassifier
+        Fitted; its class and what it expects of X go into the header.
+    header : dict
+        Plain values that the estimator needs beside.
+    tensors : dict of str to dict of str to ndarray
+        Each network's arrays.
+
+    Raises
+    ------
+    OSError
+        If the file can not be written.
+    """
+    spec = estimator.spec_
+    header = {
+        "class": type(estimator).__name__,
+        "format": FORMAT,
+        "skcxr": __version__,
+        "spec": vars(spec) | {"dtype": spec.dtype.str},
+        "n_features_in": int(estimator.n_features_in_),
+        "feature_names_in": getattr(estimator, "feature_names_in_", np.array([])).tolist(),
+        **header,
+    }
+    flat = {
+        f"{network}.{name}": torch.from_numpy(array)
+        for network, state in tensors.items()
+        for name, array in state.items()
+    }
+    content = save(flat, metadata={"skcxr": json.dumps(header)})
+    try:
+        with replacing(Path(path)) as file:
+            file.write(content)
+    except OSError as error:
+        raise OSError(
+            f"path={str(path)!r} can not be written: {error.strerror}. Pass a file in a folder "
+            "that exists and that you may write to."
+        ) from error
+
+
+def read_weights(path, name):
+    """Header and tensors of a file that :func:`write_weights` wrote for the class `name`.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it is broken, of another format or of another class.
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(
+            f"path={str(path)!r} does not exist. Pass a file that save_weights wrote."
+        )
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            header = json.loads(file.metadata()["skcxr"])
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        saved_as, version, number = header["class"], header["skcxr"], header["format"]
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"path={str(path)!r} is broken or no file of skcxr's weights. Pass one that "
+            f"{name}.save_weights wrote."
+        ) from error
+    check_format(f"path={str(path)!r}", version, number)
+    if saved_as != name:
+        raise ValueError(
+            f"path={str(path)!r} holds weights of {saved_as}, not of {name}. Pass it to "
+            f"{saved_as}().load_weights."
+        )
+    return header, tensors
+
+
+def broken_file(path):
+    """What odd values in a file of weights raise, as a ValueError that names it."""
+    return broken(f"path={str(path)!r} is broken; write it again with save_weights.")
+
+
+def part(tensors, network):
+    """Those of a file's tensors that are of one network."""
+    start = f"{network}."
+    return {
+        name.removeprefix(start): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(start)
+    }
+
+
+def check_same(path, saved, own, name):
+    """Refuse weights saved with other parameters than an estimator's own, and say which."""
+    differing = [
+        f"{key} was {value!r} and is {own[key]!r}"
+        for key, value in saved.items()
+        if value != own[key]
+    ]
+    if differing:
+        call = ", ".join(f"{key}={value!r}" for key, value in saved.items())
+        raise ValueError(
+            f"path={str(path)!r} does not fit this {name}: {'; '.join(differing)}. Load it into "
+            f"{name}({call})."
+        )
+
+
+def adopt(estimator, header, **fitted):
+    """Make `estimator` a fitted one with the attributes `fitted` and what the header says of X."""
+    names = header["feature_names_in"]
+    fitted["n_features_in_"] = int(header["n_features_in"])
+    if names:
+        fitted["feature_names_in_"] = np.array(names, dtype=object)
+    for name in [name for name in vars(estimator) if name.endswith("_")]:
+        delattr(estimator, name)
+    vars(estimator).update(fitted)
+    return estimator
+
+
+def spec_of(header):
+    """The ImageSpec in the header of a file of weights."""
+    spec = header["spec"]
+    row_shape, shape = (tuple(int(side) for side in spec[name]) for name in ("row_shape", "shape"))
+    dtype = np.dtype(spec["dtype"])
+    if len(shape) != 3 or min(row_shape + shape) < 1 or dtype.kind not in "biuf":
+        raise ValueError(f"spec={spec!r}")
+    return ImageSpec(row_shape, shape, dtype, float(spec["low"]), float(spec["high"]))

@@ -1,0 +1,1 @@
+"""The results folder of an evaluation and its HTML page."""

@@ -1,0 +1,325 @@
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import skcxr
+from skcxr import DCGAN
+from skcxr.cli import main
+from skcxr.cli._evaluate import _default_n_jobs
+from skcxr.metrics import per_class_report
+
+QUICK = ["--image-size", "16", "--epochs", "1", "--gan-epochs", "1", "--gan-width", "2"]
+QUICK += ["--n-jobs", "1"]
+ARMS = ("classic", "duplicates", "dcgan")
+KINDS = ("training", "audit")
+
+
+@pytest.fixture(autouse=True)
+def unlooked(request, monkeypatch):
+    """Measuring, auditing and drawing samples takes seconds: only tests of it wait for it."""
+    if "samples" not in request.node.name:
+        monkeypatch.setattr(
+            "skcxr.report._folder.Report._look_at_samples", lambda self, result: None
+        )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Class folders of 16x16 noise: 4 images of covid and 6 of normal, and a table of patients."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for name, n in (("covid", 4), ("normal", 6)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(n):
+            file = tmp_path / "images" / name / f"{i}.png"
+            Image.fromarray(rng.integers(0, 255, (16, 16)).astype(np.uint8)).save(file)
+            rows.append({"file": f"{name}/{i}.png", "patient_id": f"{name}{i // 2}"})
+    pd.DataFrame(rows).to_csv(tmp_path / "patients.csv", index=False)
+    return tmp_path / "images"
+
+
+def evaluate(*args):
+    return main(["evaluate", *QUICK, *map(str, args)])
+
+
+def finished(out):
+    """The arm of each fit that has finished."""
+    return pd.read_csv(out / "results.csv").query("metric == 'accuracy'")["arm"].tolist()
+
+
+def test_evaluate_prints_table_4_of_each_arm_and_writes_the_results(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert evaluate("--data", folder, "--cv", 2, "--grow", 2, "--out", out) == 0
+    printed = capsys.readouterr().out
+    assert "calibration_error" in printed
+    assert "sensitivity[covid]" in printed
+    for arm in ARMS:
+        assert re.search(rf"^{arm}: 10 images in 2 folds", printed, re.M)
+    assert printed.count("Accuracy  Sensitivity  Specificity  F1Score") == 3
+    assert printed.count("Total accuracy") == printed.count("Confusion matrix") == 3
+    assert str(out) in printed
+
+    predictions = pd.read_csv(out / "predictions.csv")
+    assert len(predictions) == 30
+    table = pd.read_csv(out / "table4.csv", index_col=["arm", "class"])
+    confusion = pd.read_csv(out / "confusion.csv", index_col=["arm", "true"])
+    for arm, rows in predictions.groupby("arm"):
+        assert sorted(rows["file"]) == sorted(set(rows["file"]))
+        report = per_class_report(rows["true"], rows["predicted"], labels=["covid", "normal"])
+        np.testing.assert_allclose(table.loc[arm], report)
+        np.testing.assert_array_equal(confusion.loc[arm].sum(axis=1), [4, 6])
+        np.testing.assert_allclose(rows[["p_covid", "p_normal"]].sum(axis=1), 1)
+    folds = pd.read_csv(out / "results.csv").query("metric == 'accuracy'")
+    assert folds["n_test"].groupby(folds["arm"]).sum().tolist() == [10, 10, 10]
+    assert pd.read_csv(out / "summary.csv")["arm"].tolist() == list(ARMS)
+    assert set(pd.read_csv(out / "differences.csv")["arm"]) == {"duplicates", "dcgan"}
+    for pair in ("duplicates .* classic", "dcgan .* classic", "dcgan .* duplicates"):
+        assert re.search(rf"^{pair}: accuracy [+-]0\.\d+, 95 % interval", printed, re.M)
+    assert json.loads((out / "settings.json").read_text())["grow"] == 2
+    assert "Did the synthetic images help?" in (out / "report.html").read_text(encoding="utf-8")
+    for name in ("confusion", "comparison"):
+        with Image.open(out / f"{name}.png") as picture:
+            assert min(picture.size) > 100
+
+
+def test_the_first_folds_samples_are_drawn_measured_and_audited(tmp_path, capsys):
+    out = tmp_path / "out"
+    assert evaluate("--cv", 2, "--out", out) == 0
+    samples = pd.read_csv(out / "samples.csv", index_col="class")
+    assert len(samples) == 4
+    assert np.isfinite(samples[["kernel distance", "kernel distance, real", "p_value"]]).all(
+        axis=None
+    )
+    audits = json.loads((out / "audit.json").read_text())
+    assert {k: found["verdict"] for k, found in audits.items()} == samples["copying"].to_dict()
+    for name in ["samples", *(f"{kind}-{k}" for k in samples.index for kind in KINDS)]:
+        with Image.open(out / f"{name}.png") as picture:
+            assert min(picture.size) > 300
+    printed = capsys.readouterr().out
+    assert "By cxr features (means of 4 stages)" in printed
+    assert "an audit's verdict, no guarantee" in printed
+
+
+def test_fitted_pipelines_are_kept(folder, tmp_path):
+    out = tmp_path / "out"
+    evaluate("--data", folder, "--cv", 2, "--out", out)
+    names = {f"{arm}-fold{i}.joblib" for arm in ARMS for i in (0, 1)}
+    assert {file.name for file in (out / "pipelines").iterdir()} == names
+    predictions = pd.read_csv(out / "predictions.csv").query("arm == 'dcgan' and fold == 1")
+    pipe = joblib.load(out / "pipelines" / "dcgan-fold1.joblib")
+    X = np.stack([np.asarray(Image.open(folder / f)).ravel() for f in predictions["file"]])
+    np.testing.assert_allclose(pipe.predict_proba(X)[:, 0], predictions["p_covid"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("recipe", "of"), [("default", DCGAN), ("paper", DCGAN.paper)])
+def test_the_gans_recipe_can_be_the_papers(folder, tmp_path, recipe, of):
+    out = tmp_path / "out"
+    evaluate("--data", folder, "--cv", 2, "--gan-recipe", recipe, "--out", out)
+    gan = joblib.load(out / "pipelines" / "dcgan-fold0.joblib")["gan"].estimator.get_params()
+    names = ("augment", "diff_augment", "dropout", "mode_seeking")
+    assert {name: gan[name] for name in names} == {name: of().get_params()[name] for name in names}
+
+
+def test_patients_stay_in_one_fold(folder, tmp_path):
+    out, table = tmp_path / "out", folder.parent / "patients.csv"
+    assert evaluate("--data", folder, "--groups", table, "--cv", 2, "--out", out) == 0
+    patients = pd.read_csv(table).set_index("file")["patient_id"]
+    predictions = pd.read_csv(out / "predictions.csv").query("arm == 'classic'")
+    folds_of_patient = predictions.groupby(predictions["file"].map(patients))["fold"].nunique()
+    assert (folds_of_patient == 1).all()
+
+
+def test_only_train_is_used_where_there_is_a_split(folder, tmp_path):
+    data = tmp_path / "split"
+    for split in ("train", "test"):
+        for name in ("covid", "normal"):
+            (data / split / name).mkdir(parents=True)
+    for i, file in enumerate(sorted(folder.glob("*/*.png"))):
+        split = "test" if i in (0, 9) else "train"
+        file.rename(data / split / file.parent.name / file.name)
+    out = tmp_path / "out"
+    assert evaluate("--data", data, "--cv", 3, "--out", out) == 0
+    files = set(pd.read_csv(out / "predictions.csv")["file"])
+    assert len(files) == 8
+    assert all(file.startswith("train/") for file in files)
+
+
+def test_one_seed_one_result(folder, tmp_path):
+    tables = []
+    for i, seed in enumerate((3, 3, 4)):
+        evaluate("--data", folder, "--cv", 2, "--seed", seed, "--out", tmp_path / str(i))
+        table = pd.read_csv(tmp_path / str(i) / "predictions.csv")
+        tables.append(table.sort_values(["arm", "row"])["p_covid"].to_numpy())
+    np.testing.assert_array_equal(tables[0], tables[1])
+    assert (tables[0] != tables[2]).any()
+
+
+def test_phantoms_are_the_default_and_results_get_a_folder_of_their_own(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    assert evaluate("--cv", 2) == 0
+    (out,) = (tmp_path / "skcxr-results").iterdir()
+    assert (out / "table4.csv").exists()
+    assert capsys.readouterr().out.startswith("Phantoms")
+
+
+def test_fits_in_parallel(folder, tmp_path):
+    assert evaluate("--data", folder, "--cv", 2, "--n-jobs", 2, "--out", tmp_path / "out") == 0
+    assert len(finished(tmp_path / "out")) == 6
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--data", "nowhere"], "path 'nowhere' does not exist"),
+        (["--data", "{folder}/covid/0.png"], "is a file. Pass the folder of the classes"),
+        (["--data", "{folder}/covid"], "must hold one sub-folder a class"),
+        (["--data", "{folder}", "--cv", "5"], "class 'covid' has 4 images, fewer than --cv 5"),
+        (["--data", "{folder}", "--groups", "nowhere.csv"], "groups must be a .*'nowhere.csv'"),
+        (
+            ["--data", "{folder}", "--groups", "{folder}/../patients.csv", "--cv", "3"],
+            "class 'covid' has 2 patients, fewer than --cv 3 folds",
+        ),
+        (["--groups", "x.csv"], "--groups needs --data"),
+        (["--grow", "0.5"], "factor must be a finite number >= 1, got 0.5"),
+        (["--out", "{folder}"], "is not an empty folder"),
+        (["--out", "/proc/out"], "--out /proc/out can not be made"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(folder, capsys, args, message):
+    (folder / "covid" / ".hidden").touch()
+    args = [arg.format(folder=folder) for arg in args]
+    before = sorted(folder.rglob("*"))
+    assert evaluate(*args) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert re.match(rf"skcxr evaluate: error: .*{message}", captured.err)
+    assert sorted(folder.rglob("*")) == before
+
+
+def test_too_few_images_to_train_on_are_refused(folder, capsys):
+    for i in (1, 2):
+        (folder / "covid" / f"{i}.png").unlink()
+    assert evaluate("--data", folder, "--cv", 2) == 2
+    assert "class 'covid' would have 1 image to train on in one of" in capsys.readouterr().err
+
+
+def test_a_split_without_train_is_refused(folder, capsys):
+    (folder.parent / "split").mkdir()
+    folder.rename(folder.parent / "split" / "test")
+    assert evaluate("--data", folder.parent / "split") == 2
+    assert "has no images in train/" in capsys.readouterr().err
+
+
+def test_divergence_keeps_finished_folds_and_exits_with_1(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("skcxr.gan._training.LARGEST_LOSS", 0.0)
+    assert evaluate("--data", folder, "--cv", 2, "--out", tmp_path / "out") == 1
+    captured = capsys.readouterr()
+    assert re.match("skcxr evaluate: error: Class 'covid': DCGAN training diverged", captured.err)
+    assert captured.err.count("\n") == 1
+    assert "classic: 5 images in 1 folds" in captured.out
+    assert finished(tmp_path / "out") == ["classic", "duplicates"]
+
+
+def test_an_empty_class_is_named(folder, capsys):
+    (folder / "viral").mkdir()
+    assert evaluate("--data", folder) == 2
+    assert "empty class folder 'viral'" in capsys.readouterr().err
+
+
+def test_a_broken_image_is_named(folder, capsys):
+    (folder / "covid" / "broken.png").write_bytes(b"no image")
+    assert evaluate("--data", folder) == 2
+    error = capsys.readouterr().err
+    assert "covid/broken.png" in error
+    # The way out is the command's own.
+    assert "pass --on-error skip" in error
+
+
+def test_a_broken_image_can_be_left_out(folder, tmp_path, capsys):
+    (folder / "covid" / "broken.png").write_bytes(b"no image")
+    out = tmp_path / "out"
+    assert evaluate("--data", folder, "--cv", 2, "--on-error", "skip", "--out", out) == 0
+    error = capsys.readouterr().err
+    assert re.match(r"Left out of .*: 1 of 11 files\n  covid/broken.png: no image format", error)
+    skipped = json.loads((out / "settings.json").read_text())["skipped"]
+    assert list(skipped) == ["covid/broken.png"]
+
+
+@pytest.mark.parametrize(
+    "args", [["--cv", "1"], ["--gan-epochs", "x"], ["--image-size", "50"], ["--n-jobs", "0"]]
+)
+def test_values_out_of_range_exit_with_2(args, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        evaluate(*args)
+    assert exit_.value.code == 2
+    assert args[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("n_jobs", ["1", "2"])
+def test_interrupting_keeps_finished_folds(folder, tmp_path, n_jobs):
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "skcxr", "evaluate", *QUICK, "--data", str(folder)]
+    # The last arm would take minutes: it is interrupted once the first has finished a fold.
+    command += ["--cv", "2", "--out", str(out), "--gan-epochs", "1000", "--n-jobs", n_jobs]
+    # A shell's background job ignores Ctrl-C, and so would what it starts.
+    ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, ignored)
+    try:
+        deadline = time.monotonic() + 60
+        while not (out / "results.csv").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    n = int(re.search(r"Interrupted: (\d) of 6 fits had finished", stderr)[1])
+    assert 1 <= n <= 4
+    assert "Traceback" not in stderr
+    arms = finished(out)
+    assert set(arms) <= {"classic", "duplicates"}
+    assert len(arms) == n
+    assert re.search(r"^classic: \d+ images in \d folds", stdout, re.M)
+    assert len(pd.read_csv(out / "predictions.csv")) == 5 * n
+    assert len(list((out / "pipelines").iterdir())) == n
+
+
+def test_a_fit_a_core_by_default(monkeypatch):
+    monkeypatch.setattr("joblib.cpu_count", lambda: 6)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert [_default_n_jobs(n) for n in (4, 8)] == [4, 6]
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert _default_n_jobs(8) == 1
+
+
+def test_version_and_help(capsys):
+    for args in (["--version"], ["--help"], ["evaluate", "--help"]):
+        with pytest.raises(SystemExit) as exit_:
+            main(args)
+        assert exit_.value.code == 0
+    printed = capsys.readouterr().out
+    assert f"skcxr {skcxr.__version__}" in printed
+    assert "--gan-epochs" in printed
+
+
+def test_interrupting_while_images_are_read_is_no_traceback(folder, capsys, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skcxr.datasets.load_image_folder", interrupted)
+    assert evaluate("--data", folder) == 130
+    assert capsys.readouterr().err == "skcxr evaluate: error: interrupted\n"

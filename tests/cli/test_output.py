@@ -1,0 +1,248 @@
+"""What commands print where: for people, for programs, on terminals and into pipes."""
+
+import json
+import os
+import re
+import struct
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skcxr.cli import COMMANDS, main
+from skcxr.cli._evaluate import _time_left
+from skcxr.cli._options import EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_INTERRUPTED, colored
+from tests.test_import import modules_after
+
+QUICK = ["--image-size", "16", "--gan-epochs", "1", "--gan-width", "2", "--n-jobs", "1"]
+BAR = re.compile(r"\d+/\d+ |\d+%\|")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Folders of noise in two classes: for training, held back, and synthetic."""
+    root, rng = tmp_path_factory.mktemp("folders"), np.random.default_rng(0)
+    for name in ("train", "holdout", "synthetic"):
+        for k in ("covid", "normal"):
+            (root / name / k).mkdir(parents=True)
+            for i in range(6):
+                image = rng.integers(0, 255, (16, 16), dtype=np.uint8)
+                Image.fromarray(image).save(root / name / k / f"{i}.png")
+    return root
+
+
+@pytest.fixture(scope="module")
+def commands(folders):
+    """Arguments of each command that do a little work."""
+    data = ["--data", str(folders / "train")]
+    sets = [w for name in ("synthetic", "train", "holdout") for w in (f"--{name}", folders / name)]
+    return {
+        "evaluate": ["evaluate", *QUICK, *data, "--cv", "2", "--epochs", "1"],
+        "synthesize": ["synthesize", *QUICK, *data, "-n", "4", "--holdout", "0.4"],
+        "audit": ["audit", "--image-size", "16", *map(str, sets)],
+    }
+
+
+every_command = pytest.mark.parametrize("name", list(COMMANDS))
+
+
+def check_result(name, result, out):
+    assert result["folder"] == str(out)
+    if name == "evaluate":
+        assert result["n_finished"] == {"classic": 2, "duplicates": 2, "dcgan": 2}
+        assert Path(result["report"]).is_file()
+        assert len(result["reading"]) == 3
+        assert np.sum([list(row.values()) for row in result["confusion"]["dcgan"].values()]) == 12
+        assert {row["arm"] for row in result["differences"]} == {"duplicates", "dcgan"}
+        assert result["samples"]["covid"]["copying"]
+    elif name == "synthesize":
+        assert result["n_by_class"] == {"covid": 4, "normal": 4}
+        assert set(result["quality"]) == {"covid", "normal"}
+    else:
+        assert set(result["classes"]) == {"covid", "normal"}
+        assert result["exceeded"] == []
+
+
+@every_command
+def test_json_has_stdout_and_all_else_goes_to_stderr(commands, name, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([*commands[name], "--out", str(out), "--json"]) == 0
+    captured = capsys.readouterr()
+    check_result(name, json.loads(captured.out), out)
+    assert str(out) in captured.err
+    assert not BAR.search(captured.err)
+
+
+@every_command
+def test_quiet_prints_nothing(commands, name, tmp_path, capfd):
+    assert main([*commands[name], "--out", str(tmp_path / "out"), "--quiet"]) == 0
+    assert capfd.readouterr() == ("", "")
+
+
+def test_quiet_still_tells_of_errors(commands, capsys):
+    assert main([*commands["evaluate"], "--cv", "9", "--quiet"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_quiet_json_is_the_json_alone(commands, capfd):
+    assert main([*commands["audit"], "--quiet", "--json"]) == 0
+    captured = capfd.readouterr()
+    assert set(json.loads(captured.out)) == {"classes", "exceeded", "folder"}
+    assert captured.err == ""
+
+
+def test_a_limit_that_is_exceeded_is_in_the_json(commands, capsys):
+    assert main([*commands["audit"], "--max-share", "0", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out)["exceeded"][0].startswith("Exceeded: share nearer")
+
+
+def test_what_finished_before_a_divergence_is_in_the_json(commands, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("skcxr.gan._training.LARGEST_LOSS", 0.0)
+    assert main([*commands["evaluate"], "--out", str(tmp_path / "out"), "--json"]) == 1
+    result = json.loads(capsys.readouterr().out)
+    assert result["n_finished"] == {"classic": 1, "duplicates": 1, "dcgan": 0}
+    assert set(result["table4"]) == {"classic", "duplicates"}
+
+
+def on_a_terminal(args, **environment):
+    """What the command writes to a terminal on stderr; stdout is a pipe."""
+    pty = pytest.importorskip("pty", reason="terminals are opened as Unix does")
+    termios, fcntl = pytest.importorskip("termios"), pytest.importorskip("fcntl")
+    leader, follower = pty.openpty()
+    # 24 rows of 80 columns: a terminal of no size has no room for a bar.
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "skcxr", *args],
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        env={**os.environ, "TERM": "xterm", **environment},
+    )
+    os.close(follower)
+    written = b""
+    try:
+        while chunk := os.read(leader, 4096):
+            written += chunk
+    except OSError:  # the other end is closed
+        pass
+    process.communicate()
+    os.close(leader)
+    return written.decode()
+
+
+def test_a_terminal_has_bars_with_the_time_left(commands, tmp_path):
+    written = on_a_terminal([*commands["evaluate"], "--out", str(tmp_path / "out")])
+    assert "fits 6/6" in written
+    assert re.search(r"about \d+ s left", written)
+    assert not BAR.search(
+        on_a_terminal([*commands["evaluate"], "--out", str(tmp_path / "quiet"), "-q"])
+    )
+
+
+def test_a_terminal_has_color_unless_no_color_is_set(commands):
+    args = [*commands["evaluate"], "--cv", "9"]
+    assert "\x1b[31m" in on_a_terminal(args, NO_COLOR="")
+    plain = on_a_terminal(args, NO_COLOR="1")
+    assert "\x1b" not in plain
+    assert "error: class 'covid' has 6 images" in plain
+
+
+def test_no_color_holds_for_verdicts_too(monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b" in colored("copies found", "red")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert colored("copies found", "red") == "copies found"
+
+
+def test_the_time_left_is_told_once_each_arm_was_timed():
+    def fit(arm, seconds):
+        return SimpleNamespace(arm=arm, seconds=seconds)
+
+    finished = [fit("classic", 10)]
+    assert _time_left(finished, ["classic", "dcgan"], 4, 1) == ""
+    finished += [fit("dcgan", 100)]
+    assert _time_left(finished, ["classic", "dcgan"], 4, 1) == "about 5 min left"
+    assert _time_left(finished, ["classic", "dcgan"], 2, 2) == "about 55 s left"
+    assert _time_left(finished, ["classic", "dcgan"], 1, 1) == ""
+
+
+def test_help_loads_no_library_but_that_for_parsing():
+    for args in (["--help"], ["evaluate", "--help"], ["--version"]):
+        code = (
+            "import contextlib, io\nfrom skcxr.cli import main\n"
+            f"with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+            f"    main({args})"
+        )
+        loaded = modules_after(code)
+        assert "click" in loaded
+        assert not loaded & {"torch", "numpy", "pandas", "sklearn", "matplotlib", "tqdm", "jinja2"}
+
+
+@pytest.mark.parametrize("name", [None, *COMMANDS])
+def test_help_fits_a_screen_with_an_example_and_the_exit_codes(name, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        main([*filter(None, [name]), "--help"])
+    assert exit_.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    n_options = sum(line.startswith("  -") for line in lines)
+    # An option is a line; what stands around them is short.
+    assert len(lines) <= 14 + n_options
+    assert max(map(len, lines)) <= 80
+    (example,) = [line for line in lines if line.startswith("  Example: skcxr")]
+    assert name is None or f"skcxr {name} " in example
+    (codes,) = [line for line in lines if line.startswith("  Exit codes: 0 ")]
+    assert all(f" {code} " in codes for code in (EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_INTERRUPTED))
+
+
+@every_command
+def test_the_example_can_be_parsed(name, capsys, monkeypatch):
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    example = re.search(r"Example: skcxr (.*)", capsys.readouterr().out)[1]
+    seen = []
+    monkeypatch.setattr(COMMANDS[name], "prepare", lambda args: lambda: seen.append(args) or 0)
+    assert main(example.split()) == 0
+    assert seen[0].command == name
+
+
+def test_exit_codes_are_documented():
+    text = (Path(__file__).parents[2] / "docs" / "cli.md").read_text("utf-8")
+    for code in (0, EXIT_DIVERGED, EXIT_BAD_INPUT, EXIT_INTERRUPTED):
+        assert f"| {code} |" in text
+
+
+def test_the_shell_completes_commands_options_and_choices(capsys, monkeypatch):
+    for words, completion in [
+        ("skcxr ev", "plain,evaluate"),
+        ("skcxr audit --max", "plain,--max-copies"),
+        ("skcxr evaluate --fit ", "plain,pad"),
+        ("skcxr evaluate --data ", "file,"),
+    ]:
+        monkeypatch.setenv("_SKCXR_COMPLETE", "bash_complete")
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+        with pytest.raises(SystemExit):
+            main([])
+        assert completion in capsys.readouterr().out
+
+
+def test_results_have_a_folder_of_their_own_by_default(commands, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(commands["synthesize"]) == 0
+    (out,) = (tmp_path / "skcxr-synthetic").iterdir()
+    assert (out / "provenance.json").exists()
+    assert str(out.relative_to(tmp_path)) in capsys.readouterr().out
+
+
+def test_settings_tell_what_decides_the_result_in_the_order_of_the_help(
+    commands, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("skcxr.report._folder.Report._look_at_samples", lambda self, result: None)
+    out = tmp_path / "out"
+    assert main([*commands["evaluate"], "--seed", "3", "--out", str(out), "--quiet"]) == 0
+    settings = list(json.loads((out / "settings.json").read_text()))
+    assert settings[:3] == ["command", "data", "groups"]
+    assert not {"quiet", "json"} & set(settings)

@@ -1,0 +1,437 @@
+import json
+import os
+import re
+
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+from PIL import Image
+from sklearn.base import BaseEstimator
+
+import skcxr
+from skcxr.cli import main
+from skcxr.datasets import load_image_folder, make_chest_phantoms
+from skcxr.datasets._export import PROVENANCE, training_fingerprint, write_images
+from tests.conftest import full_disk
+
+QUICK = ["--image-size", "16", "--gan-epochs", "1", "--gan-width", "2", "-n", "3"]
+
+
+@pytest.fixture(scope="module")
+def phantom_folder(tmp_path_factory):
+    """Class folders of 48 phantoms of 16x16 in two classes."""
+    phantoms = make_chest_phantoms(48, classes=("covid", "normal"), image_size=16, random_state=0)
+    return write_folder(tmp_path_factory.mktemp("images"), phantoms)
+
+
+def write_folder(folder, phantoms):
+    """The Bunch `phantoms` as PNGs in class folders."""
+    for i, (image, k) in enumerate(zip(phantoms.images, phantoms.target, strict=True)):
+        file = folder / phantoms.target_names[k] / f"{i}.png"
+        file.parent.mkdir(exist_ok=True, parents=True)
+        Image.fromarray(image).save(file)
+    return folder
+
+
+def synthesize(*args):
+    return main(["synthesize", *QUICK, *map(str, args)])
+
+
+@pytest.fixture
+def images():
+    rng = np.random.default_rng(0)
+    return {k: rng.integers(0, 255, (2, 16, 16), dtype=np.uint8) for k in ("covid", "normal")}
+
+
+def test_synthesize_writes_marked_images_and_where_they_come_from(phantom_folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert synthesize("--data", phantom_folder, "--out", out) == 0
+    printed = capsys.readouterr().out
+    assert f"6 synthetic images are in {out}" in printed
+    assert re.search(r"^covid: .* \(an audit, no guarantee\)$", printed, re.M)
+
+    manifest = pd.read_csv(out / "manifest.csv")
+    assert manifest["class"].tolist() == ["covid"] * 3 + ["normal"] * 3
+    assert manifest["synthetic"].all()
+    for file in manifest["file"]:
+        with Image.open(out / file) as image:
+            assert image.size == (16, 16)
+            assert image.text["Synthetic"] == "true"
+            assert "shows no patient" in image.text["Description"]
+
+    provenance = json.loads((out / PROVENANCE).read_text())
+    assert provenance["versions"]["skcxr"] == skcxr.__version__
+    assert provenance["seed"] == 0
+    assert provenance["parameters"]["base_width"] == "2"
+    assert sorted(provenance["audit"]) == ["covid", "normal"]
+    assert provenance["audit"]["covid"]["verdict"] == provenance["quality"]["covid"]["copying"]
+    assert sum(provenance["training_set"]["n_by_class"].values()) < 48
+    assert len(provenance["training_set"]["sha256"]) == 64
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_result_loads_as_a_folder_of_images(phantom_folder, tmp_path):
+    synthesize("--data", phantom_folder, "--out", tmp_path / "out")
+    assert len(load_image_folder(tmp_path / "out", image_size=16).images) == 6
+
+
+def test_one_seed_one_result(phantom_folder, tmp_path):
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        synthesize("--data", phantom_folder, "--out", tmp_path / name, "--seed", seed)
+    a, b, c = (pd.read_csv(tmp_path / name / "manifest.csv")["sha256"] for name in "abc")
+    assert a.equals(b)
+    assert not set(a) & set(c)
+
+
+def test_dicom_files_say_that_they_are_synthetic(phantom_folder, tmp_path):
+    out = tmp_path / "out"
+    assert synthesize("--data", phantom_folder, "--out", out, "--format", "dicom") == 0
+    files = sorted(out.glob("*/*.dcm"))
+    assert len(files) == 6
+    dataset = pydicom.dcmread(files[0])
+    assert dataset[0x0008001C].value == "YES"  # Synthetic Data
+    assert dataset.ConversionType == "SYN"
+    assert list(dataset.ImageType) == ["DERIVED", "SECONDARY", "SYNTHETIC"]
+    assert str(dataset.PatientName) == "SYNTHETIC^NO PATIENT"
+    assert dataset.PatientID == "SYNTHETIC-covid-00001"
+    # Nobody knows: a GAN may have learned to write.
+    assert "BurnedInAnnotation" not in dataset
+    assert len({pydicom.dcmread(file).SOPInstanceUID for file in files}) == 6
+    loaded = load_image_folder(out, image_size=None)
+    np.testing.assert_array_equal(loaded.images[0], dataset.pixel_array)
+
+
+def test_dicom_files_take_any_class_name_and_size(tmp_path):
+    image = np.arange(15, dtype=np.uint8).reshape(3, 5)
+    write_images(tmp_path / "out", {"肺炎 é": image[None]}, provenance={}, file_format="dicom")
+    (file,) = tmp_path.glob("out/*/*.dcm")
+    dataset = pydicom.dcmread(file)
+    assert dataset.PatientID == "SYNTHETIC-肺炎 é-00001"
+    np.testing.assert_array_equal(dataset.pixel_array, image)
+
+
+def test_groups_stay_together_in_the_holdout(phantom_folder, tmp_path, monkeypatch):
+    files = sorted(file.relative_to(phantom_folder).as_posix() for file in
+                   phantom_folder.glob("*/*.png"))  # fmt: skip
+    patients = pd.DataFrame(
+        {"file": files, "patient_id": [f"p{i // 3}" for i in range(len(files))]}
+    )
+    patients.to_csv(tmp_path / "patients.csv", index=False)
+    seen = []
+    monkeypatch.setattr(
+        "skcxr.cli._synthesize._synthesize", lambda args, *parts: seen.extend(parts) or 0
+    )
+    groups = "--groups", tmp_path / "patients.csv"
+    assert synthesize("--data", phantom_folder, "--out", tmp_path / "out", *groups) == 0
+    train, holdout = seen
+    assert not set(train.groups) & set(holdout.groups)
+    assert len(train.groups) + len(holdout.groups) == 48
+    assert 5 <= len(holdout.groups) <= 15
+
+
+class Planting(BaseEstimator):
+    """Samples are rows of `honest`; among the first ones drawn, the third is a training image."""
+
+    def __init__(self, honest=None):
+        self.honest = honest
+
+    def fit(self, X):
+        self.planted = [X[4]]
+        return self
+
+    def sample(self, n_samples):
+        images = self.honest[:n_samples].copy()
+        if self.planted:
+            images[2] = self.planted.pop()
+        return images
+
+
+def test_the_images_that_are_written_are_audited(tmp_path, monkeypatch, capsys):
+    """One copy among them is found, which no later draw would repeat."""
+    names = "covid", "normal"
+    phantoms = make_chest_phantoms(160, classes=names, image_size=16, random_state=0)
+    write_folder(tmp_path / "data", phantoms)
+    honest = make_chest_phantoms(40, classes=names, image_size=16, random_state=1).data
+    monkeypatch.setattr("skcxr.cli._synthesize.gan_of", lambda args, **_: Planting(honest))
+    out = tmp_path / "out"
+    assert synthesize("--data", tmp_path / "data", "--out", out, "-n", 20) == 0
+    printed = capsys.readouterr().out
+    audits = json.loads((out / PROVENANCE).read_text())["audit"]
+    for k in names:
+        assert f"{k}: copies found" in printed
+        (copy,) = (pair for pair in audits[k]["pairs"] if pair["copy"])
+        assert copy["file"] == f"{k}/synthetic-00003.png"
+        assert f"{copy['file']} is closer to a training image" in printed
+        trained = {image.tobytes() for image in phantoms.images}
+        with Image.open(out / copy["file"]) as image:
+            assert np.asarray(image).tobytes() in trained
+    quality = json.loads((out / PROVENANCE).read_text())["quality"]
+    assert [quality[k]["n_fake"] for k in names] == [20, 20]
+
+
+def test_without_a_holdout_there_is_no_audit(phantom_folder, tmp_path):
+    out = tmp_path / "out"
+    assert synthesize("--data", phantom_folder, "--out", out, "--holdout", 0) == 0
+    provenance = json.loads((out / PROVENANCE).read_text())
+    assert provenance["audit"] is None
+    assert provenance["training_set"]["n_images"] == 48
+
+
+def test_an_earlier_result_is_replaced_when_told(phantom_folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    given = "--data", phantom_folder, "--out", out, "--holdout", 0
+    assert synthesize(*given) == 0
+    assert synthesize(*given, "--seed", 1) == 2
+    assert "Pass a new folder, or --overwrite" in capsys.readouterr().err
+    assert synthesize(*given, "--seed", 1, "--overwrite") == 0
+    assert json.loads((out / PROVENANCE).read_text())["seed"] == 1
+
+
+def test_a_killed_run_goes_on(phantom_folder, tmp_path):
+    state = "--checkpoint", tmp_path / "state"
+    synthesize("--data", phantom_folder, "--out", tmp_path / "a", *state)
+    times = {file: file.stat().st_mtime_ns for file in (tmp_path / "state").iterdir()}
+    assert len(times) == 2
+    synthesize("--data", phantom_folder, "--out", tmp_path / "b", *state)
+    assert {file: file.stat().st_mtime_ns for file in (tmp_path / "state").iterdir()} == times
+    a, b = (pd.read_csv(tmp_path / name / "manifest.csv") for name in "ab")
+    pd.testing.assert_frame_equal(a, b)
+
+
+def test_nothing_is_overwritten_but_an_earlier_result_when_told(images, tmp_path):
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("years of work")
+    for overwrite in (False, True):
+        with pytest.raises(FileExistsError, match=r"is there already|is no earlier result"):
+            write_images(mine, images, provenance={}, overwrite=overwrite)
+    assert (mine / "thesis.txt").read_text() == "years of work"
+
+    out = tmp_path / "out"
+    write_images(out, images, provenance={"n": 1})
+    with pytest.raises(FileExistsError, match="Pass a new folder, or --overwrite"):
+        write_images(out, images, provenance={"n": 2})
+    write_images(out, {"covid": images["covid"]}, provenance={"n": 3}, overwrite=True)
+    assert json.loads((out / PROVENANCE).read_text())["n"] == 3
+    assert not (out / "normal").exists()
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["mine", "out"]
+
+
+@pytest.mark.parametrize("n_bytes", [10, 400])  # in the first image, and in the manifest
+def test_a_full_disk_leaves_the_earlier_result(images, tmp_path, n_bytes):
+    out = tmp_path / "out"
+    images = {k: of_class[:, :2, :2] for k, of_class in images.items()}
+    write_images(out, images, provenance={"n": 1})
+    with (
+        full_disk(n_bytes),
+        pytest.raises(OSError, match=r"--out .*out can not be written: File too large\. Free"),
+    ):
+        write_images(out, images, provenance={"n": 2}, overwrite=True)
+    assert json.loads((out / PROVENANCE).read_text())["n"] == 1
+    assert [file.name for file in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_failed_rename_puts_the_earlier_result_back(images, tmp_path, monkeypatch):
+    out, rename = tmp_path / "out", type(tmp_path).rename
+    write_images(out, images, provenance={"n": 1})
+
+    def failing(self, target):
+        if self.name.startswith(".") and not self.name.endswith(".old"):
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(type(tmp_path), "rename", failing)
+    with pytest.raises(OSError, match="Input/output error"):
+        write_images(out, images, provenance={"n": 2}, overwrite=True)
+    assert json.loads((out / PROVENANCE).read_text())["n"] == 1
+    assert os.listdir(tmp_path) == ["out"]
+
+
+def test_fingerprints_tell_training_sets_apart():
+    X, y = np.arange(12).reshape(4, 3), np.array(["a", "a", "b", "b"])
+    first = training_fingerprint(X, y)
+    assert first == training_fingerprint(X.copy(order="F"), y)
+    assert first["n_by_class"] == {"a": 2, "b": 2}
+    for other in ((X[::-1], y), (X, y[::-1]), (X.astype(float), y), (X.reshape(4, 3, 1), y)):
+        assert training_fingerprint(*other)["sha256"] != first["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--out", "{folder}"], "is there already"),
+        (["--holdout", "1"], "--holdout 1 must be at least 0 and below 1"),
+        (["--data", "nowhere"], "path 'nowhere' does not exist"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(phantom_folder, tmp_path, capsys, args, message):
+    given = {"--data": str(phantom_folder), "--out": str(tmp_path / "out")}
+    given |= {args[0]: args[1].format(folder=phantom_folder)}
+    assert synthesize(*(word for pair in given.items() for word in pair)) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1
+    assert re.match(rf"skcxr synthesize: error: .*{message}", captured.err)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("on_error", ["raise", "skip"])
+def test_unreadable_files_are_listed_and_can_be_left_out(
+    phantom_folder, tmp_path, capsys, on_error
+):
+    data, out = split_folder(phantom_folder, tmp_path / "data", slice(None)), tmp_path / "out"
+    (data / "covid" / "notes.png").write_bytes(b"no image")
+    (data / "normal" / "empty.png").touch()
+    code = synthesize("--data", data, "--out", out, "--on-error", on_error)
+    error = capsys.readouterr().err
+    assert "\n  covid/notes.png: no image format" in error
+    assert "\n  normal/empty.png: the file is empty\n" in error
+    if on_error == "raise":
+        assert (code, out.exists()) == (2, False)
+    else:
+        assert code == 0
+        assert f"Left out of {data}: 2 of 50 files" in error
+        assert json.loads((out / PROVENANCE).read_text())["n_files_left_out"] == 2
+
+
+def test_images_are_read_as_asked(tmp_path, monkeypatch):
+    rng = np.random.default_rng(0)
+    for k in ("covid", "normal"):
+        (tmp_path / "data" / k).mkdir(parents=True)
+        for i in range(6):
+            Image.fromarray(rng.integers(0, 99, (20, 40), dtype=np.uint8)).save(
+                tmp_path / "data" / k / f"{i}.png"
+            )
+    seen = []
+    monkeypatch.setattr(
+        "skcxr.cli._synthesize._synthesize", lambda args, *parts: seen.append(parts) or 0
+    )
+    data = "--data", tmp_path / "data", "--holdout", 0
+    options = "--fit", "pad", "--percentiles", 1, 99
+    assert synthesize(*data, "--out", tmp_path / "out", *options) == 0
+    expected = load_image_folder(
+        tmp_path / "data", image_size=16, fit="pad", percentiles=(1.0, 99.0)
+    )
+    np.testing.assert_array_equal(seen[0][0].images, expected.images)
+
+
+def test_a_folder_that_can_not_be_made_is_told_before_training(phantom_folder, capsys):
+    # /proc takes no folders, not even of root.
+    assert synthesize("--data", phantom_folder, "--out", "/proc/out") == 2
+    assert "--out /proc/out can not be made" in capsys.readouterr().err
+
+
+def test_a_broken_checkpoint_is_one_line_and_exit_code_2(phantom_folder, tmp_path, capsys):
+    data = "--data", phantom_folder, "--checkpoint", tmp_path / "state"
+    assert synthesize(*data, "--out", tmp_path / "a") == 0
+    for file in (tmp_path / "state").iterdir():
+        file.write_bytes(file.read_bytes()[:1000])
+    capsys.readouterr()
+    assert synthesize(*data, "--out", tmp_path / "b") == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert re.match(r"skcxr synthesize: error: checkpoint='.*' is broken or no checkpoint", error)
+
+
+def split_folder(source, target, rows):
+    """A copy of some of the images of each class; class folders as in `source`."""
+    for folder in sorted(source.iterdir()):
+        (target / folder.name).mkdir(parents=True)
+        for file in sorted(folder.iterdir())[rows]:
+            (target / folder.name / file.name).write_bytes(file.read_bytes())
+    return target
+
+
+@pytest.fixture
+def audited(phantom_folder, tmp_path):
+    """Arguments of an audit of eight images a class, two of them copies."""
+    train = split_folder(phantom_folder, tmp_path / "train", slice(0, 10))
+    holdout = split_folder(phantom_folder, tmp_path / "holdout", slice(10, 18))
+    synthetic = split_folder(phantom_folder, tmp_path / "synthetic", slice(18, 24))
+    for name in ("covid", "normal"):
+        for file in sorted((train / name).iterdir())[:2]:
+            (synthetic / name / file.name).write_bytes(file.read_bytes())
+    folders = {"--synthetic": synthetic, "--train": train, "--holdout": holdout}
+    return ["audit", "--image-size", "16", *(str(w) for pair in folders.items() for w in pair)]
+
+
+def test_audit_prints_and_keeps_what_it_found(audited, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([*audited, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.count("Copies found: 8 synthetic images") == 2
+    table = pd.read_csv(out / "audit.csv")
+    assert set(table["class"]) == {"covid", "normal"}
+    found = json.loads((out / "audit.json").read_text())
+    assert found["normal"]["verdict"] == "copies found"
+    copies = [pair for pair in found["normal"]["pairs"] if pair["copy"]]
+    assert copies
+    for pair in copies:  # planted under the name of what they are copies of
+        assert pair["synthetic_file"] == pair["train_file"]
+        assert "{synthetic_file} is nearly {train_file}".format(**pair) in printed
+    with Image.open(out / "audit-covid.png") as picture:
+        assert min(picture.size) > 300
+
+
+@pytest.mark.parametrize(
+    ("limit", "code", "message"),
+    [
+        (["--max-copies", "8"], 0, None),
+        (["--max-copies", "2"], 0, None),
+        (["--max-copies", "1"], 1, "Exceeded: copied images of covid in pixels is 2, above 1"),
+        (["--max-share", "0.01"], 1, "Exceeded: share nearer to train of normal in cxr features"),
+    ],
+)
+def test_thresholds_decide_the_exit_code(audited, capsys, limit, code, message):
+    assert main([*audited, *limit]) == code
+    printed = capsys.readouterr().out
+    assert message in printed if message else "Exceeded" not in printed
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--features", "vgg"], "features='vgg' must be"),
+        (["--train", "nowhere"], "path 'nowhere' does not exist"),
+        (["--out", "."], "is not an empty folder"),
+        (["--out", "/proc/out"], "--out /proc/out can not be made"),
+    ],
+)
+def test_bad_audits_are_one_line_and_exit_code_2(audited, capsys, args, message):
+    assert main([*audited, *args]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
+
+
+def test_a_share_is_from_0_to_1(audited, capsys):
+    for share in ("1.5", "nan", "-0.1"):
+        with pytest.raises(SystemExit) as exit_:
+            main([*audited, "--max-share", share])
+        assert exit_.value.code == 2
+        assert f"must be from 0 to 1, got {share}" in capsys.readouterr().err
+
+
+def test_an_audit_leaves_out_what_it_can_not_read_and_says_so(audited, tmp_path, capsys):
+    (tmp_path / "synthetic" / "covid" / "broken.png").write_bytes(b"no image")
+    assert main(audited) == 2
+    assert "covid/broken.png: no image format" in capsys.readouterr().err
+    assert main([*audited, "--on-error", "skip"]) == 0
+    assert f"Left out of {tmp_path / 'synthetic'}: 1 of 17 files" in capsys.readouterr().err
+
+
+def test_a_holdout_that_was_trained_on_is_no_finding(audited, tmp_path, capsys):
+    """Exit code 1 is for a threshold that was exceeded, and for nothing else."""
+    copied = next((tmp_path / "train" / "normal").iterdir())
+    (tmp_path / "holdout" / "normal" / copied.name).write_bytes(copied.read_bytes())
+    assert main([*audited, "--max-copies", "0"]) == 2
+    captured = capsys.readouterr()
+    assert "error: class 'normal': holdout holds 1 of the images in train" in captured.err
+    assert captured.err.count("\n") == 1
+
+
+def test_a_class_that_a_folder_lacks_is_named(audited, tmp_path, capsys):
+    (tmp_path / "holdout" / "covid").rename(tmp_path / "holdout" / "viral")
+    assert main(audited) == 2
+    assert "--holdout has no images of ['covid'], which --synthetic has" in capsys.readouterr().err

@@ -1,0 +1,111 @@
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.neighbors import KernelDensity
+
+from skcxr import DCGANOversampler
+from skcxr.datasets import make_chest_phantoms
+from skcxr.evaluation import inspect_samples
+from skcxr.metrics import generative_report
+from skcxr.over_sampling import grow
+from skcxr.over_sampling._base import sample_like
+
+
+@pytest.fixture(scope="module")
+def images():
+    phantoms = make_chest_phantoms(160, image_size=32, random_state=0)
+    return phantoms.data, phantoms.target_names[phantoms.target]
+
+
+class Copying:
+    """Samples are its training images."""
+
+    def fit(self, X):
+        self.X = X
+        return self
+
+    def sample(self, n_samples):
+        return self.X[:n_samples]
+
+
+def inspected(estimator, X, y, n_train=120, **options):
+    sampler = DCGANOversampler(estimator, sampling_strategy=grow(1.5), random_state=0)
+    sampler.fit_resample(X[:n_train], y[:n_train])
+    parts = X[:n_train], y[:n_train], X[n_train:], y[n_train:]
+    return sampler, *inspect_samples(sampler, *parts, **options)
+
+
+def test_each_class_has_its_figures(images):
+    X, y = images
+    sampler, table, audits = inspected(KernelDensity(bandwidth=20), X, y, features="pixels")
+    assert table.index.tolist() == sorted(set(y))
+    assert list(audits) == table.index.tolist()
+    k, real = "normal", X[:120][y[:120] == "normal"]
+    fake = sample_like(sampler.estimators_[k], real, len(real), 0)
+    report = generative_report(real, fake, features="pixels", random_state=0)
+    for metric in report.index:
+        assert table.loc[k, metric] == report.loc[metric, "synthetic"]
+        assert table.loc[k, f"{metric}, real"] == report.loc[metric, "real"]
+    assert table.loc[k, "p_value"] == report.attrs["p_value"]
+    assert table.loc[k, "n_fake"] == len(real)
+    assert table.loc[k, ["features", "d"]].tolist() == ["pixels", report.attrs["d"]]
+    assert table.loc[k, "n_compared"] == len(real) // 2
+
+
+def test_copies_are_found(images):
+    _, table, audits = inspected(Copying(), *images)
+    assert (table["copying"] == "copies found").all()
+    assert audits["normal"].verdict == "copies found"
+
+
+def test_given_samples_are_looked_at_themselves(images):
+    X, y = images
+    sampler, clean, _ = inspected(KernelDensity(bandwidth=20), X, y, features="pixels")
+    parts = X[:120], y[:120], X[120:], y[120:]
+    samples = {k: sample_like(gan, X, 20, 3) for k, gan in sampler.estimators_.items()}
+    samples["normal"][7] = X[:120][y[:120] == "normal"][2]
+    table, audits = inspect_samples(sampler, *parts, samples=samples, features="pixels")
+    copies = [(pair.synthetic, pair.train) for pair in audits["normal"].pairs if pair.copy]
+    assert (7, 2) in copies
+    assert table["n_fake"].tolist() == [20] * 4
+    assert clean["n_fake"].tolist() != [20] * 4
+    del samples["normal"]
+    with pytest.raises(ValueError, match=r"samples has no images of \['normal'\]"):
+        inspect_samples(sampler, *parts, samples=samples)
+
+
+def test_the_discriminator_is_audited_too(images, tiny_gan):
+    X, y = images
+    _, _, audits = inspected(tiny_gan.set_params(image_size=32), X, y)
+    assert "discriminator" in set(audits["normal"].table["space"])
+
+
+def test_holdout_images_that_were_trained_on_are_left_out(images):
+    """Public collections hold duplicates."""
+    X, y = images
+    copied = np.concatenate([X, X[:3]]), np.concatenate([y, y[:3]])
+    _, table, audits = inspected(KernelDensity(bandwidth=20), *copied, features="pixels")
+    assert table["n_shared"].sum() == 3
+    assert len(audits) == 4
+    _, clean, _ = inspected(KernelDensity(bandwidth=20), X, y, features="pixels")
+    assert (table["copying"] == clean["copying"]).all()
+
+
+@pytest.mark.parametrize("container", [sparse.csr_matrix, pd.DataFrame, list])
+def test_containers(images, container):
+    X, y = images
+    sampler, table, _ = inspected(KernelDensity(bandwidth=20), X, y, features="pixels")
+    parts = container(X[:120]), y[:120].tolist(), container(X[120:]), pd.Series(y[120:])
+    pd.testing.assert_frame_equal(inspect_samples(sampler, *parts, features="pixels")[0], table)
+
+
+def test_too_few_images_are_told(images):
+    X, y = images
+    rows = np.flatnonzero(y == "covid")[:5].tolist() + np.flatnonzero(y == "normal")[:30].tolist()
+    X, y = X[rows][::-1], y[rows][::-1]
+    X, y = np.concatenate([X, X[:1]]), np.concatenate([y, y[:1]])
+    _, table, audits = inspected(KernelDensity(), X, y, n_train=35)
+    assert table["copying"].tolist() == ["too few hold-out images"] * 2
+    assert audits == {}
+    assert np.isfinite(table.loc["covid", "kernel distance"])

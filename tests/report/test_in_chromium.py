@@ -1,0 +1,159 @@
+"""The report as a browser shows it; see tests/report/test_page.py for what it says."""
+
+import shutil
+
+import pytest
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+pytestmark = pytest.mark.skipif(
+    CHROMIUM is None, reason="there is no Chromium: apt-get install chromium"
+)
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
+SCHEMES, WIDTHS = ("light", "dark"), (360, 768, 1440)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        # A new profile each time is what Playwright's launch makes.
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def shown(browser, report_run, request):
+    """The report in a window of a width and a colour scheme, and what went wrong as it loaded."""
+    width, scheme = request.param
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
+    )
+    page, problems = context.new_page(), []
+    page.on("console", lambda message: problems.append(message.text))
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "request",
+        lambda r: None if r.url.startswith(("file:", "data:")) else problems.append(r.url),
+    )
+    page.goto((report_run.folder / "report.html").as_uri())
+    yield page, problems
+    context.close()
+
+
+every_window = pytest.mark.parametrize(
+    "shown",
+    [(width, scheme) for width in WIDTHS for scheme in SCHEMES],
+    indirect=True,
+    ids=lambda window: f"{window[0]}-{window[1]}",
+)
+one_window = pytest.mark.parametrize("shown", [(768, "light")], indirect=True, ids=["768"])
+
+
+@every_window
+def test_it_loads_without_a_word_and_does_not_scroll_sideways(shown):
+    page, problems = shown
+    assert problems == []
+    root = "document.documentElement"
+    assert page.evaluate(f"{root}.scrollWidth") <= page.evaluate(f"{root}.clientWidth")
+
+
+@every_window
+def test_every_figure_is_visible(shown):
+    page, _ = shown
+    figures = page.locator("figure").all()
+    assert len(figures) > 8
+    width = page.viewport_size["width"]
+    for figure in figures:
+        for part in figure.locator("img, svg").all():
+            assert part.is_visible()
+            box = part.bounding_box()
+            assert box["width"] > 30
+            assert box["height"] > 30
+            assert box["x"] >= 0
+            assert box["x"] + box["width"] <= width
+    loaded = "all => all.every(image => image.complete && image.naturalWidth === 16)"
+    assert page.locator("img").evaluate_all(loaded)
+
+
+@every_window
+def test_axe_finds_no_barrier(shown):
+    # Among its rules: contrast after WCAG AA, figures' names, headings' order, tables, landmarks.
+    page, _ = shown
+    violations = axe.Axe().run(page).response["violations"]
+    assert [(v["id"], v["nodes"][0]["html"]) for v in violations] == []
+
+
+@pytest.mark.parametrize("shown", [(768, scheme) for scheme in SCHEMES], indirect=True, ids=SCHEMES)
+def test_marks_of_charts_stand_out_from_the_ground(shown):
+    # WCAG 1.4.11: 3 to 1 for what is needed to understand a figure. axe does not look into them.
+    page, _ = shown
+    colors = page.evaluate(
+        """() => {
+            const found = new Set();
+            for (const e of document.querySelectorAll('svg :is(path, use, text)')) {
+                const style = getComputedStyle(e);
+                if (e.closest('defs, clipPath')) continue;
+                for (const c of [style.stroke, style.fill])
+                    if (c.startsWith('rgb(')) found.add(c);
+            }
+            return [getComputedStyle(document.body).backgroundColor, ...found];
+        }"""
+    )
+    ground, *marks = [tuple(map(int, c[4:-1].split(","))) for c in colors]
+    assert len(marks) > 3
+    assert min(_contrast(ground, mark) for mark in marks) >= 3
+
+
+def _contrast(a, b):
+    """Contrast ratio of two sRGB colours, by WCAG 2."""
+    lighter, darker = sorted((_luminance(a), _luminance(b)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(color):
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in _unit(color)]
+    return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def _unit(color):
+    return [c / 255 for c in color]
+
+
+@one_window
+def test_links_lead_to_their_sections(shown):
+    page, _ = shown
+    links = page.locator("nav a").all()
+    for link in links:
+        link.click()
+        target = page.locator(link.get_attribute("href"))
+        assert page.evaluate("location.hash") == link.get_attribute("href")
+        # The last sections can not come to the top of the window.
+        assert -1 < target.bounding_box()["y"] < 900
+
+
+@one_window
+def test_the_keyboard_reaches_the_results_and_shows_where_it_is(shown):
+    page, _ = shown
+    page.keyboard.press("Tab")
+    focused = page.locator(":focus")
+    assert focused.inner_text() == "Skip to the results"
+    assert focused.bounding_box()["y"] >= 0
+    page.keyboard.press("Enter")
+    assert page.locator(":focus").inner_text() == "In short"
+    page.keyboard.press("Tab")
+    assert page.locator(":focus").evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+
+
+@one_window
+def test_it_prints_dark_on_white_without_the_contents(shown):
+    page, _ = shown
+    page.emulate_media(media="print", color_scheme="dark")
+    assert not page.locator("nav").is_visible()
+    assert page.locator("body").evaluate("e => getComputedStyle(e).backgroundColor") == (
+        "rgb(255, 255, 255)"
+    )
+    assert page.pdf(format="A4").startswith(b"%PDF")

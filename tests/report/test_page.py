@@ -1,0 +1,204 @@
+import base64
+import re
+from html.parser import HTMLParser
+from io import BytesIO
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.utils import Bunch
+
+from skcxr.report._page import _number, report_page
+from tests.report.report_run import SETTINGS
+
+mpl.use("agg")
+
+VOID = {"meta", "link", "img", "br", "wbr", "use", "path"}
+OPTIONAL = {"p", "li", "dt", "dd"}
+
+
+class Page(HTMLParser):
+    """Elements of a page in order, its text, and whether each tag is closed where it should be."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.elements, self.open, self.text = [], [], ""
+        self.feed(page)
+        assert not self.open
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID - {"use", "path"}:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] != "style":
+            self.text += " ".join(data.split()) + " "
+
+    def all(self, *tags):
+        return [attrs for tag, attrs in self.elements if tag in tags]
+
+
+@pytest.fixture(scope="module")
+def page(report_run):
+    return Page((report_run.folder / "report.html").read_text(encoding="utf-8"))
+
+
+def test_nothing_is_loaded_from_elsewhere(report_run, page):
+    html = (report_run.folder / "report.html").read_text(encoding="utf-8")
+    for _, attrs in page.elements:
+        for name in ("src", "href", "xlink:href", "data", "action"):
+            assert attrs.get(name, "#").startswith(("#", "data:"))
+    assert not page.all("script", "iframe", "object")
+    assert "@import" not in html
+    assert not re.search(r"url\((?!#)", html)
+    (policy,) = [m["content"] for m in page.all("meta") if "http-equiv" in m]
+    assert policy.startswith("default-src 'none'")
+
+
+def test_links_lead_to_an_element_and_ids_are_unique(page):
+    ids = [attrs["id"] for _, attrs in page.elements if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    links = [a["href"] for a in page.all("a", "use")]
+    assert len(page.all("a")) > 8
+    assert {link.removeprefix("#") for link in links} <= set(ids)
+    labels = [a["aria-labelledby"] for _, a in page.elements if "aria-labelledby" in a]
+    assert set(labels) <= set(ids)
+
+
+def test_every_figure_says_what_it_shows(page):
+    images, charts = page.all("img"), page.all("svg")
+    assert len({image["alt"] for image in images if image["alt"]}) == len(images)
+    assert all(chart["role"] == "img" for chart in charts)
+    words = [chart["aria-label"] for chart in charts]
+    assert re.search(r"dcgan [+-]0\.\d+, interval [+-]0\.\d+ to", words[0])
+    for k in ("covid", "normal"):
+        assert any(re.search(rf"GAN of {k} over 2 epochs: Loss_D from \d", w) for w in words)
+        assert any(re.search(rf"audit of {k}.*membership AUC in pixels 0\.", w) for w in words)
+
+
+def test_headings_go_down_one_level_at_a_time(page):
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch(r"h\d", tag)]
+    assert levels.count(1) == 1
+    assert levels[0] == 1
+    assert max(np.diff(levels)) == 1
+
+
+def test_tables_have_captions_and_scopes(page):
+    assert len(page.all("table")) == len(page.all("caption")) > 6
+    assert all(cell["scope"] in ("row", "col", "rowgroup") for cell in page.all("th"))
+
+
+def test_the_verdict_comes_first_in_the_comparisons_words(report_run, page):
+    comparison = report_run._comparison()
+    control = comparison.only(["duplicates", "dcgan"]).against("duplicates")
+    verdicts = [control.findings["dcgan"][0], *(v for v, _ in comparison.findings.values())]
+    assert all(f"{verdict}." in page.text for verdict in verdicts)
+    assert page.text.index(verdicts[0]) < page.text.index("Caution")
+
+
+def test_the_audits_verdicts_are_told_before_the_details(report_run, page):
+    for verdict, rows in report_run.first_fold.table.groupby("copying"):
+        assert f"{verdict} ({', '.join(rows.index)}" in page.text[: page.text.index("Caution")]
+
+
+def test_figures_of_each_arm_are_those_of_the_comparison(report_run, page):
+    comparison = report_run._comparison()
+    for arm in comparison.arms:
+        report = comparison.report(arm)
+        assert f"Total accuracy {report.attrs['accuracy']:.3f}" in page.text
+        for k, row in report.iterrows():
+            assert f"{k} " + " ".join(f"{v:.3f}" for v in row) in page.text
+        for k, row in comparison.confusion(arm).iterrows():
+            assert f"{k} {' '.join(map(str, row))} " in page.text
+
+
+def test_metrics_stand_beside_what_real_images_reach(report_run, page):
+    row = report_run.first_fold.table.loc["covid"]
+    shown = (
+        f"{_number(row['coverage'], '.2f')} , real images {_number(row['coverage, real'], '.2f')}"
+    )
+    assert shown in page.text
+
+
+def test_nearest_images_are_shown_as_they_are(report_run, page):
+    (uri,) = [i["src"] for i in page.all("img") if i["alt"] == "Synthetic image 1 of covid"]
+    with Image.open(BytesIO(base64.b64decode(uri.partition(",")[2]))) as image:
+        pixels = np.asarray(image) / 127.5 - 1
+    np.testing.assert_allclose(
+        pixels, report_run.first_fold.samples.synthetic["covid"][0], atol=1 / 127
+    )
+
+
+@pytest.mark.parametrize(
+    ("settings", "has_bias", "has_patients"),
+    [({}, True, True), ({"data": None}, False, False), ({"groups": "patients.csv"}, True, False)],
+)
+def test_cautions_are_those_that_apply(report_run, settings, has_bias, has_patients):
+    text = Page(
+        report_page(
+            report_run._comparison(),
+            data=report_run.data,
+            settings=report_run.settings | settings,
+        )
+    ).text
+    assert "no medical device" in text
+    assert ("covid images come from other hospitals" in text) == has_bias
+    assert ("not grouped by patient" in text) == has_patients
+
+
+def test_a_run_that_was_cut_short_says_so(report_run):
+    page = report_page(
+        report_run._comparison().only(["classic", "duplicates"]),
+        data=report_run.data,
+        settings=report_run.settings | {"cv": 5},
+    )
+    text = Page(page).text
+    assert "The run did not finish. Finished folds of 5: classic 2, duplicates 2." in text
+    assert "Audit for copies" not in text
+
+
+def test_one_arm_alone_is_shown_without_differences(report_run):
+    page = report_page(
+        report_run._comparison().only(["classic"]),
+        data=report_run.data,
+        settings=report_run.settings,
+    )
+    assert "Paired differences" not in Page(page).text
+
+
+def test_names_of_classes_are_no_markup(report_run):
+    data = Bunch(**report_run.data | {"target_names": np.array(["<b>covid</b>", "normal"])})
+    page = report_page(report_run._comparison(), data=data, settings=report_run.settings)
+    assert "&lt;b&gt;covid" in page
+    assert "<b>covid" not in page
+
+
+def test_files_that_were_left_out_are_counted(report_run):
+    settings = report_run.settings | {"skipped": {"a.png": "broken", "b.png": "empty"}}
+    page = report_page(report_run._comparison(), data=report_run.data, settings=settings)
+    assert "2 files were left out" in Page(page).text
+
+
+def test_settings_and_versions_are_all_there(report_run, page):
+    assert all(
+        f"--{name.replace('_', '-')} " in page.text for name in SETTINGS if name != "command"
+    )
+    assert all(f"{name} {v}" in page.text for name, v in report_run.settings["versions"].items())
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "text"),
+    [(-0.0004, "+.3f", "+0.000"), (-0.5, "+.3f", "\u22120.500"), (np.nan, ".3f", "\u2013")],
+)
+def test_numbers_are_written_with_a_minus_sign_where_there_is_something_below_zero(
+    value, form, text
+):
+    assert _number(value, form) == text
