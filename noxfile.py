@@ -33,11 +33,13 @@ def test(session):
 
 @nox.session
 def lint(session):
-    """Look for what ruff minds."""
+    """Check style with ruff, and the direction of imports with import-linter."""
     project = nox.project.load_toml("pyproject.toml")["project"]
-    session.install(*(d for d in project["optional-dependencies"]["test"] if d.startswith("ruff")))
+    tools = ("ruff", "import-linter")
+    session.install(*(d for d in project["optional-dependencies"]["test"] if d.startswith(tools)))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", env={"PYTHONPATH": "."})
 
 
 @nox.session

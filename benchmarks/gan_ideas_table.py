@@ -78,7 +78,7 @@ def selected(selects, images, stick):
         return {}
     real, n = stick.images, len(images) // 4
     images = images.reshape(-1, *real.shape[1:])
-    candidates = Candidates(images, real, None, None, 0, None)
+    candidates = Candidates(images, real, None, None, 0)
     by_name = {select: images[chosen(select, candidates, n)] for select in selects}
     return {"the first quarter": images[:n], **by_name}
 

@@ -22,10 +22,10 @@ from scipy import stats
 from sklearn.base import BaseEstimator
 from sklearn.metrics import recall_score
 
-from skcxr import CXRClassifier, SyntheticPretrainingClassifier
+from skcxr import CXRClassifier
 from skcxr.datasets import load_image_folder
 from skcxr.over_sampling import Candidates, grow
-from skcxr.over_sampling._selection import chosen, fitted_classifier
+from skcxr.over_sampling._selection import chosen
 
 BEST = "no dropout, mode seeking 0.3"
 
@@ -40,18 +40,17 @@ class KeptSamples(BaseEstimator):
         self.select = select
 
     def fit_resample(self, X, y):
-        classifier = partial(fitted_classifier, X, y, self.seed)
-        drawn = [self.drawn(X[y == k], k, classifier) for k in np.unique(y)]
+        drawn = [self.drawn(X[y == k], k) for k in np.unique(y)]
         labels = np.repeat(np.unique(y), [len(images) for images in drawn])
         return np.concatenate([X, *drawn]), np.concatenate([y, labels])
 
-    def drawn(self, real, k, classifier):
+    def drawn(self, real, k):
         (path,) = self.folder.glob(f"{self.idea}, {k}, {self.seed}, 16, 1000.npz")
         images = np.load(path)["samples"]
         images = images.reshape(len(images), *real.shape[1:])
         if self.select is None:
             return images[: len(real)]
-        candidates = Candidates(images[: 4 * len(real)], real, k, None, self.seed, classifier)
+        candidates = Candidates(images[: 4 * len(real)], real, k, None, self.seed)
         return images[chosen(self.select, candidates, len(real))]
 
 
@@ -64,14 +63,11 @@ def arms(folder, seed):
         "duplicates": duplicates,
         "paper": kept("paper"),
         "best": kept(BEST),
-        **{f"best, {select}": kept(BEST, select=select) for select in ("distinct", "diverse")},
-        "best, confidence": kept(BEST, select="confidence"),
+        "best, distinct": kept(BEST, select="distinct"),
     }
     yield "classic", clf
     for name, sampler in beside.items():
         yield f"{name}: beside", Pipeline([("sampler", sampler), ("clf", clf)])
-    for name in ("duplicates", "paper", "best"):
-        yield f"{name}: before", SyntheticPretrainingClassifier(beside[name], clf)
 
 
 def fit_and_test(args, name, estimator, seed, train, unseen):

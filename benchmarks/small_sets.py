@@ -28,7 +28,6 @@ from skcxr import (
     ConditionalDCGANOversampler,
     CXRClassifier,
     DCGANOversampler,
-    SyntheticPretrainingClassifier,
 )
 from skcxr.datasets import load_image_folder
 from skcxr.evaluation import compare
@@ -219,7 +218,7 @@ def duplicated(factor, clf):
 
 
 def balanced(args, images):
-    """What else can be added, and synthetic images before the real ones."""
+    """Compare synthetic images with what else can be added."""
     X, y, splits, sampler = in_folds(args, images)
     clf = CXRClassifier(random_state=0, device="cpu")
     arms = {
@@ -227,7 +226,6 @@ def balanced(args, images):
         "duplicates": duplicated(2, clf),
         "SMOTE on pixels": beside(SMOTE(sampling_strategy=grow(2), random_state=0), clf),
         "default GAN": beside(sampler, clf),
-        "default GAN, before": SyntheticPretrainingClassifier(sampler, clf),
     }
     comparison = compared(args, arms, X, y, splits)
     print(comparison.only(list(arms)[1:]).against("duplicates").to_markdown())

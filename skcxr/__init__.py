@@ -7,7 +7,6 @@ from skcxr._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from skcxr.classifier import CXRClassifier
-    from skcxr.evaluation._pretraining import SyntheticPretrainingClassifier
     from skcxr.gan import DCGAN
     from skcxr.over_sampling import ConditionalDCGANOversampler, DCGANOversampler
 
@@ -16,7 +15,6 @@ __all__ = [
     "CXRClassifier",
     "ConditionalDCGANOversampler",
     "DCGANOversampler",
-    "SyntheticPretrainingClassifier",
 ]
 
 # PyTorch and scikit-learn (which brings pandas) are loaded by the first name that needs them.
@@ -25,7 +23,6 @@ _MODULE_OF = {
     "ConditionalDCGANOversampler": "skcxr.over_sampling",
     "DCGAN": "skcxr.gan",
     "DCGANOversampler": "skcxr.over_sampling",
-    "SyntheticPretrainingClassifier": "skcxr.evaluation._pretraining",
 }
 _SUBMODULES = {
     "augment",

@@ -20,7 +20,6 @@ from tqdm.auto import tqdm
 from skcxr._base.parallel import as_they_come
 from skcxr._base.validation import check_labels
 from skcxr.evaluation._comparison import Comparison
-from skcxr.evaluation._pretraining import SyntheticPretrainingClassifier, default_sampler
 from skcxr.over_sampling._duplicates import DuplicateOversampler
 
 
@@ -188,9 +187,7 @@ def _lacks_control(arms):
 
 
 def _samplers(estimator):
-    """The samplers of a pipeline, or of a classifier that is pretrained, by parameter."""
-    if isinstance(estimator, SyntheticPretrainingClassifier):
-        return {"sampler": default_sampler() if estimator.sampler is None else estimator.sampler}
+    """Return the samplers of a pipeline by the names of their steps."""
     steps = getattr(estimator, "steps", [])
     return {name: step for name, step in steps if hasattr(step, "fit_resample")}
 
@@ -200,12 +197,12 @@ def duplicates_of(pipeline):
 
     Parameters
     ----------
-    pipeline : imblearn.pipeline.Pipeline or SyntheticPretrainingClassifier
+    pipeline : imblearn.pipeline.Pipeline
         With at least one step that samples.
 
     Returns
     -------
-    control : imblearn.pipeline.Pipeline or SyntheticPretrainingClassifier
+    control : imblearn.pipeline.Pipeline
         A clone, each sampler replaced by one of duplicates, of the same ``sampling_strategy`` and
         ``random_state``: a RandomOverSampler that takes images in any layout.
 

@@ -2,21 +2,13 @@
 
 from skcxr.over_sampling._conditional import ConditionalDCGANOversampler
 from skcxr.over_sampling._per_class import DCGANOversampler, grow
-from skcxr.over_sampling._selection import (
-    Candidates,
-    by_confidence,
-    by_discriminator,
-    distinct,
-    diverse,
-)
+from skcxr.over_sampling._selection import Candidates, by_discriminator, distinct
 
 __all__ = [
     "Candidates",
     "ConditionalDCGANOversampler",
     "DCGANOversampler",
-    "by_confidence",
     "by_discriminator",
     "distinct",
-    "diverse",
     "grow",
 ]

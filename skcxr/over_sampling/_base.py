@@ -1,6 +1,5 @@
 """What over-samplers of images share: who grows, what is kept, and where synthetic images go."""
 
-from functools import cache
 from inspect import signature
 from numbers import Integral
 from typing import NamedTuple
@@ -23,7 +22,6 @@ from skcxr.over_sampling._selection import (
     Candidates,
     check_has_discriminator,
     chosen,
-    fitted_classifier,
 )
 from skcxr.persistence._state import Persistent
 
@@ -106,7 +104,7 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
             for (k, n), seed in zip(wanted.items(), seeds, strict=True)
             if n
         ]
-        fitted, classifier = {}, _classifier(X, y, rng, estimator)
+        fitted = {}
 
         def synthetic():
             drawn = growing
@@ -117,7 +115,7 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
                 fitted[k] = model
                 if self.select is not None:
                     real = dense(X[np.flatnonzero(y == k)])
-                    candidates = Candidates(images, real, k, model, seed, classifier)
+                    candidates = Candidates(images, real, k, model, seed)
                     images = images[chosen(self.select, candidates, n_new)]
                 yield images
 
@@ -146,14 +144,6 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _classifier(X, y, rng, estimator):
-    """A function that fits a classifier on all training images, once."""
-    seed = int(rng.randint(np.iinfo(np.int32).max))
-    # What `estimator` says of the images and of the device holds for the classifier too.
-    shared = {k: v for k, v in params_of(estimator).items() if k in ("image_shape", "device")}
-    return cache(lambda: fitted_classifier(dense(X), y, seed, **shared))
 
 
 def check_parameters(estimator):

@@ -28,7 +28,7 @@ class ConditionalDCGANOversampler(ImageOversampler):
         the number of classes. None is ``DCGAN()``.
     sampling_strategy : float, str, dict or callable, default="auto"
         Which classes grow, and how far, as :class:`DCGANOversampler` takes it.
-    select : {"discriminator", "confidence", "distinct", "diverse"}, callable or None, default=None
+    select : {"discriminator", "distinct"}, callable or None, default=None
         Which of more samples than are wanted to keep. None keeps what is drawn. A callable takes
         (:class:`skcxr.over_sampling.Candidates`, how many) and returns rows.
     candidates : int, default=4

@@ -92,7 +92,7 @@ class DCGANOversampler(ImageOversampler):
     fine_tune_epochs : int or None, default=None
         Epochs of a class after pretraining. None divides the estimator's ``max_epochs`` among the
         classes that grow, so that all of it costs as much as two trainings, however many there are.
-    select : {"discriminator", "confidence", "distinct", "diverse"}, callable or None, default=None
+    select : {"discriminator", "distinct"}, callable or None, default=None
         Which of more samples than are wanted to keep. None keeps what is drawn. A callable takes
         (:class:`skcxr.over_sampling.Candidates`, how many) and returns rows.
     candidates : int, default=4

@@ -6,16 +6,12 @@ the order they were drawn in.
 
 import reprlib
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial.distance import cdist
-from scipy.special import expit
+from scipy.special import logit
 from sklearn.utils import check_random_state
-
-# Where a classifier's probability of the class is sure enough, and not of what it has learned best.
-BAND = (0.5, 0.99)
 
 
 @dataclass(frozen=True)
@@ -34,9 +30,6 @@ class Candidates:
         The fitted generative model.
     random_state : int
         Seed.
-    classifier : callable
-        Without arguments: a classifier fitted on the training images of all classes. It is trained
-        when it is first called, once for all classes.
     """
 
     images: np.ndarray
@@ -44,13 +37,14 @@ class Candidates:
     label: object
     estimator: object
     random_state: int
-    classifier: Callable
 
 
 def by_discriminator(candidates, n):
-    """Keep a sample the likelier, the more real it seems: discriminator rejection.
+    """Keep samples that the discriminator takes for real, at random.
 
-    The rate is chosen so that `n` are expected to stay.
+    The chance to be kept grows with the discriminator's logit. Discriminator rejection sampling
+    keeps a sample where a uniform number is below its acceptance probability; here those are kept
+    that would stay at the highest rates of rejection, which are exactly `n`.
 
     Parameters
     ----------
@@ -77,14 +71,8 @@ def by_discriminator(candidates, n):
     logits = candidates.estimator.decision_function(candidates.images)
     below = logits - logits.max()
     hardness = below - np.log1p(-np.exp(below - 1e-6))
-    low, high = hardness.min() - 50, hardness.max() + 50
-    for _ in range(60):
-        gamma = (low + high) / 2
-        expected = expit(hardness - gamma).sum()
-        low, high = (gamma, high) if expected > n else (low, gamma)
     u = check_random_state(candidates.random_state).uniform(size=len(logits))
-    # Those that would stay at the largest rates: exactly n of them.
-    return _first(hardness - gamma - np.log(u / (1 - u)), n)
+    return _first(hardness - logit(u), n)
 
 
 def check_has_discriminator(estimator):
@@ -94,36 +82,6 @@ def check_has_discriminator(estimator):
             f"select='discriminator' needs a generative model with a decision_function, got "
             f"{estimator!r}. Pass DCGAN(), or another select."
         )
-
-
-def by_confidence(candidates, n):
-    """Keep samples that a classifier takes for their class, yet not for the plainest cases of it.
-
-    It is fitted on the training images alone. Samples whose probability of their class lies in
-    ``BAND`` come first, then those nearest to it.
-
-    Parameters
-    ----------
-    candidates : Candidates
-        What to choose from.
-    n : int
-        How many to keep.
-
-    Returns
-    -------
-    rows : ndarray of shape (n,), int
-        Of those that are kept.
-
-    References
-    ----------
-    .. [1] Lampis, Lomurno and Matteucci, "Bridging the Gap: Enhancing the Utility of Synthetic Data
-       via Post-Processing Techniques", 2023 (dynamic sample filtering).
-    """
-    classifier = candidates.classifier()
-    (column,) = np.flatnonzero(classifier.classes_ == candidates.label)
-    probability = classifier.predict_proba(candidates.images)[:, column]
-    low, high = BAND
-    return _first(-np.maximum(np.maximum(low - probability, probability - high), 0), n)
 
 
 def distinct(candidates, n):
@@ -175,46 +133,7 @@ def distinct(candidates, n):
     return np.array(kept)
 
 
-def diverse(candidates, n):
-    """Keep samples that lie far from the real images and from one another: greedy k-center.
-
-    Each next one is the sample farthest from all real images and all that are kept already, in the
-    audit's features.
-
-    Parameters
-    ----------
-    candidates : Candidates
-        What to choose from.
-    n : int
-        How many to keep.
-
-    Returns
-    -------
-    rows : ndarray of shape (n,), int
-        Of those that are kept.
-
-    References
-    ----------
-    .. [1] Gonzalez, "Clustering to Minimize the Maximum Intercluster Distance", 1985.
-    .. [2] Sener and Savarese, "Active Learning for Convolutional Neural Networks: A Core-Set
-       Approach", ICLR 2018, algorithm 1.
-    """
-    of_real, of_samples = _features(candidates)
-    distance = cdist(of_samples, of_real).min(axis=1)
-    kept = []
-    for _ in range(n):
-        kept.append(int(distance.argmax()))
-        distance = np.minimum(distance, cdist(of_samples, of_samples[kept[-1:]])[:, 0])
-        distance[kept] = -1
-    return np.sort(kept)
-
-
-SELECTIONS = {
-    "discriminator": by_discriminator,
-    "confidence": by_confidence,
-    "distinct": distinct,
-    "diverse": diverse,
-}
+SELECTIONS = {"discriminator": by_discriminator, "distinct": distinct}
 
 
 def chosen(select, candidates, n):
@@ -239,14 +158,6 @@ def chosen(select, candidates, n):
     return rows
 
 
-def fitted_classifier(X, y, seed, **params):
-    """The default classifier with `params`, fitted on the training images."""
-    # Imported here: most over-samplers need none, nor the features below.
-    from skcxr.classifier._estimator import CXRClassifier
-
-    return CXRClassifier(random_state=seed, **params).fit(X, y)
-
-
 def _first(scores, n):
     """The rows of the `n` largest scores, in their order."""
     return np.sort(np.argsort(-scores, kind="stable")[:n])
@@ -254,6 +165,7 @@ def _first(scores, n):
 
 def _features(candidates):
     """Standardised features of the real images and of the samples."""
+    # Imported here: most over-samplers need no features.
     from skcxr.metrics._audit._spaces import standardized
     from skcxr.metrics.features import feature_extractor
 

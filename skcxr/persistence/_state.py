@@ -35,7 +35,6 @@ TRUSTED_TYPES = (
     "skcxr.networks._dcgan.CXRNet",
     "skcxr.over_sampling._per_class.DCGANOversampler",
     "skcxr.over_sampling._per_class.grow",
-    "skcxr.evaluation._pretraining.SyntheticPretrainingClassifier",
 )
 NETWORKS = {"Generator": Generator, "Discriminator": Discriminator}
 KIND = "_skcxr_kind"

@@ -1,12 +1,11 @@
 import io
 import re
-import warnings
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from imblearn.over_sampling import SMOTE, RandomOverSampler
+from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import Pipeline
 from sklearn.datasets import load_iris
 from sklearn.dummy import DummyClassifier
@@ -20,7 +19,7 @@ from sklearn.model_selection import (
     cross_validate,
 )
 
-from skcxr import DCGANOversampler, SyntheticPretrainingClassifier
+from skcxr import DCGANOversampler
 from skcxr.evaluation import compare, duplicates_of, fit_folds
 from skcxr.evaluation._comparison import _repeats
 from skcxr.metrics import (
@@ -290,27 +289,6 @@ def test_duplicates_grow_to_the_same_counts(phantoms):
     assert pipe["gan"] is sampler
     with pytest.raises(ValueError, match="No step of the pipeline samples"):
         duplicates_of(Pipeline([("clf", LogisticRegression())]))
-
-
-def test_duplicates_can_come_before_the_real_images_too(phantoms):
-    pretrained = SyntheticPretrainingClassifier(DCGANOversampler(random_state=7), ARMS["weak"])
-    control = duplicates_of(pretrained)
-    assert isinstance(control.sampler, RandomOverSampler)
-    assert control.sampler.random_state == 7
-    assert isinstance(pretrained.sampler, DCGANOversampler)
-    control = duplicates_of(SyntheticPretrainingClassifier())
-    assert control.sampler.sampling_strategy == grow(2)
-
-
-def test_pretraining_without_duplicates_is_warned_of():
-    arms = {"classic": ARMS["weak"]}
-    arms["before"] = SyntheticPretrainingClassifier(SMOTE(), ARMS["weak"])
-    with pytest.warns(UserWarning, match="none adds duplicates"):
-        compare(arms, X, y, cv=2)
-    arms["control"] = duplicates_of(arms["before"])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
-        compare(arms, X, y, cv=2)
 
 
 def test_duplicates_of_images_are_those_of_their_rows(phantoms):

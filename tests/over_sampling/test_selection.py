@@ -7,17 +7,17 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.neighbors import KernelDensity
 
-from skcxr import ConditionalDCGANOversampler, CXRClassifier, DCGANOversampler
+from skcxr import ConditionalDCGANOversampler, DCGANOversampler
 from skcxr.datasets import make_chest_phantoms
-from skcxr.over_sampling import Candidates, by_confidence, by_discriminator, distinct, diverse, grow
-from skcxr.over_sampling._selection import chosen, fitted_classifier
+from skcxr.over_sampling import Candidates, by_discriminator, distinct, grow
+from skcxr.over_sampling._selection import chosen
 
 PHANTOMS = make_chest_phantoms(60, image_size=32, random_state=0)
 X, y = PHANTOMS.images, PHANTOMS.target
 
 
-def candidates(images, real=X[:30], estimator=None, classifier=None):
-    return Candidates(images, real, 0, estimator, 0, classifier)
+def candidates(images, real=X[:30], estimator=None):
+    return Candidates(images, real, 0, estimator, 0)
 
 
 class Brightness(BaseEstimator):
@@ -49,19 +49,6 @@ def test_of_equals_the_discriminator_keeps_any():
 def test_a_model_without_a_discriminator_is_refused():
     with pytest.raises(ValueError, match=r"select='discriminator' needs .* KernelDensity"):
         by_discriminator(candidates(X, estimator=KernelDensity()), 3)
-
-
-def test_confidence_takes_the_band_first_and_then_what_is_nearest_to_it():
-    class Sure:
-        classes_ = np.array([0, 1])
-
-        def predict_proba(self, X):
-            p = np.array([0.1, 0.6, 0.45, 0.9, 1.0, 0.2, 0.7])
-            return np.column_stack([p, 1 - p])
-
-    images = candidates(X[:7], classifier=Sure)
-    assert by_confidence(images, 3).tolist() == [1, 3, 6]
-    assert by_confidence(images, 5).tolist() == [1, 2, 3, 4, 6]
 
 
 def test_copies_and_repeats_are_not_kept():
@@ -98,24 +85,9 @@ def test_too_few_distinct_samples_are_filled_up_with_a_warning():
     assert set(range(10, 22)) <= set(rows.tolist())
 
 
-def test_the_diverse_cover_more_than_the_first():
-    many = make_chest_phantoms(200, image_size=32, random_state=2).images
-    same = np.repeat(many[:1], 100, axis=0)
-    images = np.concatenate([same, many[1:31]])
-    rows = diverse(candidates(images), 30)
-    assert (rows >= 100).sum() >= 29
-    assert (np.diff(rows) > 0).all()
-
-
-@pytest.mark.parametrize("select", ["discriminator", "confidence", "distinct", "diverse"])
+@pytest.mark.parametrize("select", ["discriminator", "distinct"])
 @pytest.mark.filterwarnings("ignore:Class .* are distinct")
-def test_samplers_keep_what_is_selected(tiny_gan, phantoms, select, monkeypatch):
-    monkeypatch.setattr(
-        "skcxr.over_sampling._base.fitted_classifier",
-        lambda X, y, seed, **params: CXRClassifier(max_epochs=2, random_state=seed, **params).fit(
-            X, y
-        ),
-    )
+def test_samplers_keep_what_is_selected(tiny_gan, phantoms, select):
     # Long enough for samples that differ.
     tiny_gan.set_params(max_epochs=20, lr=2e-3)
     for sampler in (DCGANOversampler, ConditionalDCGANOversampler):
@@ -131,50 +103,6 @@ def test_samplers_keep_what_is_selected(tiny_gan, phantoms, select, monkeypatch)
             of_class = picky.synthetic_mask_ & (y_new == k)
             assert len(X_new[of_class]) == 6
             assert np.isfinite(gan.decision_function(X_new[of_class])).all()
-
-
-def test_the_classifier_is_fitted_once_on_the_training_images(phantoms, monkeypatch):
-    fits = []
-
-    class Guess:
-        classes_ = np.unique(phantoms.target)
-
-        def predict_proba(self, X):
-            return np.full((len(X), 4), 0.25)
-
-    monkeypatch.setattr(
-        "skcxr.over_sampling._base.fitted_classifier",
-        lambda X, y, seed: fits.append((X, y)) or Guess(),
-    )
-    sampler = DCGANOversampler(KernelDensity(), sampling_strategy=grow(2), select="confidence")
-    sampler.fit_resample(phantoms.data, phantoms.target)
-    ((X, y),) = fits
-    assert (phantoms.data == X).all()
-    assert (phantoms.target == y).all()
-    sampler.set_params(select="diverse").fit_resample(phantoms.data, phantoms.target)
-    assert len(fits) == 1
-
-
-def test_the_classifier_takes_images_as_the_gan_does(tiny_gan, monkeypatch):
-    fits = []
-
-    def noted(X, y, seed, **params):
-        fits.append(CXRClassifier(max_epochs=1, **params).fit(X, y))
-        return fits[0]
-
-    monkeypatch.setattr("skcxr.over_sampling._base.fitted_classifier", noted)
-    gan = tiny_gan.set_params(image_shape=(3, 10, 8), device="cpu")
-    sampler = DCGANOversampler(gan, sampling_strategy=grow(2), select="confidence")
-    rows = np.random.default_rng(0).integers(0, 255, (12, 240))
-    sampler.fit_resample(rows, [0, 1] * 6)
-    assert fits[0].spec_.shape == (3, 10, 8)
-    assert fits[0].device == "cpu"
-
-
-def test_the_classifier_is_the_default_one(phantoms):
-    clf = fitted_classifier(phantoms.data, phantoms.target, 3)
-    assert clf.get_params() == CXRClassifier(random_state=3).get_params()
-    assert clf.score(phantoms.data, phantoms.target) > 0.5
 
 
 @pytest.mark.parametrize(
