@@ -20,7 +20,7 @@ from skcxr.datasets import load_image_folder
 from skcxr.metrics import frechet_distance, kernel_distance, precision_recall_density_coverage
 from skcxr.metrics.features import feature_extractor
 from skcxr.over_sampling import Candidates
-from skcxr.over_sampling._selection import chosen
+from skcxr.over_sampling._selection import select_rows
 
 FIGURES = (
     "kernel distance",
@@ -79,7 +79,7 @@ def selected(selects, images, stick):
     real, n = stick.images, len(images) // 4
     images = images.reshape(-1, *real.shape[1:])
     candidates = Candidates(images, real, None, None, 0)
-    by_name = {select: images[chosen(select, candidates, n)] for select in selects}
+    by_name = {select: images[select_rows(select, candidates, n)] for select in selects}
     return {"the first quarter": images[:n], **by_name}
 
 

@@ -25,7 +25,7 @@ from sklearn.metrics import recall_score
 from skcxr import CXRClassifier
 from skcxr.datasets import load_image_folder
 from skcxr.over_sampling import Candidates, grow
-from skcxr.over_sampling._selection import chosen
+from skcxr.over_sampling._selection import select_rows
 
 BEST = "no dropout, mode seeking 0.3"
 
@@ -51,7 +51,7 @@ class KeptSamples(BaseEstimator):
         if self.select is None:
             return images[: len(real)]
         candidates = Candidates(images[: 4 * len(real)], real, k, None, self.seed)
-        return images[chosen(self.select, candidates, len(real))]
+        return images[select_rows(self.select, candidates, len(real))]
 
 
 def arms(folder, seed):

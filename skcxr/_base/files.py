@@ -8,23 +8,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 
-def temporary_for(path):
+def temporary_path(path):
     """A path beside `path`, of this thread: a rename is at once within one file system alone."""
     return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
 
 
-def dated_folder(parent):
+def build_dated_path(parent):
     """The path of a folder in `parent` that is named by the time."""
     return Path(parent) / datetime.now().strftime("%Y-%m-%d-%H%M%S")
 
 
 @contextmanager
-def replacing(path):
+def write_atomically(path):
     """A binary file to write, which takes the place of `path` once it is whole and on the disk.
 
     Where the block or the disk fails, what was at `path` stays, and nothing is left beside it.
     """
-    temporary = temporary_for(path)
+    temporary = temporary_path(path)
     try:
         with temporary.open("wb") as file:
             yield file

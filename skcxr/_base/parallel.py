@@ -2,7 +2,7 @@
 
 Worker processes of joblib's loky, of dask and of ray find their share of the cores in their
 environment. Threads, and the forks of joblib's multiprocessing, do not: one of several fits there
-has one thread, unless its number of siblings is known (:func:`divided`).
+has one thread, unless its number of siblings is known (:func:`split_threads`).
 """
 
 import multiprocessing
@@ -22,13 +22,13 @@ _n_repeatable = 0
 _deterministic_before = None
 
 
-def as_they_come(return_as):
+def choose_return_as(return_as):
     """`return_as` for joblib.Parallel, or "list" where the active backend can do nothing else."""
     backend, _ = get_active_backend()
     return return_as if backend.supports_return_generator else "list"
 
 
-def divided(n_jobs, n_fits):
+def split_threads(n_jobs, n_fits):
     """The threads of this process, divided among fits that run in it at once.
 
     Parameters
@@ -59,7 +59,7 @@ def divided(n_jobs, n_fits):
     return n_at_once, max(1, n_threads // n_at_once)
 
 
-def sharing_a_gpu(device, n_fits):
+def share_gpu(device, n_fits):
     """joblib's configuration in which fits on a GPU go side by side in threads, a stream each.
 
     One small network leaves most of a large GPU idle. It is a context that changes nothing where
@@ -79,7 +79,7 @@ def sharing_a_gpu(device, n_fits):
 
 
 @contextmanager
-def one_fit(n_threads=None, position=0):
+def limit_threads(n_threads=None, position=0):
     """PyTorch's threads, and the position among its siblings, of the fit in this block.
 
     A block within another one changes nothing: the outer fit's share is all there is.
@@ -87,7 +87,7 @@ def one_fit(n_threads=None, position=0):
     Parameters
     ----------
     n_threads : int or None, default=None
-        From :func:`divided`; None is what one fit may use here.
+        From :func:`split_threads`; None is what one fit may use here.
     position : int, default=0
         Among fits in threads of this process.
     """
@@ -116,7 +116,7 @@ def one_fit(n_threads=None, position=0):
 
 
 @contextmanager
-def repeatable_convolutions(device):
+def use_repeatable_convolutions(device):
     """On CUDA, let cuDNN take only algorithms that give the same bits in each run.
 
     The switch belongs to the whole process: of several fits, the first one sets it and the last one
@@ -145,7 +145,7 @@ def repeatable_convolutions(device):
                 cudnn.deterministic = _deterministic_before
 
 
-def worker_number():
+def get_worker_number():
     """Number, from 0, of the worker that this is: a process of joblib or dask, or a thread."""
     identity = multiprocessing.current_process()._identity
     return (identity[-1] - 1 if identity else 0) + getattr(_this_fit, "position", 0)
@@ -164,7 +164,7 @@ def resolve_device(device):
     if device == "auto":
         if not torch.cuda.is_available():
             return torch.device("cpu")
-        return torch.device("cuda", worker_number() % torch.cuda.device_count())
+        return torch.device("cuda", get_worker_number() % torch.cuda.device_count())
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError, TypeError) as error:

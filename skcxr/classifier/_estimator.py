@@ -14,24 +14,24 @@ from skorch.callbacks import Callback, LRScheduler
 
 from skcxr._base.estimators import Documented, EpochHistory
 from skcxr._base.images import ImageSpec, TrainingImages, check_one_size
-from skcxr._base.parallel import one_fit, repeatable_convolutions, resolve_device
+from skcxr._base.parallel import limit_threads, resolve_device, use_repeatable_convolutions
 from skcxr._base.validation import validate_labelled
 from skcxr.augment import resolve_augment
 from skcxr.classifier._net import (
     LabelledImages,
-    at_rest,
     build_net,
     check_finite,
-    epoch_of,
-    n_batches,
-    net_state,
-    restored,
-    seeded,
+    count_batches,
+    describe_net,
+    rebuild_net,
+    seed_global_rng,
+    strip_net,
+    summarize_epoch,
 )
 from skcxr.classifier._weights import ClassifierWeights
 from skcxr.networks._dcgan import CXRNet, forward_in_batches
 from skcxr.networks._precision import PRECISIONS, autocast, resolve_precision
-from skcxr.persistence._state import Persistent, broken
+from skcxr.persistence._state import Persistent, raising_value_error
 
 PREDICT_BATCH = 64
 
@@ -261,18 +261,18 @@ class CXRClassifier(
         labels = torch.as_tensor(targets, dtype=torch.int64, device=device)
         # Of other modules it is not known whether they can do with bfloat16.
         can_choose = self.precision != "auto" or net.module is CXRNet
-        with one_fit(), repeatable_convolutions(device):
+        with limit_threads(), use_repeatable_convolutions(device):
             precision = resolve_precision(self.precision, device) if can_choose else "float32"
-            with seeded(seed, device), autocast(device, precision):
+            with seed_global_rng(seed, device), autocast(device, precision):
                 net.initialize()
                 if start is not None:
                     net.module_.load_state_dict(start)
                 net.partial_fit(LabelledImages(images, labels), y=None)
         check_finite(net)
         # Set together and last: net, classes and spec belong together, also after a failed fit.
-        self.net_, self.classes_, self.spec_ = at_rest(net), classes, spec
+        self.net_, self.classes_, self.spec_ = strip_net(net), classes, spec
         self.precision_ = precision
-        self._history = [epoch_of(row) for row in net.history]
+        self._history = [summarize_epoch(row) for row in net.history]
         return self
 
     def _build_net(self, classes, y, n_channels, device, seed):
@@ -297,7 +297,7 @@ class CXRClassifier(
             policy = LRScheduler(
                 torch.optim.lr_scheduler.OneCycleLR,
                 max_lr=float(self.lr),
-                total_steps=int(self.max_epochs * n_batches(len(y), self.batch_size)),
+                total_steps=int(self.max_epochs * count_batches(len(y), self.batch_size)),
                 step_every="batch",
             )
             callbacks.append(("one_cycle", policy))
@@ -389,15 +389,15 @@ class CXRClassifier(
 
     def __getstate__(self):
         state = super().__getstate__()
-        return state | {"net_": net_state(self.net_)} if "net_" in state else state
+        return state | {"net_": describe_net(self.net_)} if "net_" in state else state
 
     def __setstate__(self, state):
         super().__setstate__(state)
         if "net_" not in vars(self):
             return
-        with broken("The saved state of this CXRClassifier is broken; fit it again."):
+        with raising_value_error("The saved state of this CXRClassifier is broken; fit it again."):
             saved = self.net_
-            self.net_ = restored(
+            self.net_ = rebuild_net(
                 saved["architecture"],
                 saved["tensors"],
                 history=saved["history"],

@@ -15,7 +15,7 @@ from torch.utils.data import Dataset
 
 from skcxr.networks._dcgan import CXRNet
 from skcxr.networks._torchvision import TorchvisionNet
-from skcxr.persistence._state import arrays, fill
+from skcxr.persistence._state import extract_arrays, load_arrays
 
 _SEEDED = threading.RLock()
 # What a net at rest keeps of its parameters; all others are the same for every CXRClassifier.
@@ -24,7 +24,7 @@ KEPT += ("optimizer__momentum", "optimizer__nesterov", "optimizer__weight_decay"
 KEPT += ("iterator_train__seed",)
 
 
-def n_batches(n_samples, batch_size):
+def count_batches(n_samples, batch_size):
     """Into how many batches of nearly equal size the rows go, none of them a single row."""
     return max(1, min(math.ceil(n_samples / batch_size), n_samples // 2))
 
@@ -75,7 +75,7 @@ class AugmentedBatches:
     def __iter__(self):
         device, n_rows = self.labels.device, len(self.labels)
         order = torch.randperm(n_rows, generator=self.generator, device=device)
-        for rows in order.tensor_split(n_batches(n_rows, self.batch_size)):
+        for rows in order.tensor_split(count_batches(n_rows, self.batch_size)):
             # Only the module may run in bfloat16, which is too coarse for coordinates.
             with torch.autocast(device.type, enabled=False):
                 images = self.augment(self.images.batch(rows), self.generator)
@@ -83,7 +83,7 @@ class AugmentedBatches:
 
 
 @contextmanager
-def seeded(seed, device):
+def seed_global_rng(seed, device):
     """Seed PyTorch's global generators and put them back.
 
     Modules draw weights and dropout from them. They belong to the whole process, so that fits in
@@ -138,7 +138,7 @@ def check_finite(net):
         )
 
 
-def at_rest(net):
+def strip_net(net):
     """The fitted `net` on the CPU, in evaluation mode, without what only training needs."""
     net.module_.cpu().eval()
     net.criterion_.cpu()
@@ -150,8 +150,8 @@ def at_rest(net):
     return net
 
 
-def architecture(net):
-    """What :func:`restored` needs to build the module of a net at rest, beside its classes."""
+def describe_architecture(net):
+    """What :func:`rebuild_net` needs to build the module of a net at rest, beside its classes."""
     facts = {"module": net.module, "weights": None}
     if net.module is CXRNet:
         facts["module"] = "cxrnet"
@@ -164,24 +164,24 @@ def architecture(net):
     return facts
 
 
-def net_state(net):
-    """A net :func:`at_rest` as arrays and plain values."""
+def describe_net(net):
+    """A net :func:`strip_net` as arrays and plain values."""
     return {
-        "architecture": architecture(net),
+        "architecture": describe_architecture(net),
         "params": {name: getattr(net, name) for name in KEPT},
         "class_weight": net.criterion__weight.cpu().numpy(),
         "history": list(net.history),
-        "tensors": arrays(net.module_),
+        "tensors": extract_arrays(net.module_),
     }
 
 
-def restored(facts, tensors, *, history=(), **params):
-    """A net at rest, as :func:`at_rest` left it but for callbacks.
+def rebuild_net(facts, tensors, *, history=(), **params):
+    """A net at rest, as :func:`strip_net` left it but for callbacks.
 
     Parameters
     ----------
     facts : dict
-        From :func:`architecture`.
+        From :func:`describe_architecture`.
     tensors : dict of str to ndarray or tensor
         The module's weights and buffers.
     history : list of dict
@@ -190,7 +190,7 @@ def restored(facts, tensors, *, history=(), **params):
         skorch's.
     """
     net = build_net(facts["module"], **params, device="cpu")
-    with seeded(0, torch.device("cpu")), warnings.catch_warnings():
+    with seed_global_rng(0, torch.device("cpu")), warnings.catch_warnings():
         # googlenet and inception_v3 announce another initialisation; these weights are replaced.
         warnings.simplefilter("ignore", FutureWarning)
         net.initialize()
@@ -204,12 +204,12 @@ def restored(facts, tensors, *, history=(), **params):
             # googlenet has no auxiliary heads where it was pretrained.
             if hasattr(inner, head) and not any(n.startswith(f"net.{head}.") for n in tensors):
                 setattr(inner, head, None)
-    fill(net.module_, tensors)
+    load_arrays(net.module_, tensors)
     net.history = History(history)
-    return at_rest(net)
+    return strip_net(net)
 
 
-def epoch_of(row):
+def summarize_epoch(row):
     """A row of skorch's history without its batches; the duration has the name it has in DCGAN."""
     left_out = ("batches", "train_batch_count", "dur")
     kept = {k: v for k, v in row.items() if k not in left_out and not k.endswith("_best")}

@@ -4,16 +4,16 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from skcxr.classifier._net import architecture, restored
+from skcxr.classifier._net import describe_architecture, rebuild_net
 from skcxr.networks._dcgan import CXRNet
-from skcxr.persistence._state import arrays
+from skcxr.persistence._state import extract_arrays
 from skcxr.persistence._weights import (
-    adopt,
-    broken_file,
     check_same,
-    part,
+    raising_broken_file,
+    read_spec,
     read_weights,
-    spec_of,
+    select_tensors,
+    set_fitted_state,
     write_weights,
 )
 
@@ -37,12 +37,12 @@ class ClassifierWeights:
             If the file can not be written.
         """
         check_is_fitted(self)
-        facts = architecture(self.net_)
+        facts = describe_architecture(self.net_)
         header = {
             "architecture": facts | {"module": _name_of(facts["module"])},
             "classes": {"dtype": _label_dtype(self.classes_), "values": self.classes_.tolist()},
         }
-        write_weights(path, self, header, {"module": arrays(self.net_.module_)})
+        write_weights(path, self, header, {"module": extract_arrays(self.net_.module_)})
 
     def load_weights(self, path):
         """Become fitted with the weights that :meth:`save_weights` wrote.
@@ -81,22 +81,22 @@ class ClassifierWeights:
         """
         self._validate_params()
         header, tensors = read_weights(path, type(self).__name__)
-        with broken_file(path):
-            facts, spec = header["architecture"], spec_of(header)
+        with raising_broken_file(path):
+            facts, spec = header["architecture"], read_spec(header)
             saved = {"module": facts["module"]}
         check_same(path, saved, {"module": _name_of(self.module)}, type(self).__name__)
-        with broken_file(path):
+        with raising_broken_file(path):
             classes = np.array(header["classes"]["values"], dtype=header["classes"]["dtype"])
-            net = restored(
+            net = rebuild_net(
                 facts | {"module": self.module},
-                part(tensors, "module"),
+                select_tensors(tensors, "module"),
                 **self._net_params(),
                 module__n_classes=len(classes),
                 module__n_channels=spec.shape[0],
                 criterion__weight=torch.ones(len(classes)),
                 iterator_train__seed=0,
             )
-            return adopt(
+            return set_fitted_state(
                 self, header, net_=net, classes_=classes, spec_=spec, _history=[], precision_=None
             )
 

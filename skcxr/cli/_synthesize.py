@@ -50,11 +50,11 @@ COMMAND = command(
 
 def prepare(args):
     """Look at all input; returns what is to be called then, and returns the exit code."""
-    from skcxr._base.files import dated_folder
+    from skcxr._base.files import build_dated_path
     from skcxr.datasets._export import check_target
 
     if args.out is None:
-        args.out = str(dated_folder("skcxr-synthetic"))
+        args.out = str(build_dated_path("skcxr-synthetic"))
     check_target(args.out, overwrite=args.overwrite)
     if not 0 <= args.holdout < 1:
         raise ValueError(f"--holdout {args.holdout:g} must be at least 0 and below 1.")

@@ -12,7 +12,7 @@ import pandas as pd
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from skcxr._base.files import check_writable, temporary_for
+from skcxr._base.files import check_writable, temporary_path
 
 PROVENANCE = "provenance.json"
 SUFFIXES = {"png": "png", "dicom": "dcm"}
@@ -114,7 +114,7 @@ def write_images(out, images, *, provenance, file_format="png", overwrite=False)
     out = Path(out)
     check_target(out, overwrite=overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_for(out)
+    temporary = temporary_path(out)
     shutil.rmtree(temporary, ignore_errors=True)
     write = {"png": _write_png, "dicom": _write_dicom}[file_format]
     rows = []

@@ -17,7 +17,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 from tqdm.auto import tqdm
 
-from skcxr._base.parallel import as_they_come
+from skcxr._base.parallel import choose_return_as
 from skcxr._base.validation import check_labels
 from skcxr.evaluation._comparison import Comparison
 from skcxr.over_sampling._duplicates import DuplicateOversampler
@@ -284,7 +284,7 @@ def fit_folds(
         for fold, (train, test) in enumerate(_splits(cv, X, y, groups))
         for arm, estimator in arms.items()
     )
-    return_as = as_they_come("generator_unordered")
+    return_as = choose_return_as("generator_unordered")
     yield from Parallel(n_jobs=n_jobs, return_as=return_as, pre_dispatch="n_jobs")(tasks)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from skcxr.metrics import audit, generative_report
-from skcxr.over_sampling._base import check_samples, dense, sample_like
+from skcxr.over_sampling._base import check_samples, sample_like, to_dense
 
 TOO_FEW = "too few hold-out images"
 
@@ -67,7 +67,7 @@ def inspect_samples(
     ([0], [0])
     """
     (X, y), (X_holdout, y_holdout) = (
-        (np.asarray(dense(X)), np.asarray(y)) for X, y in ((X, y), (X_holdout, y_holdout))
+        (np.asarray(to_dense(X)), np.asarray(y)) for X, y in ((X, y), (X_holdout, y_holdout))
     )
     check_samples(samples, sampler)
     known = {image.tobytes() for image in X}

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
-from skcxr._base.files import replacing, temporary_for
+from skcxr._base.files import temporary_path, write_atomically
 from skcxr._version import __version__
 
 FORMAT = 3
 HASHED_ROWS = 1024
 
 
-def head_of(content):
+def build_header(content):
     """The first line of a file whose other bytes are `content`.
 
     PyTorch's format alone would take a bit that has flipped on the disk for a weight.
@@ -24,7 +24,7 @@ def head_of(content):
     return f"skcxr checkpoint, SHA-256 {hashlib.sha256(content).hexdigest()}\n".encode()
 
 
-def fingerprint(X, params):
+def fingerprint_training(X, params):
     """What a training hangs on: its parameters by name, and a digest of its images.
 
     Parameters
@@ -46,7 +46,7 @@ def fingerprint(X, params):
     return known | {"images": digest.hexdigest()[:16]}
 
 
-def digest(states):
+def hash_states(states):
     """A short text that is the same for the same weights.
 
     Parameters
@@ -95,7 +95,7 @@ class Checkpoint:
         self.kept = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            probe = temporary_for(path)
+            probe = temporary_path(path)
             probe.touch()
             probe.unlink()
         except OSError as error:
@@ -134,7 +134,7 @@ class Checkpoint:
         )
         head, newline, content = self.path.read_bytes().partition(b"\n")
         try:
-            if head + newline != head_of(content):
+            if head + newline != build_header(content):
                 raise ValueError("its checksum does not fit")
             file = io.BytesIO(content)
             saved = torch.load(file, map_location="cpu", weights_only=True)
@@ -201,8 +201,8 @@ class Checkpoint:
         content = io.BytesIO()
         torch.save(saved, content)
         try:
-            with replacing(self.path) as file:
-                file.write(head_of(content.getbuffer()))
+            with write_atomically(self.path) as file:
+                file.write(build_header(content.getbuffer()))
                 file.write(content.getbuffer())
             self.kept = None
         except OSError as error:

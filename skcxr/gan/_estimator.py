@@ -22,14 +22,14 @@ from skcxr._base.images import (
     crop_from_square,
     pad_to_square,
 )
-from skcxr._base.parallel import one_fit, repeatable_convolutions, resolve_device
-from skcxr.gan._checkpoint import Checkpoint, digest, fingerprint
+from skcxr._base.parallel import limit_threads, resolve_device, use_repeatable_convolutions
+from skcxr.gan._checkpoint import Checkpoint, fingerprint_training, hash_states
 from skcxr.gan._cuda_graph import own_stream
-from skcxr.gan._training import GANTraining, check_converging, in_words
+from skcxr.gan._training import GANTraining, check_converging, format_statistics
 from skcxr.gan._weights import NO_DISCRIMINATOR, SHAPING_PARAMETERS, GANWeights
 from skcxr.networks._dcgan import IMAGE_SIZES, Discriminator, forward_in_batches
 from skcxr.networks._precision import PRECISIONS, resolve_precision
-from skcxr.persistence._state import Persistent, network_state
+from skcxr.persistence._state import Persistent, describe_network
 
 INFERENCE_BATCH = 64
 # What a training's result hangs on, beside images, seed and device; not on how long it goes on.
@@ -320,7 +320,7 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
         if labels is not None:
             labels = torch.as_tensor(labels, dtype=torch.int64)
         images = TrainingImages(X, spec, self.image_size, device)
-        with one_fit():
+        with limit_threads():
             start = self._start(images)
             checkpoint = self._checkpoint(images, labels, seed, start)
             saved = checkpoint.load() if checkpoint else None
@@ -328,7 +328,7 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
             # the check on a busy one, would choose the other. The check too takes a number of
             # threads of its own, and puts it back.
             precision = saved["precision"] if saved else resolve_precision(self.precision, device)
-            with own_stream(device), repeatable_convolutions(device):
+            with own_stream(device), use_repeatable_convolutions(device):
                 training = GANTraining(self, images, seed, precision, start, labels)
                 fitted = self._train(training, checkpoint, saved, measure)
         # Set together and last: networks and spec belong together, also after a fit that failed.
@@ -373,7 +373,7 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
                         row |= measure(training.G)
                     history.append({"epoch": epoch, **row})
                     if bar is not None:
-                        bar.set_postfix_str(in_words(history, measure and measure.context))
+                        bar.set_postfix_str(format_statistics(history, measure and measure.context))
                     check_converging(history[-1], training.G)
                     if checkpoint:
                         state = {"training": training.state(), "history": list(history)}
@@ -401,7 +401,7 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
         if not (self.warm_start and hasattr(self, "generator_")):
             return None
         check_is_fitted(self, "discriminator_", msg=NO_DISCRIMINATOR)
-        params = network_state(self.generator_)["params"]
+        params = describe_network(self.generator_)["params"]
         own = {name: getattr(self, name) for name in SHAPING_PARAMETERS}
         wanted = {**own, "n_channels": images.n_channels}
         differing = [name for name in wanted if params[name] != wanted[name]]
@@ -424,10 +424,10 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
         params |= {"device": images.device.type, "precision": self.precision}
         params["image_shape"] = images.spec.shape
         if start is not None:
-            params["start"] = digest(start)
+            params["start"] = hash_states(start)
         if labels is not None:
-            params["labels"] = digest([{"": labels}])
-        return Checkpoint.at(self.checkpoint, fingerprint(images.X, params))
+            params["labels"] = hash_states([{"": labels}])
+        return Checkpoint.at(self.checkpoint, fingerprint_training(images.X, params))
 
     def _check_length(self, n_epochs):
         if n_epochs > self.max_epochs:

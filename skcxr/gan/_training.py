@@ -108,7 +108,7 @@ class GANTraining:
             updated_logits = D.logits(self.seen(fake, rng), rng, *classes)
         loss_g = softplus(-updated_logits).mean()
         if self.mode_seeking:
-            loss_g = loss_g + self.mode_seeking * sameness(fake, z)
+            loss_g = loss_g + self.mode_seeking * mode_seeking_loss(fake, z)
         self.adam_g.zero_grad()
         loss_g.backward()
         self.adam_g.step()
@@ -151,7 +151,7 @@ class GANTraining:
         return self.G, self.D
 
 
-def sameness(images, z):
+def mode_seeking_loss(images, z):
     """How alike images of different latent vectors are: what mode seeking adds to G's loss.
 
     The mean distance of latent vectors over that of their images, of each with the next in the
@@ -238,7 +238,7 @@ def _diverged(epoch, what):
     )
 
 
-def in_words(history, monitor):
+def format_statistics(history, monitor):
     """The last epoch's statistics, as the paper prints them, and what was last monitored."""
     words = (
         "Loss_D {loss_d:.3f} Loss_G {loss_g:.3f} D(x) {d_x:.3f} D(G(z)) {d_g_z1:.3f} / {d_g_z2:.3f}"

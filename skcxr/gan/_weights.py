@@ -2,14 +2,14 @@
 
 from sklearn.utils.validation import check_is_fitted
 
-from skcxr.persistence._state import network_of, network_state
+from skcxr.persistence._state import describe_network, rebuild_network
 from skcxr.persistence._weights import (
-    adopt,
-    broken_file,
     check_same,
-    part,
+    raising_broken_file,
+    read_spec,
     read_weights,
-    spec_of,
+    select_tensors,
+    set_fitted_state,
     write_weights,
 )
 
@@ -40,10 +40,10 @@ class GANWeights:
             If the file can not be written.
         """
         check_is_fitted(self)
-        states = {"generator": network_state(self.generator_)}
+        states = {"generator": describe_network(self.generator_)}
         if discriminator:
             check_is_fitted(self, "discriminator_", msg=NO_DISCRIMINATOR)
-            states["discriminator"] = network_state(self.discriminator_)
+            states["discriminator"] = describe_network(self.discriminator_)
         params = {name: state["params"] for name, state in states.items()}
         tensors = {name: state["tensors"] for name, state in states.items()}
         write_weights(path, self, {"networks": params}, tensors)
@@ -86,18 +86,20 @@ class GANWeights:
         """
         self._validate_params()
         header, tensors = read_weights(path, type(self).__name__)
-        with broken_file(path):
-            params, spec = header["networks"], spec_of(header)
+        with raising_broken_file(path):
+            params, spec = header["networks"], read_spec(header)
             shaping = {name: params["generator"][name] for name in SHAPING_PARAMETERS}
         own = {name: getattr(self, name) for name in SHAPING_PARAMETERS}
         check_same(path, shaping, own, type(self).__name__)
-        with broken_file(path):
+        with raising_broken_file(path):
             if params["generator"]["n_channels"] != spec.shape[0]:
                 raise ValueError(f"channels of {spec}")
             fitted = {
-                f"{name}_": network_of(name.capitalize(), params[name], part(tensors, name))
+                f"{name}_": rebuild_network(
+                    name.capitalize(), params[name], select_tensors(tensors, name)
+                )
                 for name in params
             }
-            return adopt(
+            return set_fitted_state(
                 self, header, **fitted, spec_=spec, _history=[], monitor_=None, precision_=None
             )

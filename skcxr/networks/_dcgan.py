@@ -7,14 +7,14 @@ from sklearn.utils import gen_batches
 from torch import nn
 from torch.nn import functional as F
 
-from skcxr._base.parallel import repeatable_convolutions
+from skcxr._base.parallel import use_repeatable_convolutions
 from skcxr.networks._convolutions import convolve
 
 LEAK = 0.2
 IMAGE_SIZES = (16, 32, 64, 128, 256)
 
 
-def n_blocks(image_size):
+def count_blocks(image_size):
     """How many halvings lead from `image_size` to the 4x4 that the GAN's networks start from.
 
     Raises
@@ -147,7 +147,7 @@ class Generator(nn.Module):
     def __init__(self, latent_dim=100, image_size=64, base_width=64, n_channels=1, generator=None):
         super().__init__()
         self.latent_dim = latent_dim
-        widths = [base_width * min(2**i, 8) for i in range(n_blocks(image_size))][::-1]
+        widths = [base_width * min(2**i, 8) for i in range(count_blocks(image_size))][::-1]
 
         def layers():
             yield nn.ConvTranspose2d(latent_dim, widths[0], 4, 1, 0, bias=False)
@@ -215,7 +215,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, image_size=64, base_width=64, n_channels=1, dropout=0.5, generator=None):
         super().__init__()
-        widths = [base_width * min(2**i, 8) for i in range(n_blocks(image_size))]
+        widths = [base_width * min(2**i, 8) for i in range(count_blocks(image_size))]
 
         def layers():
             yield nn.Conv2d(n_channels, base_width, 4, 2, 1, bias=False)
@@ -356,6 +356,6 @@ def forward_in_batches(network, batch_of, n, *, batch_size, device, forward=None
     for rows in gen_batches(n, batch_size):
         batch = batch_of(rows)
         padding = (0, 0) * (batch.ndim - 1) + (0, batch_size - len(batch))
-        with repeatable_convolutions(device):
+        with use_repeatable_convolutions(device):
             outputs = forward(network, F.pad(batch, padding).to(device))[: len(batch)].cpu()
         yield rows, outputs

@@ -21,7 +21,7 @@ from skcxr.over_sampling._selection import (
     SELECTIONS,
     Candidates,
     check_has_discriminator,
-    chosen,
+    select_rows,
 )
 from skcxr.persistence._state import Persistent
 
@@ -114,9 +114,9 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
             for (k, n_new, seed), (_, model, images) in zip(growing, images_of, strict=True):
                 fitted[k] = model
                 if self.select is not None:
-                    real = dense(X[np.flatnonzero(y == k)])
+                    real = to_dense(X[np.flatnonzero(y == k)])
                     candidates = Candidates(images, real, k, model, seed)
-                    images = images[chosen(self.select, candidates, n_new)]
+                    images = images[select_rows(self.select, candidates, n_new)]
                 yield images
 
         labels = [np.full(n_new, k, dtype=y.dtype) for k, n_new, _ in growing]
@@ -164,14 +164,14 @@ def _check_sizes(strategy, y):
         raise TypeError(f"sampling_strategy must ask for whole numbers of images, got {sizes!r}.")
 
 
-def params_of(model):
+def get_parameters(model):
     """The parameters of a generative model; none of an object that is no estimator."""
     return model.get_params(deep=False) if hasattr(model, "get_params") else {}
 
 
 def seed_model(model, seed, *, unseeded):
     """Give `model` its `seed`, where it takes one; `unseeded` says that it was drawn anew."""
-    params = params_of(model)
+    params = get_parameters(model)
     if "random_state" in params:
         # A checkpoint of another seed is of another training: with one drawn anew in each process,
         # a killed training would begin again. Without, it goes on with the file's.
@@ -219,7 +219,7 @@ def check_samples(samples, sampler):
         )
 
 
-def dense(X):
+def to_dense(X):
     """`X` as an array where it is sparse, else as it is."""
     return X.toarray() if sparse.issparse(X) else X
 

@@ -3,9 +3,9 @@
 import numpy as np
 from sklearn.base import clone
 
-from skcxr._base.parallel import one_fit
+from skcxr._base.parallel import limit_threads
 from skcxr.gan._estimator import DCGAN
-from skcxr.over_sampling._base import ImageOversampler, dense, sample_like
+from skcxr.over_sampling._base import ImageOversampler, sample_like, to_dense
 
 
 class ConditionalDCGANOversampler(ImageOversampler):
@@ -95,12 +95,12 @@ class ConditionalDCGANOversampler(ImageOversampler):
             return
         self._seed_for_all(gan)
         classes, labels = np.unique(y, return_inverse=True)
-        with one_fit():
-            gan._fit(dense(X), labels)
+        with limit_threads():
+            gan._fit(to_dense(X), labels)
         for k, n_new, seed in growing:
             of_class = _of_class(gan, int(np.searchsorted(classes, k)))
-            real = dense(X[np.flatnonzero(y == k)])
-            with one_fit():
+            real = to_dense(X[np.flatnonzero(y == k)])
+            with limit_threads():
                 images = sample_like(of_class, real, n_new, seed)
             yield k, of_class, images
 

@@ -9,8 +9,14 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
-from skcxr._base.parallel import as_they_come, divided, one_fit, sharing_a_gpu
-from skcxr.over_sampling._base import ImageOversampler, dense, params_of, sample_like, seed_model
+from skcxr._base.parallel import choose_return_as, limit_threads, share_gpu, split_threads
+from skcxr.over_sampling._base import (
+    ImageOversampler,
+    get_parameters,
+    sample_like,
+    seed_model,
+    to_dense,
+)
 
 
 @dataclass(frozen=True)
@@ -169,11 +175,11 @@ class DCGANOversampler(ImageOversampler):
         if self.pretrain and growing:
             self._pretrain(estimator, X, len(growing))
         device = getattr(estimator, "device", None) if self.n_jobs is None else None
-        with sharing_a_gpu(device, len(growing)):
-            n_jobs, n_threads = divided(self.n_jobs, len(growing))
+        with share_gpu(device, len(growing)):
+            n_jobs, n_threads = split_threads(self.n_jobs, len(growing))
             # dask's backend takes all its workers, whatever n_jobs is.
             in_turn = {"backend": "sequential"} if n_jobs == 1 else {}
-            parallel = Parallel(n_jobs=n_jobs, return_as=as_they_come("generator"), **in_turn)
+            parallel = Parallel(n_jobs=n_jobs, return_as=choose_return_as("generator"), **in_turn)
         results = parallel(
             # X whole, and each worker takes its rows: joblib passes a memory map by its file's
             # name.
@@ -196,24 +202,24 @@ class DCGANOversampler(ImageOversampler):
 
     def _pretrain(self, estimator, X, n_growing):
         """Fit `estimator` on all images, and let it go on from there on a class'."""
-        params = params_of(estimator)
+        params = get_parameters(estimator)
         if not {"warm_start", "max_epochs"} <= set(params):
             raise ValueError(
                 f"pretrain={self.pretrain!r} needs an estimator with the parameters warm_start and "
                 f"max_epochs, such as DCGAN(), got {estimator!r}. Pass one, or pretrain=None."
             )
         self._seed_for_all(estimator)
-        with one_fit():
-            estimator.set_params(warm_start=False).fit(_as_taken(dense(X), estimator))
+        with limit_threads():
+            estimator.set_params(warm_start=False).fit(_as_taken(to_dense(X), estimator))
         epochs = self.fine_tune_epochs or max(1, params["max_epochs"] // n_growing)
         estimator.set_params(warm_start=True, max_epochs=epochs)
 
 
 def _fit_sample(estimator, X, rows, k, n_new, seed, *, unseeded, n_threads, position):
     """Fit `estimator` on the `rows` of X, class `k`; return it and `n_new` of its samples."""
-    X = dense(X[rows])
+    X = to_dense(X[rows])
     seed_model(estimator, seed, unseeded=unseeded)
-    with one_fit(n_threads, position):
+    with limit_threads(n_threads, position):
         try:
             estimator.fit(_as_taken(X, estimator))
         except FloatingPointError as error:

@@ -136,7 +136,7 @@ def distinct(candidates, n):
 SELECTIONS = {"discriminator": by_discriminator, "distinct": distinct}
 
 
-def chosen(select, candidates, n):
+def select_rows(select, candidates, n):
     """The rows that `select`, a name of ``SELECTIONS`` or a callable, keeps.
 
     Raises

@@ -59,7 +59,7 @@ class Persistent:
         state, name = dict(state), type(self).__name__
         version = state.pop("_skcxr_version", "of an unknown version")
         check_format(f"This {name}", version, state.pop("_skcxr_format", None))
-        with broken(f"The saved state of this {name} is broken; fit it again."):
+        with raising_value_error(f"The saved state of this {name} is broken; fit it again."):
             state = {key: _unpacked(value) for key, value in state.items()}
         super().__setstate__(state)
 
@@ -74,7 +74,7 @@ def check_format(what, version, number):
 
 
 @contextmanager
-def broken(message):
+def raising_value_error(message):
     """What odd values raise, as a ValueError with `message`."""
     try:
         yield
@@ -84,7 +84,7 @@ def broken(message):
 
 def _packed(value):
     if isinstance(value, Generator | Discriminator):
-        return {KIND: "network", **network_state(value)}
+        return {KIND: "network", **describe_network(value)}
     if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
         # skops writes keys as JSON and reads them by their type: bool("false") is True.
         return {KIND: "dict", "items": [list(item) for item in value.items()]}
@@ -96,11 +96,11 @@ def _packed(value):
 def _unpacked(value):
     kind = value.get(KIND) if isinstance(value, dict) else None
     if kind == "network":
-        return network_of(value["class"], value["params"], value["tensors"])
+        return rebuild_network(value["class"], value["params"], value["tensors"])
     return dict(value["items"]) if kind == "dict" else value
 
 
-def arrays(network):
+def extract_arrays(network):
     """The weights and buffers of `network` by name, as arrays on the CPU."""
     return {
         name: tensor.detach().cpu().contiguous().numpy()
@@ -108,8 +108,8 @@ def arrays(network):
     }
 
 
-def fill(network, tensors, *, assign=False):
-    """Put what :func:`arrays` returned into a network of the same shape.
+def load_arrays(network, tensors, *, assign=False):
+    """Put what :func:`extract_arrays` returned into a network of the same shape.
 
     `assign` makes them its own, for one on the meta device.
     """
@@ -125,7 +125,7 @@ def fill(network, tensors, *, assign=False):
     return network
 
 
-def network_state(network):
+def describe_network(network):
     """Class, parameters and arrays of a GAN's network."""
     kernels = [layer for layer in network.layers if hasattr(layer, "kernel_size")]
     first, last = kernels[0], kernels[-1]
@@ -136,14 +136,14 @@ def network_state(network):
     else:
         params |= {"base_width": int(first.out_channels), "n_channels": int(first.in_channels)}
         params |= {"dropout": float(next(m.p for m in network.layers if isinstance(m, Dropout)))}
-    return {"class": type(network).__name__, "params": params, "tensors": arrays(network)}
+    return {"class": type(network).__name__, "params": params, "tensors": extract_arrays(network)}
 
 
-def network_of(name, params, tensors):
-    """The network that :func:`network_state` describes, in evaluation mode."""
+def rebuild_network(name, params, tensors):
+    """The network that :func:`describe_network` describes, in evaluation mode."""
     # Memory is taken for arrays that are there, not for those that a hostile header promises.
     with torch.device("meta"):
         network = NETWORKS[name](**params)
-    network = fill(network, tensors, assign=True).eval().requires_grad_(False)
+    network = load_arrays(network, tensors, assign=True).eval().requires_grad_(False)
     # As it was trained; the layout decides how a convolution rounds.
     return network.to(torch.float32, memory_format=torch.channels_last)

@@ -8,10 +8,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
-from skcxr._base.files import replacing
+from skcxr._base.files import write_atomically
 from skcxr._base.images import ImageSpec
 from skcxr._version import __version__
-from skcxr.persistence._state import FORMAT, broken, check_format
+from skcxr.persistence._state import FORMAT, check_format, raising_value_error
 
 
 def write_weights(path, estimator, header, tensors):
@@ -50,7 +50,7 @@ def write_weights(path, estimator, header, tensors):
     }
     content = save(flat, metadata={"skcxr": json.dumps(header)})
     try:
-        with replacing(Path(path)) as file:
+        with write_atomically(Path(path)) as file:
             file.write(content)
     except OSError as error:
         raise OSError(
@@ -92,12 +92,12 @@ def read_weights(path, name):
     return header, tensors
 
 
-def broken_file(path):
+def raising_broken_file(path):
     """What odd values in a file of weights raise, as a ValueError that names it."""
-    return broken(f"path={str(path)!r} is broken; write it again with save_weights.")
+    return raising_value_error(f"path={str(path)!r} is broken; write it again with save_weights.")
 
 
-def part(tensors, network):
+def select_tensors(tensors, network):
     """Those of a file's tensors that are of one network."""
     start = f"{network}."
     return {
@@ -122,7 +122,7 @@ def check_same(path, saved, own, name):
         )
 
 
-def adopt(estimator, header, **fitted):
+def set_fitted_state(estimator, header, **fitted):
     """Make `estimator` a fitted one with the attributes `fitted` and what the header says of X."""
     names = header["feature_names_in"]
     fitted["n_features_in_"] = int(header["n_features_in"])
@@ -134,7 +134,7 @@ def adopt(estimator, header, **fitted):
     return estimator
 
 
-def spec_of(header):
+def read_spec(header):
     """The ImageSpec in the header of a file of weights."""
     spec = header["spec"]
     row_shape, shape = (tuple(int(side) for side in spec[name]) for name in ("row_shape", "shape"))

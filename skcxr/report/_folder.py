@@ -11,7 +11,7 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from skcxr._base.files import check_empty, dated_folder, replacing
+from skcxr._base.files import build_dated_path, check_empty, write_atomically
 from skcxr.displays import (
     AuditDisplay,
     ComparisonDisplay,
@@ -35,7 +35,7 @@ def new_folder(out):
     FileExistsError
         If `out` is there and not empty, or is a file.
     """
-    folder = dated_folder("skcxr-results") if out is None else Path(out)
+    folder = build_dated_path("skcxr-results") if out is None else Path(out)
     check_empty(folder)
     (folder / "pipelines").mkdir(parents=True)
     return folder
@@ -100,7 +100,7 @@ class Report:
 
     def _write(self, name, table, index=False):
         """Replace the file at once: a run that is killed leaves the old one or the new one."""
-        with replacing(self.folder / name) as file:
+        with write_atomically(self.folder / name) as file:
             table.to_csv(file, index=index)
 
     def _look_at_samples(self, result):
@@ -166,7 +166,7 @@ class Report:
         page = report_page(
             comparison, data=self.data, settings=self.settings, first_fold=self.first_fold
         )
-        with replacing(self.folder / "report.html") as file:
+        with write_atomically(self.folder / "report.html") as file:
             file.write(page.encode())
         return "\n".join([*text, *self._describe_samples(), *self._readings(comparison)])
 

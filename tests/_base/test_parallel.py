@@ -14,7 +14,13 @@ from sklearn.dummy import DummyClassifier
 from sklearn.model_selection import cross_val_predict, cross_validate
 
 from skcxr import DCGANOversampler
-from skcxr._base.parallel import as_they_come, divided, one_fit, resolve_device, worker_number
+from skcxr._base.parallel import (
+    choose_return_as,
+    get_worker_number,
+    limit_threads,
+    resolve_device,
+    split_threads,
+)
 from skcxr.over_sampling import grow
 
 rng = np.random.default_rng(0)
@@ -107,13 +113,13 @@ def test_a_process_divides_its_own_threads_among_classes(tmp_path, n_jobs, each)
 
 def test_other_processes_are_left_to_their_environment():
     with parallel_config("loky", n_jobs=2):
-        assert divided(2, 4) == (2, None)
+        assert split_threads(2, 4) == (2, None)
 
 
 @pytest.mark.usefixtures("four_threads")
 def test_a_fit_within_a_fit_shares_its_threads():
-    with one_fit(2):
-        with one_fit(3), one_fit():
+    with limit_threads(2):
+        with limit_threads(3), limit_threads():
             assert torch.get_num_threads() == 2
         assert torch.get_num_threads() == 2
     assert torch.get_num_threads() == 4
@@ -121,10 +127,10 @@ def test_a_fit_within_a_fit_shares_its_threads():
 
 @pytest.mark.usefixtures("four_threads")
 def test_a_fit_that_fails_gives_its_threads_back():
-    with pytest.raises(ValueError, match="diverged"), one_fit(2):
+    with pytest.raises(ValueError, match="diverged"), limit_threads(2):
         raise ValueError("diverged")
     assert torch.get_num_threads() == 4
-    with one_fit(3):
+    with limit_threads(3):
         assert torch.get_num_threads() == 3
 
 
@@ -166,7 +172,7 @@ def test_results_do_not_depend_on_the_backend(tiny_gan, tiny_clf, phantoms, conf
 )
 def test_results_come_one_by_one_where_the_backend_can(backend, return_as):
     with parallel_config(backend, n_jobs=2):
-        assert as_they_come("generator") == return_as
+        assert choose_return_as("generator") == return_as
 
 
 class WatchingSpy(Spy):
@@ -261,16 +267,16 @@ def test_classes_in_threads_take_gpus_in_turn(tmp_path, n_jobs, devices):
 
 def number_beside_another(folder):
     """This worker's number, once a second worker has come."""
-    (folder / str(worker_number())).touch()
+    (folder / str(get_worker_number())).touch()
     for _ in range(600):
         if len(list(folder.iterdir())) > 1:
             break
         time.sleep(0.1)
-    return worker_number()
+    return get_worker_number()
 
 
 def test_processes_are_numbered_one_after_the_other(tmp_path):
-    assert worker_number() == 0
+    assert get_worker_number() == 0
     with parallel_config("loky", inner_max_num_threads=1):
         numbers = Parallel(n_jobs=2)(delayed(number_beside_another)(tmp_path) for _ in range(2))
     assert abs(numbers[0] - numbers[1]) == 1
@@ -279,6 +285,6 @@ def test_processes_are_numbered_one_after_the_other(tmp_path):
 @pytest.mark.usefixtures("three_gpus")
 @pytest.mark.parametrize(("number", "device"), [(1, "cuda:1"), (2, "cuda:2"), (7, "cuda:1")])
 def test_a_workers_number_decides_on_its_gpu(monkeypatch, number, device):
-    monkeypatch.setattr("skcxr._base.parallel.worker_number", lambda: number)
+    monkeypatch.setattr("skcxr._base.parallel.get_worker_number", lambda: number)
     assert str(resolve_device("auto")) == device
     assert resolve_device("cpu") == torch.device("cpu")

@@ -18,7 +18,7 @@ from torch import nn
 from skcxr import CXRClassifier
 from skcxr._base.images import ImageSpec, TrainingImages
 from skcxr.augment import resolve_augment
-from skcxr.classifier._net import AugmentedBatches, LabelledImages, n_batches
+from skcxr.classifier._net import AugmentedBatches, LabelledImages, count_batches
 from skcxr.networks import CXRNet
 from skcxr.networks import _precision as precision
 
@@ -205,7 +205,7 @@ def test_batches_hold_each_row_once_and_none_is_single(n, size):
     keep = resolve_augment(None)
     batches = list(AugmentedBatches(dataset, size, keep, seed=0))
     labels = [labels for _, labels in batches]
-    assert len(labels) == n_batches(n, size)
+    assert len(labels) == count_batches(n, size)
     assert min(map(len, labels)) > 1
     assert torch.equal(torch.cat(labels).sort().values, torch.arange(n))
     for batch, rows in batches:

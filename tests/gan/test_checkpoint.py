@@ -17,7 +17,7 @@ from sklearn.model_selection import cross_val_predict
 
 from skcxr import DCGAN, ConditionalDCGANOversampler, DCGANOversampler
 from skcxr.augment import Affine
-from skcxr.gan._checkpoint import fingerprint, head_of
+from skcxr.gan._checkpoint import build_header, fingerprint_training
 from skcxr.gan._training import GANTraining, ShuffledRows
 from skcxr.over_sampling import grow
 from tests.conftest import full_disk
@@ -42,7 +42,7 @@ def save(value, file, dump=torch.save):
     """A checkpoint of anything, with the checksum that is right for it."""
     content = io.BytesIO()
     dump(value, content)
-    file.write_bytes(head_of(content.getvalue()) + content.getvalue())
+    file.write_bytes(build_header(content.getvalue()) + content.getvalue())
 
 
 def assert_same_training(gan, other):
@@ -197,19 +197,19 @@ def test_fingerprints_are_the_same_in_another_process():
         pass
 
     params = [{"augment": value} for value in (Silent(), np.flip)]
-    prints = [fingerprint(X, p)["augment"] for p in params]
+    prints = [fingerprint_training(X, p)["augment"] for p in params]
     assert not any("0x" in words for words in prints)
-    assert fingerprint(X, params[0]) == fingerprint(X, {"augment": Silent()})
+    assert fingerprint_training(X, params[0]) == fingerprint_training(X, {"augment": Silent()})
 
 
 def test_fingerprints_tell_images_apart():
     X = np.arange(3000 * 16, dtype=np.int16).reshape(3000, 16)
-    known = fingerprint(X, {})
+    known = fingerprint_training(X, {})
     last = X.copy()
     last[-1, -1] += 1
-    assert fingerprint(X.copy(order="F"), {}) == known
+    assert fingerprint_training(X.copy(order="F"), {}) == known
     others = (last, X[:-1], X.reshape(-1, 32), X.view(np.uint16), X.astype(float))
-    assert all(fingerprint(other, {}) != known for other in others)
+    assert all(fingerprint_training(other, {}) != known for other in others)
 
 
 def test_another_shape_of_the_same_values_is_refused(gan, phantoms):

@@ -10,7 +10,7 @@ from sklearn.base import clone
 
 from skcxr import DCGAN
 from skcxr._base.images import TrainingImages
-from skcxr.gan._training import GANTraining, ShuffledRows, sameness
+from skcxr.gan._training import GANTraining, ShuffledRows, mode_seeking_loss
 from skcxr.networks import Discriminator, Generator
 
 rng = np.random.default_rng(0)
@@ -290,7 +290,7 @@ def test_sameness_is_the_ratio_of_distances():
     images = torch.tensor([0.0, 0.2, 0.2]).view(3, 1, 1, 1)
     # Distances of images over those of z: 0.2 / 3, 0.2 / 1 and 0 / 2.
     expected = 1 / ((0.2 / 3 + 0.2 + 0) / 3 + 1e-5)
-    assert sameness(images, z).item() == pytest.approx(expected)
+    assert mode_seeking_loss(images, z).item() == pytest.approx(expected)
 
 
 def test_mode_seeking_makes_samples_more_different(tiny_gan, phantoms):

@@ -10,7 +10,7 @@ from sklearn.neighbors import KernelDensity
 from skcxr import ConditionalDCGANOversampler, DCGANOversampler
 from skcxr.datasets import make_chest_phantoms
 from skcxr.over_sampling import Candidates, by_discriminator, distinct, grow
-from skcxr.over_sampling._selection import chosen
+from skcxr.over_sampling._selection import select_rows
 
 PHANTOMS = make_chest_phantoms(60, image_size=32, random_state=0)
 X, y = PHANTOMS.images, PHANTOMS.target
@@ -110,7 +110,7 @@ def test_samplers_keep_what_is_selected(tiny_gan, phantoms, select):
 )
 def test_a_selection_must_return_as_many_rows_as_asked_for(rows):
     with pytest.raises(ValueError, match="must return 3 different rows of 60 candidates") as raised:
-        chosen(lambda candidates, n: rows, candidates(X), 3)
+        select_rows(lambda candidates, n: rows, candidates(X), 3)
     assert len(str(raised.value)) < 400
 
 
@@ -122,4 +122,4 @@ def test_a_selection_needs_no_hash():
         def __call__(self, candidates, n):
             return np.arange(self.skip, self.skip + n)
 
-    assert chosen(First(2), candidates(X), 3).tolist() == [2, 3, 4]
+    assert select_rows(First(2), candidates(X), 3).tolist() == [2, 3, 4]
