@@ -115,7 +115,7 @@ def _arms(args):
 
     from skcxr import CXRClassifier, DCGANOversampler
     from skcxr.evaluation._compare import duplicates_of
-    from skcxr.over_sampling._per_class import grow
+    from skcxr.over_sampling import grow
 
     clf = CXRClassifier(random_state=args.seed)
     if args.epochs is not None:
