@@ -388,8 +388,8 @@ class Unfitted(DummyClassifier):
         ({"scoring": ["accuracy", "nope"]}, "'nope'"),
         ({"scoring": []}, r"scoring=\[\] names no score"),
         ({"scoring": None}, "scoring=None names no score"),
-        ({"groups": [np.nan] + [1.0] * 149}, "groups is missing for 1 images, the first in row 0"),
-        ({"groups": ["a"] * 149 + [None]}, "groups is missing for 1 images, the first in row 149"),
+        ({"groups": [np.nan] + [1.0] * 149}, "groups is missing for 1 image, the first in row 0"),
+        ({"groups": ["a"] * 149 + [None]}, "groups is missing for 1 image, the first in row 149"),
         ({"y": ["a", "b", None] * 50}, "y is missing for 50 images, the first in row 2"),
     ],
 )

@@ -393,7 +393,7 @@ def test_parameters_may_be_numpys(tiny_gan, phantoms):
         ({"betas": ("a", "b")}, r"betas must be two numbers in"),
         ({"image_shape": (256,)}, r"image_shape=\(256,\) must be \(height, width\) or"),
         ({"image_shape": (-16, -16)}, r"image_shape=\(-16, -16\) must be"),
-        ({"device": "gpu"}, "device='gpu' can not be used here"),
+        ({"device": "gpu"}, "device='gpu' cannot be used here"),
     ],
 )
 def test_bad_parameters_are_named(tiny_gan, phantoms, params, message):
