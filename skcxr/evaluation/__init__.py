@@ -1,4 +1,4 @@
-"""Experiments: estimators on the same folds, and what their differences show."""
+"""Experiments: estimators on the same folds, their differences, and their synthetic images."""
 
 from skcxr.evaluation._compare import compare
 from skcxr.evaluation._comparison import Comparison

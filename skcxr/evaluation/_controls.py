@@ -1,4 +1,4 @@
-"""Control arms: duplicates of real images in place of synthetic ones."""
+"""Control arms, which add duplicates of real images in place of synthetic ones."""
 
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.over_sampling.base import BaseOverSampler
@@ -7,41 +7,24 @@ from sklearn.base import clone
 from skcxr.over_sampling._duplicates import DuplicateOversampler
 
 
-def _lacks_control(arms):
-    """Whether images are added by some arm, but duplicates by none."""
-    samplers = [
-        sampler
-        for estimator in arms.values()
-        for sampler in _samplers(estimator).values()
-        if isinstance(sampler, BaseOverSampler)
-    ]
-    return bool(samplers) and not any(isinstance(s, RandomOverSampler) for s in samplers)
-
-
-def _samplers(estimator):
-    """Return the samplers of a pipeline by the names of their steps."""
-    steps = getattr(estimator, "steps", [])
-    return {name: step for name, step in steps if hasattr(step, "fit_resample")}
-
-
 def duplicates_of(pipeline):
-    """The control to a pipeline that adds synthetic images: it adds as many duplicates instead.
+    """Build the control of a pipeline: it adds as many duplicates as that adds synthetic images.
 
     Parameters
     ----------
     pipeline : imblearn.pipeline.Pipeline
-        With at least one step that samples.
+        Pipeline with at least one sampler among its steps.
 
     Returns
     -------
     control : imblearn.pipeline.Pipeline
-        A clone, each sampler replaced by one of duplicates, of the same ``sampling_strategy`` and
-        ``random_state``: a RandomOverSampler that takes images in any layout.
+        A clone in which every sampler is replaced by a RandomOverSampler that takes images in any
+        layout, with the same ``sampling_strategy`` and ``random_state``.
 
     Raises
     ------
     ValueError
-        If no step of `pipeline` samples.
+        If no step of `pipeline` is a sampler.
 
     Examples
     --------
@@ -54,11 +37,32 @@ def duplicates_of(pipeline):
     DuplicateOversampler(random_state=0, sampling_strategy=grow(factor=2))
     """
     control = clone(pipeline)
-    samplers = _samplers(control)
+    samplers = _find_samplers(control)
     if not samplers:
-        raise ValueError(f"No step of the pipeline samples: {pipeline!r}.")
-    for name, step in samplers.items():
-        params = step.get_params(deep=False)
+        raise ValueError(
+            f"pipeline has no step that samples, got {pipeline!r}. Pass an imblearn Pipeline with "
+            "an over-sampler before the classifier."
+        )
+    for name, sampler in samplers.items():
+        params = sampler.get_params(deep=False)
         options = {k: params[k] for k in ("sampling_strategy", "random_state") if k in params}
         control.set_params(**{name: DuplicateOversampler(**options)})
     return control
+
+
+def lacks_control(arms):
+    """Return whether some arm adds images and no arm adds duplicates."""
+    over_samplers = [
+        sampler
+        for estimator in arms.values()
+        for sampler in _find_samplers(estimator).values()
+        if isinstance(sampler, BaseOverSampler)
+    ]
+    has_duplicates = any(isinstance(sampler, RandomOverSampler) for sampler in over_samplers)
+    return bool(over_samplers) and not has_duplicates
+
+
+def _find_samplers(estimator):
+    """Return the samplers of a pipeline by step name; other estimators have none."""
+    steps = getattr(estimator, "steps", [])
+    return {name: step for name, step in steps if hasattr(step, "fit_resample")}

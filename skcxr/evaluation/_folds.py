@@ -1,4 +1,4 @@
-"""Cross-validation folds: what an arm yields on one of them, and how all are fitted."""
+"""Fits of several estimators, the arms, on the same cross-validation folds."""
 
 import os
 import time
@@ -18,28 +18,28 @@ from skcxr._base.parallel import choose_return_as
 
 @dataclass(frozen=True)
 class FoldResult:
-    """One arm on one fold.
+    """Result of one arm on one fold.
 
     Parameters
     ----------
     arm : str
-        The arm's name.
+        Name of the arm.
     fold : int
         Number of the fold, from 0.
     train, test : ndarray of int
-        Rows that the arm was fitted on, and rows it predicted.
+        Rows that the arm was fitted on, and rows that it predicted.
     predictions : ndarray of shape (n_test,)
         Predicted classes.
     probabilities : ndarray of shape (n_test, n_classes)
         Predicted probabilities, in the order of `classes`.
     classes : ndarray of shape (n_classes,)
-        Classes that the arm knows.
+        Classes that the arm was fitted on.
     scores : dict of str to float
         Scores on the test rows, by name.
     seconds : float
         Wall time of `fit`.
     estimator : BaseEstimator or None
-        The fitted clone, if it was to be kept.
+        The fitted clone. None if estimators are not returned.
     """
 
     arm: str
@@ -66,25 +66,26 @@ def fit_folds(
     memory=None,
     return_estimator=True,
 ):
-    """Fit every arm on every fold and yield the results as they finish.
+    """Fit every arm on every fold and yield each result when it is ready.
 
     Parameters
     ----------
     arms : dict of str to estimator
-        Classifiers with `predict_proba`, pipelines with samplers among them.
+        Classifiers with `predict_proba`, or pipelines that end in one and may hold samplers.
     X : array-like
         Images, in any layout that the arms take.
     y : array-like of shape (n,)
         Classes.
     cv, groups, scoring, n_jobs, memory : object
-        As :func:`compare` takes them.
+        The same as in :func:`compare`.
     return_estimator : bool, default=True
-        Whether results, and what `memory` keeps of them, hold the fitted arm.
+        Whether results, and their copies in `memory`, hold the fitted arm.
 
     Yields
     ------
     result : FoldResult
-        Fold by fold, and within each in the order of `arms`; with `n_jobs`, as they finish.
+        Results fold by fold, and within a fold in the order of `arms`. With `n_jobs`, they are
+        yielded in the order in which they finish.
 
     Examples
     --------
@@ -97,39 +98,42 @@ def fit_folds(
     [('weak', 0), ('strong', 0), ('weak', 1), ('strong', 1)]
     """
     memory = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
-    fit = check_memory(memory).cache(_fit_and_score)
-    scoring = _named(scoring)
+    fit_and_score = check_memory(memory).cache(_fit_and_score)
+    scoring = name_scores(scoring)
     tasks = (
-        delayed(_fold_result)(
-            fit, arm, fold, train, test, clone(estimator), X, y, scoring, return_estimator
+        delayed(_run_fold)(
+            fit_and_score, arm, clone(estimator), fold, train, test, X, y, scoring, return_estimator
         )
-        for fold, (train, test) in enumerate(_splits(cv, X, y, groups))
+        for fold, (train, test) in enumerate(split_rows(cv, X, y, groups))
         for arm, estimator in arms.items()
     )
     return_as = choose_return_as("generator_unordered")
     yield from Parallel(n_jobs=n_jobs, return_as=return_as, pre_dispatch="n_jobs")(tasks)
 
 
-def _splits(cv, X, y, groups):
-    """Train and test rows of each fold."""
+def split_rows(cv, X, y, groups):
+    """Return a list with the training and test rows of each fold."""
     if isinstance(cv, Integral) and groups is not None:
         cv = StratifiedGroupKFold(cv)
     return list(check_cv(cv, y, classifier=True).split(X, y, groups))
 
 
-def _named(scoring):
-    """`scoring` as a dict of name to scorer."""
+def name_scores(scoring):
+    """Return `scoring` as a dict of names to scorers."""
     if not scoring:
-        raise ValueError(f"scoring={scoring!r} names no score. Pass 'accuracy', say.")
+        raise ValueError(f"scoring={scoring!r} names no score. Pass 'accuracy', for example.")
     if isinstance(scoring, str):
         return {scoring: scoring}
     if callable(scoring):
         return {"score": scoring}
-    return dict(scoring) if isinstance(scoring, dict) else {name: name for name in scoring}
+    if isinstance(scoring, dict):
+        return dict(scoring)
+    return {name: name for name in scoring}
 
 
-def _fold_result(fit, arm, fold, train, test, estimator, X, y, scoring, return_estimator):
-    outcome = fit(
+def _run_fold(fit_and_score, arm, estimator, fold, train, test, X, y, scoring, return_estimator):
+    """Fit and score an arm on one fold, or read its outcome from the cache."""
+    outcome = fit_and_score(
         estimator,
         _safe_indexing(X, train),
         _safe_indexing(y, train),
@@ -142,7 +146,7 @@ def _fold_result(fit, arm, fold, train, test, estimator, X, y, scoring, return_e
 
 
 def _fit_and_score(estimator, X, y, X_test, y_test, scoring, return_estimator):
-    """What `memory` keeps of a fold: it depends on these arguments alone."""
+    """Return what the cache keeps of a fold, which depends on these arguments alone."""
     start = time.perf_counter()
     estimator.fit(X, y)
     seconds = time.perf_counter() - start
