@@ -275,8 +275,11 @@ class Comparison:
             _format_table(self.summary, {SECONDS: ".1f", "only_arm": "g", "only_baseline": "g"}),
         ]
         if len(self.arms) > 1:
-            sensitivities = _format_table(self.sensitivities, {})
-            parts += [self.reading, "Differences in sensitivity", sensitivities]
+            parts += [
+                self.reading,
+                "Differences in sensitivity",
+                _format_table(self.sensitivities, {}),
+            ]
         for arm in self.arms:
             report = self.report(arm)
             parts += [
@@ -344,6 +347,7 @@ def _format_finding(arm, baseline, row, metric):
     if row["n_folds"] == 0:
         return f"{arm} cannot be compared with {baseline}", "no fold has finished for both"
     if np.isnan(row["low"]):
+        # Without an interval, McNemar's test decides.
         is_significant = row["mcnemar_p"] < 0.05
     else:
         is_significant = row["low"] > 0 or row["high"] < 0

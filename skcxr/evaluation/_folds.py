@@ -122,13 +122,12 @@ def name_scores(scoring):
     """Return `scoring` as a dict of names to scorers."""
     if not scoring:
         raise ValueError(f"scoring={scoring!r} names no score. Pass 'accuracy', for example.")
-    if isinstance(scoring, str):
-        return {scoring: scoring}
+    if isinstance(scoring, dict):
+        return scoring
     if callable(scoring):
         return {"score": scoring}
-    if isinstance(scoring, dict):
-        return dict(scoring)
-    return {name: name for name in scoring}
+    names = [scoring] if isinstance(scoring, str) else scoring
+    return {name: name for name in names}
 
 
 def _run_fold(fit_and_score, arm, estimator, fold, train, test, X, y, scoring, return_estimator):

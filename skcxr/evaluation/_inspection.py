@@ -102,12 +102,15 @@ def inspect_samples(
 def _measure_quality(real, fake, options):
     """Return the generative metrics of one class, and the features they are based on."""
     report = generative_report(real, fake, **options)
-    row = {"n_compared": report.attrs["n_compared"][0]}
+    metrics = {}
     for metric, values in report.iterrows():
-        row[metric] = values["synthetic"]
-        row[f"{metric}, real"] = values["real"]
-    row["p_value"] = report.attrs["p_value"]
-    row["features"] = report.attrs["extractor"]
-    row["layer"] = report.attrs["layer"]
-    row["d"] = report.attrs["d"]
-    return row
+        metrics[metric] = values["synthetic"]
+        metrics[f"{metric}, real"] = values["real"]
+    return {
+        "n_compared": report.attrs["n_compared"][0],
+        **metrics,
+        "p_value": report.attrs["p_value"],
+        "features": report.attrs["extractor"],
+        "layer": report.attrs["layer"],
+        "d": report.attrs["d"],
+    }
