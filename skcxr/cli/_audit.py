@@ -84,6 +84,7 @@ def audit(**options):
                 f"--{name} has no images of {sorted(missing)}, which --synthetic has. Sort images "
                 "into sub-folders of the same names."
             )
+    # Unknown features are refused here, before the first audit.
     feature_extractor(args.features, sets["train"].images)
     return _audit_classes(args, classes, sets)
 
@@ -97,8 +98,9 @@ def _audit_classes(args, classes, sets):
 
     results = {}
     found = {}
-    hidden = not is_progress_shown(args)
-    for k in tqdm(classes, desc="audit", unit="class", leave=False, disable=hidden):
+    for k in tqdm(
+        classes, desc="audit", unit="class", leave=False, disable=not is_progress_shown(args)
+    ):
         parts = {
             name: select_rows(data, data.target_names[data.target] == k)
             for name, data in sets.items()
@@ -122,8 +124,10 @@ def _audit_classes(args, classes, sets):
         print_text(args, f"{k}: {color_verdict(result.verdict)}\n{result}\n")
         for pair in found[k]["pairs"]:
             if pair["copy"]:
-                text = f"{pair['synthetic_file']} is a near-duplicate of {pair['train_file']}\n"
-                print_text(args, text)
+                print_text(
+                    args,
+                    f"{pair['synthetic_file']} is a near-duplicate of {pair['train_file']}\n",
+                )
     table = pd.concat({k: result.table for k, result in results.items()}, names=["class", "row"])
     if args.out is not None:
         _write_results(args.out, results, found, table)

@@ -133,8 +133,11 @@ def _train_and_write(args, train, holdout):
     y = train.target_names[train.target]
     counts = {k: n + args.n for k, n in zip(*np.unique(y, return_counts=True), strict=True)}
     print_text(args, f"{', '.join(counts)}: {describe_gans(args)}")
-    verbose = int(args.n_jobs == 1 and is_progress_shown(args))
-    gan = build_gan(args, checkpoint=args.checkpoint, verbose=verbose)
+    gan = build_gan(
+        args,
+        checkpoint=args.checkpoint,
+        verbose=int(args.n_jobs == 1 and is_progress_shown(args)),
+    )
     sampler = DCGANOversampler(
         gan, sampling_strategy=counts, random_state=args.seed, n_jobs=args.n_jobs
     )
@@ -150,8 +153,8 @@ def _train_and_write(args, train, holdout):
     }
     if holdout is not None:
         provenance["audit"], provenance["quality"] = _inspect(args, sampler, X, y, holdout, samples)
-    side = args.image_size
-    images = {str(k): rows.reshape(-1, side, side) for k, rows in samples.items()}
+    shape = (-1, args.image_size, args.image_size)
+    images = {str(k): rows.reshape(shape) for k, rows in samples.items()}
     manifest = write_images(
         args.out,
         images,
@@ -159,13 +162,15 @@ def _train_and_write(args, train, holdout):
         file_format=args.format,
         overwrite=args.overwrite,
     )
-    result = {
-        "folder": args.out,
-        "n_by_class": {str(k): args.n for k in counts},
-        "audit": provenance["audit"],
-        "quality": provenance.get("quality"),
-    }
-    print_json(args, result)
+    print_json(
+        args,
+        {
+            "folder": args.out,
+            "n_by_class": {str(k): args.n for k in counts},
+            "audit": provenance["audit"],
+            "quality": provenance.get("quality"),
+        },
+    )
     print_text(args, f"Wrote {format_count(len(manifest), 'synthetic image')} to {args.out}")
     return 0
 

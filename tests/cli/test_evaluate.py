@@ -24,8 +24,8 @@ KINDS = ("training", "audit")
 
 
 @pytest.fixture(autouse=True)
-def unlooked(request, monkeypatch):
-    """Measuring, auditing and drawing samples takes seconds: only tests of it wait for it."""
+def skip_samples(request, monkeypatch):
+    """Skip the work on samples, which takes seconds, except in tests of the samples."""
     if "samples" not in request.node.name:
         monkeypatch.setattr(
             "skcxr.report._folder.Report._look_at_samples", lambda self, result: None
@@ -34,7 +34,7 @@ def unlooked(request, monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Class folders of 16x16 noise: 4 images of covid and 6 of normal, and a table of patients."""
+    """Write 16x16 noise, 4 images of covid and 6 of normal, and a table of patients."""
     rng = np.random.default_rng(0)
     rows = []
     for name, n in (("covid", 4), ("normal", 6)):
@@ -51,8 +51,8 @@ def evaluate(*args):
     return main(["evaluate", *QUICK, *map(str, args)])
 
 
-def finished(out):
-    """The arm of each fit that has finished."""
+def list_finished(out):
+    """Return the arm of each finished fit."""
     return pd.read_csv(out / "results.csv").query("metric == 'accuracy'")["arm"].tolist()
 
 
@@ -120,13 +120,14 @@ def test_fitted_pipelines_are_kept(folder, tmp_path):
     np.testing.assert_allclose(pipe.predict_proba(X)[:, 0], predictions["p_covid"], rtol=1e-6)
 
 
-@pytest.mark.parametrize(("recipe", "of"), [("default", DCGAN), ("paper", DCGAN.paper)])
-def test_the_gans_recipe_can_be_the_papers(folder, tmp_path, recipe, of):
+@pytest.mark.parametrize(("recipe", "build"), [("default", DCGAN), ("paper", DCGAN.paper)])
+def test_the_gans_recipe_can_be_the_papers(folder, tmp_path, recipe, build):
     out = tmp_path / "out"
     evaluate("--data", folder, "--cv", 2, "--gan-recipe", recipe, "--out", out)
     gan = joblib.load(out / "pipelines" / "dcgan-fold0.joblib")["gan"].estimator.get_params()
     names = ("augment", "diff_augment", "dropout", "mode_seeking")
-    assert {name: gan[name] for name in names} == {name: of().get_params()[name] for name in names}
+    expected = build().get_params()
+    assert {name: gan[name] for name in names} == {name: expected[name] for name in names}
 
 
 def test_patients_stay_in_one_fold(folder, tmp_path):
@@ -175,7 +176,7 @@ def test_phantoms_are_the_default_and_results_get_a_folder_of_their_own(
 
 def test_fits_in_parallel(folder, tmp_path):
     assert evaluate("--data", folder, "--cv", 2, "--n-jobs", 2, "--out", tmp_path / "out") == 0
-    assert len(finished(tmp_path / "out")) == 6
+    assert len(list_finished(tmp_path / "out")) == 6
 
 
 @pytest.mark.parametrize(
@@ -229,7 +230,7 @@ def test_divergence_keeps_finished_folds_and_exits_with_1(folder, tmp_path, caps
     assert re.match("skcxr evaluate: error: Class 'covid': DCGAN training diverged", captured.err)
     assert captured.err.count("\n") == 1
     assert "classic: 5 images in 1 folds" in captured.out
-    assert finished(tmp_path / "out") == ["classic", "duplicates"]
+    assert list_finished(tmp_path / "out") == ["classic", "duplicates"]
 
 
 def test_an_empty_class_is_named(folder, capsys):
@@ -268,9 +269,9 @@ def test_values_out_of_range_exit_with_2(args, capsys):
 def test_interrupting_keeps_finished_folds(folder, tmp_path, n_jobs):
     out = tmp_path / "out"
     command = [sys.executable, "-m", "skcxr", "evaluate", *QUICK, "--data", str(folder)]
-    # The last arm would take minutes: it is interrupted once the first has finished a fold.
+    # The last arm would take minutes. It is interrupted once the first has finished a fold.
     command += ["--cv", "2", "--out", str(out), "--gan-epochs", "1000", "--n-jobs", n_jobs]
-    # A shell's background job ignores Ctrl-C, and so would what it starts.
+    # A shell's background job ignores Ctrl-C, and so do the processes that it starts.
     ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     signal.signal(signal.SIGINT, ignored)
@@ -287,7 +288,7 @@ def test_interrupting_keeps_finished_folds(folder, tmp_path, n_jobs):
     n = int(re.search(r"Interrupted: (\d) of 6 fits had finished", stderr)[1])
     assert 1 <= n <= 4
     assert "Traceback" not in stderr
-    arms = finished(out)
+    arms = list_finished(out)
     assert set(arms) <= {"classic", "duplicates"}
     assert len(arms) == n
     assert re.search(r"^classic: \d+ images in \d folds", stdout, re.M)

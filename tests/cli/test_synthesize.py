@@ -20,13 +20,13 @@ QUICK = ["--image-size", "16", "--gan-epochs", "1", "--gan-width", "2", "-n", "3
 
 @pytest.fixture(scope="module")
 def phantom_folder(tmp_path_factory):
-    """Class folders of 48 phantoms of 16x16 in two classes."""
+    """Write 48 phantoms of 16x16 in two class folders."""
     phantoms = make_chest_phantoms(48, classes=("covid", "normal"), image_size=16, random_state=0)
     return write_folder(tmp_path_factory.mktemp("images"), phantoms)
 
 
 def write_folder(folder, phantoms):
-    """The Bunch `phantoms` as PNGs in class folders."""
+    """Write the Bunch `phantoms` as PNGs in class folders."""
     for i, (image, k) in enumerate(zip(phantoms.images, phantoms.target, strict=True)):
         file = folder / phantoms.target_names[k] / f"{i}.png"
         file.parent.mkdir(exist_ok=True, parents=True)
@@ -44,7 +44,7 @@ def images():
     return {k: rng.integers(0, 255, (2, 16, 16), dtype=np.uint8) for k in ("covid", "normal")}
 
 
-def test_synthesize_writes_marked_images_and_where_they_come_from(phantom_folder, tmp_path, capsys):
+def test_synthesize_writes_marked_images_and_their_provenance(phantom_folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert synthesize("--data", phantom_folder, "--out", out) == 0
     printed = capsys.readouterr().out
@@ -131,7 +131,7 @@ def test_groups_stay_together_in_the_holdout(phantom_folder, tmp_path, monkeypat
 
 
 class Planting(BaseEstimator):
-    """Samples are rows of `honest`; among the first ones drawn, the third is a training image."""
+    """A generator of rows of `honest`, except that its third image is a training image."""
 
     def __init__(self, honest=None):
         self.honest = honest
@@ -148,7 +148,7 @@ class Planting(BaseEstimator):
 
 
 def test_the_images_that_are_written_are_audited(tmp_path, monkeypatch, capsys):
-    """One copy among them is found, which no later draw would repeat."""
+    """The audit finds a copy among the written images, which no later draw would repeat."""
     names = "covid", "normal"
     phantoms = make_chest_phantoms(160, classes=names, image_size=16, random_state=0)
     write_folder(tmp_path / "data", phantoms)
@@ -188,7 +188,7 @@ def test_an_earlier_result_is_replaced_when_told(phantom_folder, tmp_path, capsy
     assert json.loads((out / PROVENANCE).read_text())["seed"] == 1
 
 
-def test_a_killed_run_goes_on(phantom_folder, tmp_path):
+def test_a_killed_run_resumes(phantom_folder, tmp_path):
     state = "--checkpoint", tmp_path / "state"
     synthesize("--data", phantom_folder, "--out", tmp_path / "a", *state)
     times = {file: file.stat().st_mtime_ns for file in (tmp_path / "state").iterdir()}
@@ -348,7 +348,7 @@ def test_a_broken_checkpoint_is_one_line_and_exit_code_2(phantom_folder, tmp_pat
 
 
 def split_folder(source, target, rows):
-    """A copy of some of the images of each class; class folders as in `source`."""
+    """Copy some of the images of each class to `target`."""
     for folder in sorted(source.iterdir()):
         (target / folder.name).mkdir(parents=True)
         for file in sorted(folder.iterdir())[rows]:
@@ -358,7 +358,7 @@ def split_folder(source, target, rows):
 
 @pytest.fixture
 def audited(phantom_folder, tmp_path):
-    """Arguments of an audit of eight images a class, two of them copies."""
+    """Return arguments of an audit of eight images per class, two of them copies."""
     train = split_folder(phantom_folder, tmp_path / "train", slice(0, 10))
     holdout = split_folder(phantom_folder, tmp_path / "holdout", slice(10, 18))
     synthetic = split_folder(phantom_folder, tmp_path / "synthetic", slice(18, 24))
@@ -441,8 +441,8 @@ def test_an_audit_skips_unreadable_files_and_says_so(audited, tmp_path, capsys):
     assert f"Left out of {tmp_path / 'synthetic'}: 1 of 17 files" in capsys.readouterr().err
 
 
-def test_a_holdout_that_was_trained_on_is_no_finding(audited, tmp_path, capsys):
-    """Exit code 1 is for a threshold that was exceeded, and for nothing else."""
+def test_a_holdout_that_was_trained_on_is_not_a_finding(audited, tmp_path, capsys):
+    """Exit code 1 means that a limit was exceeded, and nothing else."""
     copied = next((tmp_path / "train" / "normal").iterdir())
     (tmp_path / "holdout" / "normal" / copied.name).write_bytes(copied.read_bytes())
     assert main([*audited, "--max-copies", "0"]) == 2
