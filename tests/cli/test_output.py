@@ -139,7 +139,7 @@ def run_on_a_terminal(args, **environment):
     return written.decode()
 
 
-def test_a_terminal_has_bars_with_the_estimate_time_left(commands, tmp_path):
+def test_a_terminal_has_bars_with_the_time_left(commands, tmp_path):
     written = run_on_a_terminal([*commands["evaluate"], "--out", str(tmp_path / "out")])
     assert "fits 6/6" in written
     assert re.search(r"about \d+ s left", written)
