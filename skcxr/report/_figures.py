@@ -11,7 +11,7 @@ from skcxr.displays._colors import BLUE, GREEN, ORANGE
 
 # Matplotlib's colours by what the style sheet calls them. Black would not be written at all.
 INK = "#010203"
-COLORS = {BLUE: "--blue", ORANGE: "--orange", GREEN: "--green", "#666666": "--muted"}
+COLORS = {BLUE: "blue", ORANGE: "orange", GREEN: "green", "#666666": "muted"}
 RC = {
     "svg.fonttype": "none",
     "axes.facecolor": "none",
@@ -61,7 +61,7 @@ def inline_svg(display, name, description):
     svg = re.sub(r"font: [^;\"]*?([\d.]+px)[^;\"]*", r"font-size: \1", svg)
     svg = svg.replace(INK, "currentColor")
     for color, variable in COLORS.items():
-        svg = svg.replace(color.lower(), f"var({variable})")
+        svg = svg.replace(color.lower(), f"var(--{variable})")
     label = escape(description)
     # xlink is the namespace in which Matplotlib refers to markers.
     return f'<svg {box} role="img" aria-label="{label}">' + svg.replace("xlink:href", "href")
