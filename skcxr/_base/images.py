@@ -6,6 +6,7 @@ from numbers import Integral
 
 import numpy as np
 import torch
+from scipy import sparse
 from sklearn.utils import gen_batches
 from torch.nn import functional as F
 
@@ -14,32 +15,54 @@ UPLOAD_ROWS = 1024
 HELD_DTYPES = ("bool", "uint8", "int8", "int16", "int32", "float16", "float32")
 
 
-def check_one_size(X):
-    """Refuse a list of images of several sizes, and name the first that differs.
+def stack_images(X):
+    """Return a list, Series or object array of images as one array, and any other X unchanged.
+
+    Images may be arrays, tensors or PIL images. Lists of numbers are checked, and left to
+    scikit-learn's validation.
 
     Raises
     ------
     ValueError
-        If the images of a list, or of an array of arrays, differ in shape.
+        If the images differ in size. The message names the first one that does.
     """
-    if not isinstance(X, list | tuple) and not (isinstance(X, np.ndarray) and X.dtype.kind == "O"):
-        return
-    first = None
-    for row, image in enumerate(X):
-        if not isinstance(image, np.ndarray | list | tuple):
-            return
-        try:
-            shape = np.shape(image)
-        except ValueError as error:
+    is_sequence = isinstance(X, list | tuple)
+    if hasattr(X, "dtype"):  # an array or a Series
+        is_sequence = X.dtype.kind == "O" and X.ndim == 1
+    if not is_sequence:
+        return X
+    images = list(X)
+    if not images or not all(_is_image(image) for image in images):
+        return X
+    shapes = [_get_shape(image, row) for row, image in enumerate(images)]
+    for row, shape in enumerate(shapes):
+        if shape != shapes[0]:
             raise ValueError(
-                f"X holds an image of lines that differ in length, in row {row}."
-            ) from error
-        first = first or shape
-        if shape != first:
-            raise ValueError(
-                f"X must hold images of one size, got the shapes {first} in row 0 and {shape} in "
-                f"row {row}. Resize them, as load_image_folder does."
+                f"X must hold images of one size, got the shapes {shapes[0]} in row 0 and {shape} "
+                f"in row {row}. Resize them, as load_image_folder does."
             )
+    if any(isinstance(image, list | tuple) for image in images):
+        return X
+    return np.stack([np.asarray(image) for image in images])
+
+
+def _is_image(value):
+    is_array = hasattr(value, "__array__") or hasattr(value, "__array_interface__")
+    return isinstance(value, list | tuple) or (is_array and np.ndim(value) > 0)
+
+
+def _get_shape(image, row):
+    try:
+        return np.shape(image)
+    except ValueError as error:
+        raise ValueError(
+            f"X holds an image of lines that differ in length, in row {row}."
+        ) from error
+
+
+def to_dense(X):
+    """Return a sparse `X` as an array, and any other X unchanged."""
+    return X.toarray() if sparse.issparse(X) else X
 
 
 def _check_image_shape(image_shape):

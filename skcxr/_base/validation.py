@@ -5,7 +5,7 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from skcxr._base.images import check_one_size
+from skcxr._base.images import stack_images, to_dense
 
 
 def check_labels(labels, name):
@@ -81,7 +81,7 @@ def validate_labelled(estimator, X, y):
         )
     if y is not None:
         check_labels(y, "y")
-    check_one_size(X)
+    X = to_dense(stack_images(X))
     X, y = validate_data(estimator, X, y, allow_nd=True, ensure_min_samples=2)
     check_classification_targets(y)
     classes = np.unique(y)

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.callbacks import Callback, LRScheduler
 
 from skcxr._base.estimators import EpochHistory, Estimator
-from skcxr._base.images import ImageSpec, TrainingImages, check_one_size
+from skcxr._base.images import ImageSpec, TrainingImages, stack_images, to_dense
 from skcxr._base.parallel import limit_threads, resolve_device, use_repeatable_convolutions
 from skcxr._base.validation import validate_labelled
 from skcxr.augment import resolve_augment
@@ -355,7 +355,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
             Probabilities. Rows sum to 1, columns are in the order of `classes_`.
         """
         check_is_fitted(self)
-        check_one_size(X)
+        X = to_dense(stack_images(X))
         X = validate_data(self, X, allow_nd=True, reset=False)
         proba = np.empty((len(X), len(self.classes_)))
         batches = forward_in_batches(
@@ -463,6 +463,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = True
         return tags
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 import pandas as pd
 
+from skcxr._base.images import to_dense
 from skcxr.metrics import audit, generative_report
-from skcxr.over_sampling._base import check_samples, sample_like, to_dense
+from skcxr.over_sampling._base import check_samples, sample_like
 
 
 def inspect_samples(

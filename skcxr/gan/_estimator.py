@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skcxr._base.estimators import EpochHistory, Estimator
-from skcxr._base.images import check_one_size, pad_to_square
+from skcxr._base.images import pad_to_square, stack_images, to_dense
 from skcxr._base.parallel import resolve_device
 from skcxr.gan._fit import convert_to_rows, fit_dcgan
 from skcxr.gan._weights import NO_DISCRIMINATOR, read_gan, write_gan
@@ -342,7 +342,7 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         """
         check_is_fitted(self)
         check_is_fitted(self, "discriminator_", msg=NO_DISCRIMINATOR)
-        check_one_size(X)
+        X = to_dense(stack_images(X))
         X = validate_data(self, X, allow_nd=True, reset=False)
 
         def load_images(rows):
@@ -422,4 +422,5 @@ class DCGAN(EpochHistory, Persistent, Estimator):
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = True
         return tags

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 from tqdm.auto import tqdm
 
-from skcxr._base.images import ImageSpec, TrainingImages, check_one_size, crop_from_square
+from skcxr._base.images import ImageSpec, TrainingImages, crop_from_square, stack_images, to_dense
 from skcxr._base.parallel import limit_threads, resolve_device, use_repeatable_convolutions
 from skcxr.gan._checkpoint import Checkpoint, SavedTraining, fingerprint_training, hash_states
 from skcxr.gan._cuda_graph import own_stream
@@ -38,7 +38,7 @@ def fit_dcgan(gan, X, labels=None):
         The fitted estimator.
     """
     # Validate. Nothing is trained if anything is wrong.
-    check_one_size(X)
+    X = to_dense(stack_images(X))
     X = validate_data(gan, X, allow_nd=True, ensure_min_samples=2)
     spec = ImageSpec.of(X, gan.image_shape)
     _check_size(spec, gan.image_size)

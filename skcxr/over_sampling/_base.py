@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from skcxr._base.estimators import Documented
-from skcxr._base.images import check_one_size
+from skcxr._base.images import stack_images, to_dense
 from skcxr._base.validation import check_labels
 from skcxr.gan import DCGAN
 from skcxr.over_sampling._selection import (
@@ -89,7 +89,7 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         """
         # First: imbalanced-learn's own checks fail on mixed types or sizes without naming any.
         check_labels(y, "y")
-        check_one_size(X)
+        X = stack_images(X)
         return super().fit_resample(X, y, **params)
 
     def _check_X_y(self, X, y, accept_sparse=("csr", "csc")):
@@ -276,8 +276,3 @@ def check_samples(samples, sampler):
             f"samples has no images of {sorted(map(str, missing))}. Pass those of every class that "
             "the sampler has grown, or None."
         )
-
-
-def to_dense(X):
-    """Return `X` as an array if it is sparse, else unchanged."""
-    return X.toarray() if sparse.issparse(X) else X

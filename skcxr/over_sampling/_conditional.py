@@ -3,10 +3,11 @@
 import numpy as np
 from sklearn.base import clone
 
+from skcxr._base.images import to_dense
 from skcxr._base.parallel import limit_threads
 from skcxr.gan import DCGAN
 from skcxr.gan._fit import fit_dcgan
-from skcxr.over_sampling._base import ImageOversampler, sample_like, to_dense
+from skcxr.over_sampling._base import ImageOversampler, sample_like
 
 
 class ConditionalDCGANOversampler(ImageOversampler):

@@ -8,13 +8,13 @@ from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.parallel import Parallel, delayed
 
+from skcxr._base.images import to_dense
 from skcxr._base.parallel import choose_return_as, limit_threads, share_gpu, split_threads
 from skcxr.over_sampling._base import (
     ImageOversampler,
     get_parameters,
     sample_like,
     seed_model,
-    to_dense,
 )
 
 
