@@ -94,7 +94,7 @@ def _synthesize(args, train, holdout):
     import numpy as np
 
     from skcxr import DCGANOversampler
-    from skcxr.datasets._export import file_name, training_fingerprint, write_images
+    from skcxr.datasets._export import build_file_name, fingerprint_training_set, write_images
     from skcxr.evaluation._inspection import inspect_samples
 
     X, y = train.data, train.target_names[train.target]
@@ -116,7 +116,7 @@ def _synthesize(args, train, holdout):
         "parameters": {k: str(v) for k, v in gan.get_params().items()},
         "seed": args.seed,
         "settings": {k: v for k, v in settings_of(args).items() if k != "command"},
-        "training_set": training_fingerprint(X, y),
+        "training_set": fingerprint_training_set(X, y),
         "n_files_left_out": len(train.skipped),
         "audit": None,
     }
@@ -131,7 +131,7 @@ def _synthesize(args, train, holdout):
         for k, verdict in table["copying"].items():
             say(args, f"{k}: {in_color(verdict)} (an audit, no guarantee)")
             for pair in provenance["audit"].get(str(k), {"pairs": []})["pairs"]:
-                pair["file"] = file_name(k, pair["synthetic"], args.format)
+                pair["file"] = build_file_name(k, pair["synthetic"], args.format)
                 if pair["copy"]:
                     say(args, f"  {pair['file']} is closer to a training image than honest ones")
     side = args.image_size

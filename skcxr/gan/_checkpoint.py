@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
-from skcxr._base.files import temporary_path, write_atomically
+from skcxr._base.files import build_temporary_path, write_atomically
 from skcxr._version import __version__
 
 FORMAT = 3
@@ -95,7 +95,7 @@ class Checkpoint:
         self.kept = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            probe = temporary_path(path)
+            probe = build_temporary_path(path)
             probe.touch()
             probe.unlink()
         except OSError as error:

@@ -193,7 +193,7 @@ def test_fits_in_parallel(folder, tmp_path):
         (["--groups", "x.csv"], "--groups needs --data"),
         (["--grow", "0.5"], "factor must be a finite number >= 1, got 0.5"),
         (["--out", "{folder}"], "is not an empty folder"),
-        (["--out", "/proc/out"], "--out /proc/out can not be made"),
+        (["--out", "/proc/out"], "out='/proc/out' cannot be created"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(folder, capsys, args, message):
