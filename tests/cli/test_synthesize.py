@@ -209,7 +209,7 @@ def test_unreadable_files_are_listed_and_can_be_left_out(
     (data / "normal" / "empty.png").touch()
     code = synthesize("--data", data, "--out", out, "--on-error", on_error)
     error = capsys.readouterr().err
-    assert "\n  covid/notes.png: no image format" in error
+    assert "\n  covid/notes.png: not an image format" in error
     assert "\n  normal/empty.png: the file is empty\n" in error
     if on_error == "raise":
         assert (code, out.exists()) == (2, False)
@@ -341,7 +341,7 @@ def test_a_share_is_from_0_to_1(audited, capsys):
 def test_an_audit_leaves_out_what_it_can_not_read_and_says_so(audited, tmp_path, capsys):
     (tmp_path / "synthetic" / "covid" / "broken.png").write_bytes(b"no image")
     assert main(audited) == 2
-    assert "covid/broken.png: no image format" in capsys.readouterr().err
+    assert "covid/broken.png: not an image format" in capsys.readouterr().err
     assert main([*audited, "--on-error", "skip"]) == 0
     assert f"Left out of {tmp_path / 'synthetic'}: 1 of 17 files" in capsys.readouterr().err
 

@@ -28,8 +28,8 @@ from pydicom.uid import (
 )
 
 from skcxr.datasets import load_image_folder
-from skcxr.datasets._dicom import _TAGS, _read, is_dicom, read_dicom, read_patient_id
-from skcxr.datasets._groups import patient_ids
+from skcxr.datasets._dicom import _TAGS, _read_elements, is_dicom, read_dicom, read_patient_id
+from skcxr.datasets._groups import read_patient_ids
 from skcxr.datasets._reading import read_image, read_images
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -428,17 +428,20 @@ def test_shipped_images_use_the_gray_scale(name, shape):
 
 
 @pytest.mark.parametrize(
-    ("name", "extra"),
+    ("name", "packages"),
     [
-        ("SC_rgb_jpeg_gdcm.dcm", "dicom-gpl"),
-        ("JPGExtended.dcm", "dicom-gpl"),
-        ("MR_small_jpeg_ls_lossless.dcm", "dicom"),
+        ("SC_rgb_jpeg_gdcm.dcm", "pylibjpeg and pylibjpeg-libjpeg (the extra 'dicom-gpl')"),
+        ("JPGExtended.dcm", "pylibjpeg and pylibjpeg-libjpeg (the extra 'dicom-gpl')"),
+        (
+            "MR_small_jpeg_ls_lossless.dcm",
+            "pylibjpeg[openjpeg,rle] and pyjpegls (the extra 'dicom')",
+        ),
     ],
 )
-def test_a_missing_decoder_says_how_to_install_it(monkeypatch, name, extra):
-    # Pillow is left: it claims JPEG Extended, and reads 8 bits of it alone.
+def test_a_missing_decoder_says_how_to_install_it(monkeypatch, name, packages):
+    # Pillow stays: it claims to support JPEG Extended, but reads only 8 bits.
     monkeypatch.setattr("skcxr.datasets._dicom._DECODERS", ("pillow",))
-    refused(shipped(name), f'nothing that is installed decodes. Run pip install "skcxr[{extra}]"')
+    refused(shipped(name), f"no installed package decodes. Install {packages}, or")
 
 
 def test_gdcm_is_never_asked(monkeypatch):
@@ -484,7 +487,7 @@ def test_several_frames(tmp_path):
 
 def test_window_that_shows_nothing(tmp_path):
     file = write(tmp_path / "a.dcm", RAMP.astype(np.uint16), WindowCenter=9000, WindowWidth=10)
-    refused(file, "its window or VOI LUT shows all pixels alike")
+    refused(file, "its window or VOI LUT maps all pixels to one value")
 
 
 def test_window_of_no_width(tmp_path):
@@ -552,7 +555,7 @@ def test_compressed_image_larger_than_declared(tmp_path, syntax, codec):
     header.file_meta.TransferSyntaxUID = syntax
     header.PixelData = encapsulate([stream.getvalue()])
     header.save_as(file)
-    refused(file, "its header says 16x16 pixels, its compressed image 200x300")
+    refused(file, "its header says 16x16 pixels, but its compressed image has 200x300")
 
 
 # Recognition
@@ -578,9 +581,9 @@ def test_png_named_dcm_is_a_png(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.dcm"), RAMP)
 
 
-def test_text_named_dcm_is_no_dicom(tmp_path):
+def test_text_named_dcm_is_not_dicom(tmp_path):
     (tmp_path / "a.dcm").write_text("to do: ask the ward")
-    refused(tmp_path / "a.dcm", "no image format that Pillow knows, and no DICOM")
+    refused(tmp_path / "a.dcm", "not an image format that Pillow reads, and not DICOM")
 
 
 # Patients and privacy
@@ -661,7 +664,7 @@ def test_what_a_damaged_header_swallows_is_nowhere(tmp_path, caplog, recwarn):
     recwarn.clear()
     result = read_images([file])
     with pytest.raises(ValueError, match="PatientID"):
-        patient_ids(["a.dcm"], [file])
+        read_patient_ids(["a.dcm"], [file])
     told = caplog.text + str(result) + "".join(str(warning.message) for warning in recwarn)
     assert not any(value in told for value in PATIENT.values())
 
@@ -683,7 +686,7 @@ def test_a_damaged_patient_id_is_named(tmp_path):
 
 def test_other_elements_are_not_read(tmp_path):
     file = mixed_folder(tmp_path) / "covid" / "a.dcm"
-    assert {element.keyword for element in _read(file, _TAGS)} <= {*_TAGS}
+    assert {element.keyword for element in _read_elements(file, _TAGS)} <= {*_TAGS}
 
 
 # Without pydicom
@@ -692,7 +695,7 @@ def test_other_elements_are_not_read(tmp_path):
 def test_missing_pydicom_says_how_to_install_it(tmp_path, monkeypatch):
     mixed_folder(tmp_path)
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(ImportError, match=r'pip install "skcxr\[dicom\]"'):
+    with pytest.raises(ImportError, match=r"Install pydicom, pylibjpeg\[openjpeg,rle\] .*'dicom'"):
         load_image_folder(tmp_path, on_error="skip")
 
 

@@ -320,14 +320,14 @@ def link(source, target):
 def test_link_to_a_folder_above_is_refused(flat, target):
     save(flat, "covid/ward/z.png")
     link(flat / "covid" / "ward" / "loop", flat / target)
-    match = r"got 1 files.*\n  covid/ward/loop: it links to a folder that it lies in$"
+    match = r"got 1 files.*\n  covid/ward/loop: it links to a folder that contains it$"
     with pytest.raises(ValueError, match=match):
         load_image_folder(flat)
 
 
 def test_class_that_links_to_the_folder_itself_is_refused(flat):
     link(flat / "loop", flat)
-    with pytest.raises(ValueError, match=r"\n  loop: it links to a folder that it lies in$"):
+    with pytest.raises(ValueError, match=r"\n  loop: it links to a folder that contains it$"):
         load_image_folder(flat)
 
 
@@ -375,7 +375,7 @@ def test_path_of_a_file(flat):
 
 
 def test_no_class_folder(flat):
-    with pytest.raises(ValueError, match="must hold one sub-folder a class, got none"):
+    with pytest.raises(ValueError, match="must hold one sub-folder per class, got none"):
         load_image_folder(flat / "covid")
 
 
@@ -404,7 +404,7 @@ def test_zero_byte_file(flat):
 
 def test_file_that_is_no_image(flat):
     (flat / "covid" / "bad.txt").write_text("to do: ask the ward")
-    refuse(flat, "no image format that Pillow knows")
+    refuse(flat, "not an image format that Pillow reads")
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "tif"])
@@ -474,7 +474,7 @@ def faulty(flat):
 
 REASONS = {
     "covid/bad.png": "the file is empty",
-    "normal/notes.txt": "no image format that Pillow knows, and no DICOM",
+    "normal/notes.txt": "not an image format that Pillow reads, and not DICOM",
 }
 
 
