@@ -114,10 +114,10 @@ def test_noise_zero_is_smoother():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"classes": ["normal", "flu"]}, "classes must be distinct names out of ['normal'"),
+        ({"classes": ["normal", "flu"]}, "classes must be distinct names from ['normal'"),
         ({"classes": ["normal", "normal"]}, "classes must be distinct"),
         ({"classes": []}, "classes must be distinct"),
-        ({"n_samples": [3, 4]}, "n_samples must be 4 integers >= 0, one a class, got [3, 4]"),
+        ({"n_samples": [3, 4]}, "n_samples must be 4 integers >= 0, one per class, got [3, 4]"),
         ({"n_samples": [3, 4, -1, 2]}, "n_samples must be 4 integers >= 0"),
         ({"n_samples": [1.5, 1, 1, 1]}, "n_samples must be 4 integers >= 0"),
         ({"n_samples": 0}, "'n_samples' parameter of make_chest_phantoms"),
