@@ -184,51 +184,53 @@ def _write_dicom(file, image, k, number):
     import pydicom
     from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
+    instance_uid = generate_uid()
+    attributes = {
+        "SpecificCharacterSet": "ISO_IR 192",  # UTF-8, since a class may have any name
+        "SOPClassUID": SecondaryCaptureImageStorage,
+        "SOPInstanceUID": instance_uid,
+        "StudyInstanceUID": generate_uid(),
+        "SeriesInstanceUID": generate_uid(),
+        "ImageType": ["DERIVED", "SECONDARY", "SYNTHETIC"],
+        "ConversionType": "SYN",  # PS3.3, C.8.6.1: synthetic image
+        "Modality": "OT",
+        "PatientName": "SYNTHETIC^NO PATIENT",
+        "PatientID": f"SYNTHETIC-{k}-{number:05d}"[:64],
+        "PatientIdentityRemoved": "YES",
+        "DeidentificationMethod": "Synthetic image of no patient",
+        "SeriesNumber": 1,
+        "InstanceNumber": number,
+        "SeriesDescription": "Synthetic images, not for diagnosis",
+        "DerivationDescription": f"{NOTICE} skcxr {version('skcxr')}",
+        "Manufacturer": "skcxr",
+        # Required by the standard, which allows them to be empty
+        "PatientBirthDate": "",
+        "PatientSex": "",
+        "StudyID": "",
+        "StudyDate": "",
+        "StudyTime": "",
+        "AccessionNumber": "",
+        "ReferringPhysicianName": "",
+        "Laterality": "",
+        "PatientOrientation": "",
+        # Pixels
+        "PhotometricInterpretation": "MONOCHROME2",
+        "SamplesPerPixel": 1,
+        "Rows": image.shape[0],
+        "Columns": image.shape[1],
+        "BitsAllocated": 8,
+        "BitsStored": 8,
+        "HighBit": 7,
+        "PixelRepresentation": 0,
+        "PixelData": image.tobytes() + bytes(image.size % 2),  # of an even number of bytes
+    }
     dataset = pydicom.Dataset()
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    # PS3.3, C.12.1.1: Synthetic Data. Older releases of pydicom do not know its keyword.
+    dataset.add_new(0x0008001C, "CS", "YES")
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    dataset.SpecificCharacterSet = "ISO_IR 192"  # UTF-8, since a class may have any name
-    dataset.SOPClassUID = SecondaryCaptureImageStorage
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID
-    dataset.StudyInstanceUID = generate_uid()
-    dataset.SeriesInstanceUID = generate_uid()
-    dataset.ImageType = ["DERIVED", "SECONDARY", "SYNTHETIC"]
-    # PS3.3, C.12.1.1: Synthetic Data. Written by its tag, since older releases of pydicom do not
-    # know its keyword.
-    dataset.add_new(0x0008001C, "CS", "YES")
-    dataset.ConversionType = "SYN"  # PS3.3, C.8.6.1: synthetic image
-    dataset.Modality = "OT"
-    dataset.PatientName = "SYNTHETIC^NO PATIENT"
-    dataset.PatientID = f"SYNTHETIC-{k}-{number:05d}"[:64]
-    dataset.PatientIdentityRemoved = "YES"
-    dataset.DeidentificationMethod = "Synthetic image of no patient"
-    dataset.SeriesNumber = 1
-    dataset.InstanceNumber = number
-    dataset.SeriesDescription = "Synthetic images, not for diagnosis"
-    dataset.DerivationDescription = f"{NOTICE} skcxr {version('skcxr')}"
-    dataset.Manufacturer = "skcxr"
-    # The standard requires these attributes, and allows them to be empty.
-    for keyword in (
-        "PatientBirthDate",
-        "PatientSex",
-        "StudyID",
-        "StudyDate",
-        "StudyTime",
-        "AccessionNumber",
-        "ReferringPhysicianName",
-        "Laterality",
-        "PatientOrientation",
-    ):
-        setattr(dataset, keyword, "")
-    dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.SamplesPerPixel = 1
-    dataset.Rows, dataset.Columns = image.shape
-    dataset.BitsAllocated = 8
-    dataset.BitsStored = 8
-    dataset.HighBit = 7
-    dataset.PixelRepresentation = 0
-    # Pixel data has an even number of bytes.
-    dataset.PixelData = np.ascontiguousarray(image).tobytes() + bytes(image.size % 2)
+    dataset.file_meta.MediaStorageSOPInstanceUID = instance_uid
     dataset.save_as(file, enforce_file_format=True)

@@ -69,7 +69,7 @@ ARCHIVE = zipped(MEMBERS)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves server.files with Range, save for the faults that are due."""
+    """Serves server.files with Range, except for the faults that are due."""
 
     def do_GET(self):
         server = self.server
@@ -123,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
-    """Nothing but this machine can be reached."""
+    """Only this machine can be reached."""
     connect = socket.socket.connect
 
     def connect_here(self, address):
@@ -205,7 +205,7 @@ def contents(folder):
     }
 
 
-# What comes back
+# Results
 
 
 def test_the_first_call_downloads_and_the_second_reads(fetch, server):
@@ -260,7 +260,7 @@ def test_return_x_y(fetch):
     np.testing.assert_array_equal(y, xrays.target)
 
 
-def test_images_of_others_beside_ours_are_not_returned(fetch):
+def test_images_that_users_add_are_not_returned(fetch):
     expected = fetch()
     put(fetch.root / "images", {"train/covid/aa.jpeg": PICTURES[FILES[0]]})
     put(fetch.root / "images", {"train/dog/aa.jpeg": PICTURES[FILES[0]]})
@@ -287,7 +287,7 @@ def test_parameters_are_checked_before_anything_is_downloaded(fetch, server, par
 # Without the network
 
 
-def test_without_download_what_is_missing_and_where_it_belongs_is_said(fetch, server):
+def test_without_download_the_error_says_what_is_missing_and_where_to_put_it(fetch, server):
     with pytest.raises(
         OSError, match=r"9 images .*for example a\.jpeg.*ChestXRay2017.zip"
     ) as error:
@@ -296,7 +296,7 @@ def test_without_download_what_is_missing_and_where_it_belongs_is_said(fetch, se
     assert server.requests == []
 
 
-def test_files_that_lie_there_in_any_folder_are_used_and_left(fetch, server):
+def test_files_in_any_subfolder_are_used_and_kept(fetch, server):
     clone = {f"clone/images/{f.rpartition('/')[2]}": PICTURES[f] for f in SINGLE}
     put(fetch.root, clone)
     put(fetch.root, MEMBERS)
@@ -306,14 +306,14 @@ def test_files_that_lie_there_in_any_folder_are_used_and_left(fetch, server):
     assert before.items() <= contents(fetch.root).items()
 
 
-def test_an_archive_that_lies_there_is_used_and_left(fetch, server):
+def test_an_archive_of_the_user_is_used_and_kept(fetch, server):
     put(fetch.root, {"ChestXRay2017.zip": ARCHIVE})
     fetch()
     assert "/kermany" not in dict(server.requests)
     assert (fetch.root / "ChestXRay2017.zip").read_bytes() == ARCHIVE
 
 
-def test_another_archive_that_lies_there_is_refused_and_left(fetch):
+def test_a_wrong_archive_of_the_user_is_refused_and_kept(fetch):
     put(fetch.root, {"ChestXRay2017.zip": b"version 3"})
     with pytest.raises(
         OSError, match=r"'.*ChestXRay2017.zip' is not the expected archive.* Move it away"
@@ -322,7 +322,7 @@ def test_another_archive_that_lies_there_is_refused_and_left(fetch):
     assert (fetch.root / "ChestXRay2017.zip").read_bytes() == b"version 3"
 
 
-def test_a_broken_image_that_lies_there_is_refused_and_left(fetch):
+def test_a_broken_image_of_the_user_is_refused_and_kept(fetch):
     put(fetch.root, {"mine/a.jpeg": PICTURES["train/covid/a.jpeg"][:-400]})
     with pytest.raises(OSError, match=r"mine.*a.jpeg is not a readable image.*truncated"):
         fetch()
@@ -330,7 +330,7 @@ def test_a_broken_image_that_lies_there_is_refused_and_left(fetch):
     assert not (fetch.root / "images" / "train/covid/a.jpeg").exists()
 
 
-def test_what_is_there_is_read_without_a_lock(fetch, monkeypatch):
+def test_existing_images_are_read_without_a_lock(fetch, monkeypatch):
     fetch()
     monkeypatch.setattr(covid_cxr, "FileLock", None)  # as from a folder that nobody may write to
     fetch()
@@ -414,7 +414,7 @@ def test_a_download_that_failed_resumes_at_the_next_call(fetch, server):
         ([429, 500, 408, None], [None, None, None, None]),
     ],
 )
-def test_a_file_is_complete_whatever_the_server_supports(download, server, faults, starts):
+def test_the_file_is_complete_with_servers_of_any_kind(download, server, faults, starts):
     server.faults["/file"] = faults
     if len(starts) > 1:
         with pytest.warns(UserWarning, match="Retry"):
@@ -471,7 +471,7 @@ def test_a_login_page_in_place_of_an_image_is_reported(fetch, server):
 
 
 @pytest.mark.parametrize(("fault", "reason"), [(404, "404"), ("login", "login page")])
-def test_what_arrived_before_stays_when_the_server_goes_wrong(download, server, fault, reason):
+def test_the_part_stays_when_the_server_fails(download, server, fault, reason):
     server.faults["/file"] = ["cut"]
     with pytest.raises(OSError, match="Could not download"):
         download(n_retries=0)
@@ -499,7 +499,7 @@ def test_a_connection_that_falls_silent_is_broken(download, server):
     assert server.requests[-1] == ("/file", "bytes=500-")
 
 
-def test_a_server_that_is_not_there(download, server):
+def test_a_server_that_does_not_exist(download, server):
     server.shutdown()
     server.server_close()
     with pytest.raises(OSError, match="Could not download"):
@@ -523,7 +523,7 @@ def test_a_truncated_archive_is_refused(fetch, server):
     fetch()
 
 
-# Killed, and two at once
+# Killed processes and concurrent calls
 
 
 def test_the_download_of_a_killed_process_is_resumed(download, server, tmp_path):
@@ -641,7 +641,7 @@ def test_the_list_agrees_with_the_prepared_images(data_folder, tmp_path):
     np.testing.assert_array_equal(xrays.views[order], table["view"])
 
 
-def test_all_306_are_read_from_files_that_lie_there(tmp_path):
+def test_all_306_are_read_from_files_of_the_user(tmp_path):
     small = picture(0, size=(2, 2))
     put(
         tmp_path / "covid_cxr" / "all",

@@ -246,7 +246,7 @@ def test_window_of_signed_values(tmp_path):
     assert image.tolist() == [[0, 85, 170, 255]]
 
 
-def test_first_of_several_windows_counts(tmp_path):
+def test_first_of_several_windows_is_used(tmp_path):
     image = shown(
         tmp_path,
         RAMP.astype(np.uint16),
@@ -258,7 +258,7 @@ def test_first_of_several_windows_counts(tmp_path):
     assert image[RAMP == 150] == 255
 
 
-def test_window_without_a_number_is_none(tmp_path):
+def test_window_without_a_number_is_ignored(tmp_path):
     image = shown(tmp_path, RAMP.astype(np.uint16), WindowCenter=None, WindowWidth=None)
     np.testing.assert_array_equal(image, RAMP)
 
@@ -284,7 +284,7 @@ def test_voi_lut_with_8_bit_output(tmp_path):
 
 
 def test_voi_lut_of_65536_entries(tmp_path):
-    """Their number has no room in 16 bits, and is written as 0."""
+    """Their number does not fit into 16 bits and is stored as 0."""
     table = np.arange(2**16, dtype=np.uint32).astype(np.uint16)
     pixels = RAMP.astype(np.uint16) * 257
     image = shown(tmp_path, pixels, VOILUTSequence=lut(0, table, 16, "OW"))
@@ -309,7 +309,7 @@ def test_voi_lut_of_rescaled_values_below_0(tmp_path):
     np.testing.assert_array_equal(image, RAMP)
 
 
-def test_voi_lut_counts_before_a_window(tmp_path):
+def test_voi_lut_precedes_a_window(tmp_path):
     image = shown(
         tmp_path,
         VOILUTSequence=lut(0, np.arange(256, dtype=np.uint16)[::-1], 8),
@@ -334,7 +334,7 @@ def test_voi_lut_of_monochrome1(tmp_path):
     np.testing.assert_allclose(image, 255 - RAMP, atol=1)
 
 
-def test_modality_lut_goes_before_the_window(tmp_path):
+def test_modality_lut_precedes_the_window(tmp_path):
     modality = lut(0, np.arange(256, dtype=np.uint16)[::-1] * 10, 16)
     modality[0].ModalityLUTType = "US"
     image = shown(
@@ -444,8 +444,8 @@ def test_a_missing_decoder_says_how_to_install_it(monkeypatch, name, packages):
     refused(shipped(name), f"no installed package decodes. Install {packages}, or")
 
 
-def test_gdcm_is_never_asked(monkeypatch):
-    """It ends the process on damaged files, and pydicom would ask it first."""
+def test_gdcm_is_never_used(monkeypatch):
+    """It ends the process on damaged files, and pydicom would use it first."""
     asked = []
     decoder = get_decoder(JPEGLSLossless)
     monkeypatch.setitem(decoder._available, "gdcm", lambda *args: asked.append(args))
@@ -455,7 +455,7 @@ def test_gdcm_is_never_asked(monkeypatch):
     assert asked == []
 
 
-# What is no radiograph
+# Files that are not radiographs
 
 
 def refused(file, reason):
@@ -496,7 +496,7 @@ def test_window_of_no_width(tmp_path):
     )
 
 
-def test_photometric_interpretation_that_is_no_gray(tmp_path):
+def test_photometric_interpretation_that_is_not_gray(tmp_path):
     file = write(tmp_path / "a.dcm", PhotometricInterpretation="HSV")
     (result,) = read_images([file])
     assert "HSV" in result
@@ -620,7 +620,7 @@ def test_files_without_patient_id_are_named(tmp_path):
         load_image_folder(tmp_path, groups="PatientID")
 
 
-def test_patient_id_of_skipped_files_is_not_asked_for(tmp_path):
+def test_skipped_files_need_no_patient_id(tmp_path):
     mixed_folder(tmp_path)
     (tmp_path / "normal" / "z.txt").write_text("notes")
     with pytest.warns(UserWarning, match="1 of 4 files are left out"):
@@ -628,7 +628,7 @@ def test_patient_id_of_skipped_files_is_not_asked_for(tmp_path):
     assert bunch.groups.tolist() == ["007", "8", "007"]
 
 
-def test_no_dicom_has_no_patient_id(tmp_path):
+def test_a_file_that_is_not_dicom_has_no_patient_id(tmp_path):
     Image.fromarray(RAMP).save(tmp_path / "a.png")
     assert read_patient_id(tmp_path / "a.png") is None
 
@@ -651,8 +651,8 @@ def test_header_fields_are_not_in_a_warning(tmp_path):
     assert not any(value in str(caught[0].message) for value in [*PATIENT.values(), "007"])
 
 
-def test_what_a_damaged_header_swallows_is_nowhere(tmp_path, caplog, recwarn):
-    """pydicom logs a UID that is none: of a wrong length, it holds the name and the dates."""
+def test_values_in_a_damaged_element_are_nowhere(tmp_path, caplog, recwarn):
+    """pydicom logs an invalid UID. If its length is wrong, it contains the name and the dates."""
     file = mixed_folder(tmp_path) / "covid" / "a.dcm"
     content = bytearray(file.read_bytes())
     place = content.index(b"\x08\x00\x16\x00UI") + 6

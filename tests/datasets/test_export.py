@@ -24,7 +24,7 @@ def test_dicom_files_take_any_class_name_and_size(tmp_path):
     np.testing.assert_array_equal(dataset.pixel_array, image)
 
 
-def test_nothing_is_overwritten_but_an_earlier_result_when_told(images, tmp_path):
+def test_only_an_earlier_result_is_overwritten_and_only_on_request(images, tmp_path):
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.txt").write_text("years of work")
@@ -73,7 +73,7 @@ def test_a_failed_rename_puts_the_earlier_result_back(images, tmp_path, monkeypa
     assert os.listdir(tmp_path) == ["out"]
 
 
-def test_fingerprints_tell_training_sets_apart():
+def test_fingerprints_of_different_training_sets_differ():
     X, y = np.arange(12).reshape(4, 3), np.array(["a", "a", "b", "b"])
     first = fingerprint_training_set(X, y)
     assert first == fingerprint_training_set(X.copy(order="F"), y)

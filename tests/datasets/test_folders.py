@@ -285,7 +285,7 @@ def test_one_folder_named_as_a_split_may_be_a_class(tmp_path):
     assert bunch.split is None
 
 
-def test_splits_beside_another_folder_warn(split):
+def test_splits_next_to_another_folder_warn(split):
     save(split, "masks/a.png")
     match = r"mixes splits and others.*\['masks', 'test', 'train'\]"
     with pytest.warns(UserWarning, match=match) as caught:
@@ -337,7 +337,7 @@ def test_folder_named_as_an_image_is_a_folder(flat):
     assert "covid/x.png/z.png" in load_image_folder(flat).filenames
 
 
-def test_hidden_entries_and_files_beside_the_classes_are_passed_over(flat):
+def test_hidden_entries_and_files_next_to_the_classes_are_ignored(flat):
     (flat / "metadata.csv").write_text("file,group\n")
     (flat / "covid" / ".DS_Store").write_bytes(b"x")
     save(flat, ".cache/a.png")
@@ -402,7 +402,7 @@ def test_zero_byte_file(flat):
     refuse(flat, "the file is empty")
 
 
-def test_file_that_is_no_image(flat):
+def test_file_that_is_not_an_image(flat):
     (flat / "covid" / "bad.txt").write_text("to do: ask the ward")
     refuse(flat, "not an image format that Pillow reads")
 
@@ -520,7 +520,7 @@ def test_skipped_files_need_no_group(faulty):
     assert bunch.groups.tolist() == ["p1", "p2", "p3"]
 
 
-def test_missing_group_is_told_before_the_images_are_read(faulty):
+def test_missing_group_is_an_error_before_the_images_are_read(faulty):
     csv = write_csv(faulty, "file,group\na.png,p1\n")
     with pytest.raises(ValueError, match="for 4 of 5 images"):
         load_image_folder(faulty, groups=csv)
@@ -620,7 +620,7 @@ def test_group_column_names(flat, column):
     assert load_image_folder(flat, groups=csv).groups.tolist() == ["p1", "p2", "p3"]
 
 
-def test_first_accepted_column_counts(flat):
+def test_first_accepted_column_is_used(flat):
     csv = write_csv(flat, "patient,image,group,file\nx,y,p1,a.png\nx,y,p2,b.png\nx,y,p3,c.png\n")
     assert load_image_folder(flat, groups=csv).groups.tolist() == ["p1", "p2", "p3"]
 
@@ -646,7 +646,7 @@ def test_groups_from_a_data_frame_are_kept(flat):
     assert load_image_folder(flat, groups=table).groups.tolist() == [1, 2, 3]
 
 
-def test_rows_without_an_image_are_passed_over(flat):
+def test_rows_without_an_image_are_ignored(flat):
     text = "file,group\nz.png,p8\nz.png,p9\na.png,p1\nb.png,p2\nc.png,p3\n"
     assert load_image_folder(flat, groups=write_csv(flat, text)).groups.tolist() == [
         "p1",

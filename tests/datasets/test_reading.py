@@ -23,7 +23,7 @@ def wide(tmp_path):
     return save(tmp_path, np.repeat(np.array([[0, 100, 255]], dtype=np.uint8), 16, 0).repeat(16, 1))
 
 
-def test_squash_keeps_all_and_no_aspect_ratio(wide):
+def test_squash_keeps_the_whole_image_but_not_the_aspect_ratio(wide):
     image = read_image(wide, image_size=12, fit="squash")
     np.testing.assert_array_equal(image[:, [1, 5, 6, 10]], [[0, 100, 100, 255]] * 12)
 
@@ -94,7 +94,7 @@ def test_equal_percentiles_of_an_image_are_refused(tmp_path):
     refused(file, "its percentiles (1, 99) are both 255", percentiles=(1, 99))
 
 
-# Files that are none
+# Unreadable files
 
 
 def refused(file, reason, **options):
