@@ -6,7 +6,7 @@ import csv
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Collection, Iterable, Set
 from functools import partial
 from hashlib import sha256
 from importlib.resources import files
@@ -254,7 +254,7 @@ def _verify(root: Path, listed: Iterable[str]) -> None:
 
 
 def _collect(
-    root: Path, listed: Iterable[str], download_if_missing: bool, n_retries: int, delay: float
+    root: Path, listed: Collection[str], download_if_missing: bool, n_retries: int, delay: float
 ) -> None:
     """Put every image into ``root/images``, then write the registry of their checksums."""
     missing = _find_missing(root, listed)
@@ -269,9 +269,10 @@ def _collect(
     if single or needs_archive:
         if not download_if_missing:
             raise OSError(
-                f"{len(missing)} images are not in {str(root)!r}, for example {min(missing)}, and "
-                "download_if_missing=False. Pass download_if_missing=True, or put there, in any "
-                "sub-folder, the images of https://github.com/ieee8023/covid-chestxray-dataset and "
+                f"{str(root)!r} lacks {len(missing)} of {len(listed)} images, for example "
+                f"{min(missing)}, and download_if_missing=False. Pass download_if_missing=True, or "
+                "put there, in any sub-folder, the images of "
+                "https://github.com/ieee8023/covid-chestxray-dataset and "
                 f"{_ARCHIVE} of https://data.mendeley.com/datasets/rscbjbr9sj/2"
             )
         pooch.get_logger().info(

@@ -1,4 +1,4 @@
-"""A download that resumes where an interrupted one stopped, which pooch's own cannot."""
+"""A download that resumes where an interrupted one stopped; pooch's own starts again."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK_BYTES = 1 << 16
 def resume_download(
     url: str, output_file: str, pooch: pooch.Pooch | None, *, part: Path, timeout: float = 30.0
 ) -> None:
-    """Download a file of known hash; a downloader for :meth:`pooch.Pooch.fetch`.
+    """Download a file of known hash, as a downloader for :meth:`pooch.Pooch.fetch`.
 
     What arrives is kept in `part` until the file is complete, even if the process is killed. The
     next call requests only the rest. A server that cannot send the rest sends the whole file, which

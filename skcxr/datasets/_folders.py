@@ -294,8 +294,8 @@ def _report_skipped(skipped: dict[str, str], found: dict[str, tuple], on_error: 
     reasons = format_lines([f"{name}: {reason}" for name, reason in skipped.items()], limit)
     if on_error == "raise":
         raise ValueError(
-            f"path must hold still images, got {len(skipped)} files that are not readable as one. "
-            f'Repair, convert or remove them, or pass on_error="skip":{reasons}'
+            f"path must hold still images, got {len(skipped)} of {len(found)} files that are not "
+            f'readable as one. Repair, convert or remove them, or pass on_error="skip":{reasons}'
         )
     classes = {name: class_name for name, (_, class_name, _) in found.items()}
     kept = {class_name for name, class_name in classes.items() if name not in skipped}

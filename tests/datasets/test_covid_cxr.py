@@ -289,7 +289,7 @@ def test_parameters_are_checked_before_anything_is_downloaded(fetch, server, par
 
 def test_without_download_the_error_says_what_is_missing_and_where_to_put_it(fetch, server):
     with pytest.raises(
-        OSError, match=r"9 images .*for example a\.jpeg.*ChestXRay2017.zip"
+        OSError, match=r"lacks 9 of 9 images, for example a\.jpeg.*ChestXRay2017.zip"
     ) as error:
         fetch(download_if_missing=False)
     assert str(fetch.root) in str(error.value)
