@@ -127,7 +127,7 @@ def _train_and_write(args, train, holdout):
     import numpy as np
 
     from skcxr import DCGANOversampler
-    from skcxr.datasets._export import training_fingerprint, write_images
+    from skcxr.datasets._export import fingerprint_training_set, write_images
 
     X = train.data
     y = train.target_names[train.target]
@@ -147,7 +147,7 @@ def _train_and_write(args, train, holdout):
         "parameters": {k: str(v) for k, v in gan.get_params().items()},
         "seed": args.seed,
         "settings": collect_settings(args),
-        "training_set": training_fingerprint(X, y),
+        "training_set": fingerprint_training_set(X, y),
         "n_files_left_out": len(train.skipped),
         "audit": None,
     }
@@ -177,7 +177,7 @@ def _train_and_write(args, train, holdout):
 
 def _inspect(args, sampler, X, y, holdout, samples):
     """Print the verdicts on the samples; return the audits and the metrics as JSON's types."""
-    from skcxr.datasets._export import file_name
+    from skcxr.datasets._export import build_file_name
     from skcxr.evaluation import inspect_samples
 
     table, audits = inspect_samples(
@@ -195,7 +195,7 @@ def _inspect(args, sampler, X, y, holdout, samples):
         if k not in audits:
             continue
         for pair in found[str(k)]["pairs"]:
-            file = pair["file"] = file_name(k, pair["synthetic"], args.format)
+            file = pair["file"] = build_file_name(k, pair["synthetic"], args.format)
             if pair["copy"]:
                 print_text(args, f"  {file} is closer to a training image than held-out images are")
     # pandas' own writer turns NumPy's numbers into JSON's.

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils import gen_batches
 
-from skcxr._base.files import temporary_path, write_atomically
+from skcxr._base.files import build_temporary_path, write_atomically
 from skcxr._version import __version__
 
 # 4: the payload is that of Checkpoint.write.
@@ -65,7 +65,7 @@ class Checkpoint:
         self.unwritten = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            probe = temporary_path(path)
+            probe = build_temporary_path(path)
             probe.touch()
             probe.unlink()
         except OSError as error:

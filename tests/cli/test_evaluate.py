@@ -184,8 +184,11 @@ def test_fits_in_parallel(folder, tmp_path):
     ("args", "message"),
     [
         (["--data", "nowhere"], "path 'nowhere' does not exist"),
-        (["--data", "{folder}/covid/0.png"], "is a file. Pass the folder of the classes"),
-        (["--data", "{folder}/covid"], "must hold one sub-folder a class"),
+        (
+            ["--data", "{folder}/covid/0.png"],
+            "is a file. Pass the folder that holds the class folders",
+        ),
+        (["--data", "{folder}/covid"], "must hold one sub-folder per class"),
         (["--data", "{folder}", "--cv", "5"], "class 'covid' has 4 images, fewer than --cv 5"),
         (["--data", "{folder}", "--groups", "nowhere.csv"], "groups must be a .*'nowhere.csv'"),
         (
@@ -195,7 +198,7 @@ def test_fits_in_parallel(folder, tmp_path):
         (["--groups", "x.csv"], "--groups needs --data"),
         (["--grow", "0.5"], "factor must be a finite number >= 1, got 0.5"),
         (["--out", "{folder}"], "is not an empty folder"),
-        (["--out", "/proc/out"], "--out /proc/out can not be made"),
+        (["--out", "/proc/out"], "out='/proc/out' cannot be created"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(folder, capsys, args, message):
@@ -253,7 +256,9 @@ def test_a_broken_image_can_be_left_out(folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert evaluate("--data", folder, "--cv", 2, "--on-error", "skip", "--out", out) == 0
     error = capsys.readouterr().err
-    assert re.match(r"Left out of .*: 1 of 11 files\n  covid/broken.png: no image format", error)
+    assert re.match(
+        r"Left out of .*: 1 of 11 files\n  covid/broken.png: not an image format", error
+    )
     skipped = json.loads((out / "settings.json").read_text())["skipped"]
     assert list(skipped) == ["covid/broken.png"]
 
