@@ -28,8 +28,8 @@ from skcxr.metrics._audit._result import (
     in_words,
     verdict_of,
 )
-from skcxr.metrics._audit._spaces import Space, pixels, standardized
-from skcxr.metrics.features import feature_extractor
+from skcxr.metrics._audit._spaces import Space, pixels
+from skcxr.metrics.features import feature_extractor, standardize_features
 
 
 @validate_params(
@@ -150,7 +150,7 @@ def audit(
     spaces = [Space.of("pixels", lambda X: pixels(X, spec), *sets, spec, shifts=(-1, 0, 1))]
     if features is not None:
         extractor = feature_extractor(features, real, image_shape=image_shape)
-        embed = standardized(extractor, real)
+        embed = standardize_features(extractor, real)
         spaces.append(Space.of(f"{extractor.name} features", embed, *sets, spec))
 
     rows = [row for space in spaces for row in _statistics(space, n_bootstrap, rng)]

@@ -33,14 +33,6 @@ def pixels(X, spec):
     return np.divide(x, norms, out=np.zeros_like(x), where=norms > ROUNDING)
 
 
-def standardized(extractor, real):
-    """The extractor with features of mean 0 and standard deviation 1 on the real images."""
-    of_real = extractor(real)
-    mean, std = of_real.mean(axis=0), of_real.std(axis=0)
-    std[std <= ROUNDING] = 1
-    return lambda X: (extractor(X) - mean) / std
-
-
 def _variants(X, spec, shifts):
     """The images of `X`, shifted, and then their mirror images, shifted; each set like `X`."""
     if math.prod(spec.shape) != math.prod(spec.row_shape):
