@@ -7,8 +7,8 @@ from scipy.stats import kstest
 
 from skcxr import DCGAN
 from skcxr.datasets import make_chest_phantoms
-from skcxr.metrics._audit._audit import audit
-from skcxr.metrics._audit._nearest import (
+from skcxr.metrics._audit._run import audit
+from skcxr.metrics._audit._statistics import (
     authenticity,
     copy_p_values,
     copying_score,

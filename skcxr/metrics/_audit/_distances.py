@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from torch.nn import functional as F
 
-from skcxr.metrics._audit._nearest import ROUNDING, copy_p_values
+from skcxr.metrics._audit._statistics import ROUNDING, copy_p_values
 
 # k-means cells for C_T: the smallest set has this many images a cell on average.
 CELL_SIZE = 60

@@ -8,13 +8,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skcxr._base.images import ImageSpec
-from skcxr.metrics._audit._nearest import (
-    authenticity,
-    copying_score,
-    distance_ratios,
-    membership_auc,
-    nearer_to_train,
-)
+from skcxr.metrics._audit._distances import Space, pixels
 from skcxr.metrics._audit._result import (
     AUTHENTICITY,
     C_T,
@@ -28,7 +22,13 @@ from skcxr.metrics._audit._result import (
     in_words,
     verdict_of,
 )
-from skcxr.metrics._audit._spaces import Space, pixels
+from skcxr.metrics._audit._statistics import (
+    authenticity,
+    copying_score,
+    distance_ratios,
+    membership_auc,
+    nearer_to_train,
+)
 from skcxr.metrics.features import feature_extractor, standardize_features
 
 
@@ -131,7 +131,7 @@ def audit(
     Examples
     --------
     >>> from skcxr.datasets import make_chest_phantoms
-    >>> from skcxr.metrics._audit._audit import audit
+    >>> from skcxr.metrics._audit._run import audit
     >>> X = make_chest_phantoms(90, image_size=32, random_state=0).data
     >>> synthetic, train, holdout = X[:30].copy(), X[30:60], X[60:]
     >>> audit(synthetic, train, holdout, features=None, random_state=0).verdict

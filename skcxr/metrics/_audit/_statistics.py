@@ -34,7 +34,7 @@ def distance_ratios(to_train, k=2):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcxr.metrics._audit._nearest import distance_ratios
+    >>> from skcxr.metrics._audit._statistics import distance_ratios
     >>> distance_ratios(np.array([[3.0, 1.0, 2.0], [0.0, 0.0, 4.0]]))
     array([0.5, 0. ])
     """
@@ -77,7 +77,7 @@ def copy_p_values(to_train, holdout_to_train, *, k=5):
     --------
     >>> import numpy as np
     >>> from scipy.spatial.distance import cdist
-    >>> from skcxr.metrics._audit._nearest import copy_p_values
+    >>> from skcxr.metrics._audit._statistics import copy_p_values
     >>> rng = np.random.default_rng(0)
     >>> train, holdout = rng.normal(size=(2, 60, 16))
     >>> near_copy = train[:1] + 0.1
@@ -131,7 +131,7 @@ def authenticity(to_train, within_train):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcxr.metrics._audit._nearest import authenticity
+    >>> from skcxr.metrics._audit._statistics import authenticity
     >>> train = np.array([[0.0], [1.0], [5.0]])
     >>> synthetic = np.array([[0.2], [7.0], [9.5]])      # nearest: 0 at 0.2, 5 at 2 and at 4.5
     >>> round(authenticity(abs(synthetic - train.T), abs(train - train.T)), 3)
@@ -169,7 +169,7 @@ def nearer_to_train(to_train, to_holdout, *, n_draws=1000, rng):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcxr.metrics._audit._nearest import nearer_to_train
+    >>> from skcxr.metrics._audit._statistics import nearer_to_train
     >>> to_train = np.array([[1.0, 2.0, 3.0, 9.0], [4.0, 1.0, 9.0, 9.0], [5.0, 5.0, 5.0, 5.0]])
     >>> to_holdout = np.array([[2.0, 3.0], [3.0, 5.0], [1.0, 2.0]])
     >>> share, *_ = nearer_to_train(to_train, to_holdout, rng=np.random.RandomState(0))
@@ -223,7 +223,7 @@ def copying_score(to_train, holdout_to_train, cells=None, holdout_cells=None, *,
     Examples
     --------
     >>> import numpy as np
-    >>> from skcxr.metrics._audit._nearest import copying_score
+    >>> from skcxr.metrics._audit._statistics import copying_score
     >>> copies, holdout = np.zeros((60, 2)), np.ones((60, 2))
     >>> round(copying_score(copies, holdout), 2)
     -9.45
@@ -271,7 +271,7 @@ def membership_auc(train_scores, holdout_scores, *, n_draws=1000, rng):
     Examples
     --------
     >>> import numpy as np
-    >>> from skcxr.metrics._audit._nearest import membership_auc
+    >>> from skcxr.metrics._audit._statistics import membership_auc
     >>> auc, *_ = membership_auc(
     ...     np.array([3.0, 2.0]), np.array([1.0, 2.0]), rng=np.random.RandomState(0)
     ... )
