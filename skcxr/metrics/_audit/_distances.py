@@ -1,4 +1,4 @@
-"""Where the audit measures distances: blurred pixels or features, mirrored and shifted too."""
+"""Distances between the audit's images: in blurred pixels or features, to mirrored images too."""
 
 import math
 from dataclasses import dataclass
@@ -13,87 +13,116 @@ from torch.nn import functional as F
 
 from skcxr.metrics._audit._statistics import ROUNDING, copy_p_values
 
-# k-means cells for C_T: the smallest set has this many images a cell on average.
+# C_T is computed in k-means cells that hold this many images of the smallest set on average.
 CELL_SIZE = 60
-# Pixels are compared at no more than this side, which a blur then smooths.
+# Pixels are compared at this side at most, and then blurred.
 PIXEL_SIDE = 32
-# Real images are also tried shifted by a step either way: this part of a side, 1 pixel at least.
-SHIFTS_A_SIDE = 64
+# One step of a shift is the side divided by this number, and at least 1 pixel.
+SHIFTS_PER_SIDE = 64
 
 
-def pixels(X, spec):
-    """Rows of pixels, small, blurred, of mean 0 and norm 1."""
+@dataclass(frozen=True, eq=False)
+class Space:
+    """Distances in one space, each to the closest variant of a real image.
+
+    Parameters
+    ----------
+    name : str
+        "pixels" or the name of the features.
+    to_train, to_holdout : ndarray of shape (n, n_train) and (n, n_holdout)
+        Distances from synthetic images.
+    holdout_to_train, within_train : ndarray of shape (n_holdout, n_train) and (n_train, n_train)
+        Distances from hold-out and training images to training images.
+    closest_variant : ndarray of int of shape (n, n_train)
+        Number of the training image's variant that the synthetic image is closest to.
+    n_variants : int
+        Number of variants of each real image. Mirrored ones are the second half.
+    cells, holdout_cells : ndarray of int of shape (n,) and (n_holdout,), or None
+        Cells of synthetic and of hold-out images. None stands for a single cell.
+    """
+
+    name: str
+    to_train: np.ndarray
+    to_holdout: np.ndarray
+    holdout_to_train: np.ndarray
+    within_train: np.ndarray
+    closest_variant: np.ndarray
+    n_variants: int
+    cells: np.ndarray | None
+    holdout_cells: np.ndarray | None
+
+    @cached_property
+    def p_values(self):
+        return copy_p_values(self.to_train, self.holdout_to_train)
+
+    def is_mirrored(self, i, j):
+        """Return True if synthetic image i is closest to a mirrored variant of training image j."""
+        return self.n_variants > 1 and bool(self.closest_variant[i, j] >= self.n_variants // 2)
+
+
+def measure_distances(name, embed, synthetic, train, holdout, spec, *, shifts=(0,)):
+    """Return the Space in which `embed` represents images as rows.
+
+    Each real image is also compared mirrored, and shifted by the steps `shifts` in both directions.
+    """
+    embedded = embed(synthetic)
+    embedded_train = embed(train)
+    embedded_holdout = embed(holdout)
+    rows = np.concatenate([embedded, embedded_train, embedded_holdout])
+    distances = np.full((len(rows), len(train)), np.inf)
+    closest_variant = np.zeros(distances.shape, dtype=int)
+    for number, variant in enumerate(_generate_variants(train, spec, shifts)):
+        to_variant = cdist(rows, embed(variant))
+        closest_variant[to_variant < distances] = number
+        distances = np.minimum(distances, to_variant)
+    to_train, within_train, holdout_to_train = np.split(
+        distances, [len(synthetic), len(synthetic) + len(train)]
+    )
+    to_holdout = np.minimum.reduce(
+        [cdist(embedded, embed(variant)) for variant in _generate_variants(holdout, spec, shifts)]
+    )
+    cells, holdout_cells = _assign_cells(embedded, embedded_train, embedded_holdout)
+    return Space(
+        name=name,
+        to_train=to_train,
+        to_holdout=to_holdout,
+        holdout_to_train=holdout_to_train,
+        within_train=within_train,
+        closest_variant=closest_variant[: len(synthetic)],
+        n_variants=number + 1,
+        cells=cells,
+        holdout_cells=holdout_cells,
+    )
+
+
+def blur_pixels(X, spec):
+    """Return rows of downsampled and blurred pixels with mean 0 and norm 1."""
     x = spec.to_tensor(X)
-    height, width = (min(side, PIXEL_SIDE) for side in x.shape[2:])
-    x = F.adaptive_avg_pool2d(x, (height, width)).double().numpy()
+    size = [min(side, PIXEL_SIDE) for side in x.shape[2:]]
+    x = F.adaptive_avg_pool2d(x, size).double().numpy()
     x = gaussian_filter(x, sigma=(0, 0, 1, 1)).reshape(len(x), -1)
     x -= x.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(x, axis=1, keepdims=True)
-    # A blank image has no direction: it stays at 0, beside other blank ones.
+    # A blank image has no direction: it stays 0, and is close to other blank images.
     return np.divide(x, norms, out=np.zeros_like(x), where=norms > ROUNDING)
 
 
-def _variants(X, spec, shifts):
-    """The images of `X`, shifted, and then their mirror images, shifted; each set like `X`."""
+def _generate_variants(X, spec, shifts):
+    """Yield the images of `X` at each shift, then their mirror images at each shift."""
     if math.prod(spec.shape) != math.prod(spec.row_shape):
-        # Flat rows that fill no rectangle have no left and right.
+        # Flat rows that do not fill a rectangle have no left and right.
         yield X
         return
     images = X.reshape(-1, *spec.shape)
-    steps = [max(1, round(side / SHIFTS_A_SIDE)) for side in spec.shape[1:]]
+    steps = [max(1, round(side / SHIFTS_PER_SIDE)) for side in spec.shape[1:]]
     for oriented in (images, images[..., ::-1]):
         for down, right in product(shifts, repeat=2):
             shifted = np.roll(oriented, (down * steps[0], right * steps[1]), axis=(2, 3))
             yield shifted.reshape(X.shape)
 
 
-@dataclass(frozen=True, eq=False)
-class Space:
-    """Distances in one space, to the closest variant of each real image.
-
-    `to_train` and `to_holdout` are the synthetic images' distances, `honest` the hold-out's and
-    `within` the training images' own to the training images; `variant` is the number of the
-    training image's variant that a synthetic one is closest to, of `n_variants`.
-    """
-
-    name: str
-    to_train: np.ndarray
-    to_holdout: np.ndarray
-    honest: np.ndarray
-    within: np.ndarray
-    variant: np.ndarray
-    n_variants: int
-    cells: tuple
-
-    @classmethod
-    def of(cls, name, embed, synthetic, train, holdout, spec, shifts=(0,)):
-        embedded = [embed(X) for X in (synthetic, train, holdout)]
-        rows = np.concatenate(embedded)
-        distances, variant = np.full((len(rows), len(train)), np.inf), 0
-        for number, shifted in enumerate(_variants(train, spec, shifts)):
-            d = cdist(rows, embed(shifted))
-            variant = np.where(d < distances, number, variant)
-            distances = np.minimum(distances, d)
-        to_holdout = np.minimum.reduce(
-            [cdist(embedded[0], embed(shifted)) for shifted in _variants(holdout, spec, shifts)]
-        )
-        ends = np.cumsum([len(synthetic), len(train)])
-        to_train, within, honest = np.split(distances, ends)
-        variant = variant[: len(synthetic)]
-        cells = _cells(*embedded)
-        return cls(name, to_train, to_holdout, honest, within, variant, number + 1, cells)
-
-    @cached_property
-    def p_values(self):
-        return copy_p_values(self.to_train, self.honest)
-
-    def is_mirrored(self, i, j):
-        """Whether synthetic image i is closer to training image j's mirror image."""
-        return bool(self.variant[i, j] >= max(1, self.n_variants // 2))
-
-
-def _cells(synthetic, train, holdout):
-    """k-means cells of synthetic and of hold-out images; None for both if one cell is all."""
+def _assign_cells(synthetic, train, holdout):
+    """Return k-means cells of synthetic and of hold-out images, or None for a single cell."""
     n_cells = min(len(synthetic), len(train), len(holdout)) // CELL_SIZE
     if n_cells < 2:
         return None, None

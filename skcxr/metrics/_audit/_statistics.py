@@ -1,21 +1,34 @@
-"""Statistics of nearest-neighbour distances: do synthetic images lie too close to training ones?
+"""Statistics of nearest-neighbor distances: are synthetic images too close to training images?
 
-All take matrices of distances, so that any space and any metric serves. A training and a hold-out
-set drawn alike are what each is calibrated by: the hold-out shows how close images come that were
-never seen.
+All functions take distance matrices, so that they work in any space and with any metric. They are
+calibrated by a hold-out: images from the distribution of the training images that the generator
+has not seen.
 """
+
+from typing import NamedTuple
 
 import numpy as np
 from scipy import stats
 
-# Below this share of the distance to the next neighbours, a distance is rounding.
+# A distance below this share of the distance to the next neighbors is a rounding error.
 ROUNDING = 1e-9
+# A suspected copy's distance is compared with the distance to its k-th nearest training image.
+K_NEIGHBORS = 5
+
+
+class Estimate(NamedTuple):
+    """A statistic, the ends of its 95 % interval and a one-sided p-value. NaN stands for none."""
+
+    value: float
+    low: float = np.nan
+    high: float = np.nan
+    p_value: float = np.nan
 
 
 def distance_ratios(to_train, k=2):
-    """Nearest distance over the k-th nearest, in [0, 1]: small for a copy of one record.
+    """Return the nearest distance over the k-th nearest: near 0 for a copy of one record.
 
-    With k = 2 it is the nearest-neighbour distance ratio (NNDR). A larger k forgives up to
+    With k = 2 this is the nearest-neighbor distance ratio (NNDR). A larger k allows for up to
     k - 2 near-duplicates of the copied record in the training set, such as other images of the
     same patient.
 
@@ -24,12 +37,12 @@ def distance_ratios(to_train, k=2):
     to_train : ndarray of shape (n, n_train)
         Distances, >= 0, with n_train >= 2.
     k : int, default=2
-        Neighbour to compare with; the last one where there are fewer.
+        Neighbor to compare with. If there are fewer, the last one is used.
 
     Returns
     -------
     ratios : ndarray of shape (n,)
-        A distance of 0 has ratio 0, also where the k-th distance is 0.
+        Ratios in [0, 1]. A distance of 0 has ratio 0, even if the k-th distance is 0.
 
     Examples
     --------
@@ -39,33 +52,37 @@ def distance_ratios(to_train, k=2):
     array([0.5, 0. ])
     """
     k = min(k, to_train.shape[1])
-    nearest, kth = np.partition(to_train, (0, k - 1), axis=1)[:, [0, k - 1]].T
+    ordered = np.partition(to_train, (0, k - 1), axis=1)
+    nearest, kth = ordered[:, 0], ordered[:, k - 1]
     return np.divide(nearest, kth, out=np.zeros_like(nearest), where=kth > 0)
 
 
-def copy_p_values(to_train, holdout_to_train, *, k=5):
-    """How rarely an honest image lies as close to one training image, relative to the next ones.
+def copy_p_values(to_train, holdout_to_train, *, k=K_NEIGHBORS):
+    """Return how probable it is that an image is as close to a training image without copying.
 
-    Around an honest image training images are spread evenly at first sight, so -log(d1 / dk) has
-    an exponential tail, whose rate is the intrinsic dimension of the data [1]_ [2]_. The rate is
-    measured on the hold-out images beyond their median; an excess over the median in units of
-    their mean excess then follows an F distribution, which allows for the small number that the
-    rate was measured on. A ratio does not mind that smooth images lie close to everything.
+    Closeness is -log(d1 / dk), where d1 is the distance to the nearest training image and dk the
+    distance to the k-th nearest. As a ratio, it is not affected by smooth images being close to
+    all others. If training images are spread evenly around an image, to a first approximation,
+    closeness has an exponential tail, whose rate is the intrinsic dimension of the data [1]_ [2]_.
+
+    The rate is estimated from the hold-out images above their median. An excess over the median,
+    in units of their mean excess, then follows an F distribution, which accounts for the small
+    number of these images.
 
     Parameters
     ----------
     to_train : ndarray of shape (n, n_train)
-        Distances of the images in question.
+        Distances of the images to test.
     holdout_to_train : ndarray of shape (n_holdout, n_train)
-        Distances of images known to be no copies, n_holdout >= 2.
+        Distances of images that are known not to be copies, n_holdout >= 2.
     k : int, default=5
-        Neighbour that the nearest is compared with, see :func:`distance_ratios`.
+        Neighbor to compare with, as in :func:`distance_ratios`.
 
     Returns
     -------
     p_values : ndarray of shape (n,)
-        In [0, 1], one-sided, of each image alone: divide the level by n. 0 for a distance of 0,
-        unless hold-out images have it too; 1 above the hold-out's median ratio.
+        One-sided p-values in [0, 1], not corrected for n tests. A distance of 0 has p-value 0,
+        unless hold-out images have it too. A ratio above the median of the hold-out has p-value 1.
 
     References
     ----------
@@ -84,44 +101,50 @@ def copy_p_values(to_train, holdout_to_train, *, k=5):
     >>> bool(copy_p_values(cdist(near_copy, train), cdist(holdout, train))[0] < 1e-6)
     True
     """
-    ratios, honest = distance_ratios(to_train, k), distance_ratios(holdout_to_train, k)
-    closeness, honest_closeness = (-np.log(np.maximum(r, ROUNDING)) for r in (ratios, honest))
-    median = np.median(honest_closeness)
-    excess = honest_closeness[honest_closeness > median] - median
+    ratios = distance_ratios(to_train, k)
+    holdout_ratios = distance_ratios(holdout_to_train, k)
+    closeness = -np.log(np.maximum(ratios, ROUNDING))
+    holdout_closeness = -np.log(np.maximum(holdout_ratios, ROUNDING))
+    median = np.median(holdout_closeness)
+    excess = holdout_closeness[holdout_closeness > median] - median
     p_values = np.ones(len(ratios))
     if len(excess):
         units = (closeness - median) / excess.mean()
         tail = 0.5 * stats.f.sf(np.maximum(units, 0), 2, 2 * len(excess))
         p_values = np.where(units > 0, tail, 1.0)
-    if honest.min() > ROUNDING:
+    if holdout_ratios.min() > ROUNDING:
         p_values[ratios <= ROUNDING] = 0.0
     return p_values
 
 
 def authenticity(to_train, within_train):
-    """Share of images that are farther from their nearest training image than it is from the next.
+    """Return the share of authentic images, as defined by Alaa et al.
 
-    It is no share of non-copies: independent draws are authentic far from always (0.66 of them
-    on average, give or take 0.08, for 60 Gaussian records in 16 dimensions), so compare with the
-    hold-out's own value.
+    An image is authentic if it is farther from its nearest training image than that training image
+    is from its own nearest neighbor in the training set.
+
+    This is not the share of images that are not copies. Of independent draws 0.66 are authentic on
+    average, with a standard deviation of 0.08, for 60 Gaussian records in 16 dimensions. Compare
+    it with the authenticity of the hold-out.
 
     Parameters
     ----------
     to_train : ndarray of shape (n, n_train)
         Distances to the training images, n_train >= 2.
     within_train : ndarray of shape (n_train, n_train)
-        Distances between the training images; the diagonal is ignored.
+        Distances between the training images. The diagonal is ignored.
 
     Returns
     -------
     authenticity : float
-        In [0, 1]; 0 if all are exact copies.
+        Share in [0, 1]. It is 0 if all images are exact copies.
 
     Notes
     -----
-    The authors' published code asks which image is nearest to each *training* image, and looks up
-    training distances at the *synthetic* indices it found: 0.50 in the case above, and an
-    IndexError where there are more synthetic than training images. This is the paper's definition.
+    This is the definition of the paper. The authors' published code differs: it searches the image
+    nearest to each *training* image, and looks up training distances at the *synthetic* indices
+    that it found. That gives 0.50 in the case above, and an IndexError if there are more synthetic
+    than training images.
 
     References
     ----------
@@ -137,83 +160,91 @@ def authenticity(to_train, within_train):
     >>> round(authenticity(abs(synthetic - train.T), abs(train - train.T)), 3)
     0.333
     """
-    others = within_train.astype(np.float64)
-    np.fill_diagonal(others, np.inf)
-    return float(np.mean(to_train.min(axis=1) > others.min(axis=1)[to_train.argmin(axis=1)]))
+    to_others = within_train.astype(np.float64)
+    np.fill_diagonal(to_others, np.inf)
+    distance_of_neighbor = to_others.min(axis=1)[to_train.argmin(axis=1)]
+    return float(np.mean(to_train.min(axis=1) > distance_of_neighbor))
 
 
-def nearer_to_train(to_train, to_holdout, *, n_draws=1000, rng):
-    """Share of images nearer to the training than to the hold-out set: 0.5 without copying.
+def share_nearer_to_train(to_train, to_holdout, *, n_draws=1000, rng):
+    """Return the share of images nearer to the training set than to the hold-out.
 
-    Each image votes for the nearest of all real images (in parts where several are equally near).
-    The share is v_T / (v_T + v_H), with v the votes for one training or hold-out image on average:
-    the larger set does not win by its size. Votes concentrate on few real images, so the interval
-    resamples real images with their votes (resampling the synthetic ones covers 0.5 in 62 % of
-    clean cases instead of 95 %, at 500 synthetic against 60 + 60 images in 16 dimensions). The
-    p-value comes from permuting which real images are called training.
+    Without copying it is 0.5. Each image votes for the nearest of all real images, and splits its
+    vote if several are equally near. The share is v_T / (v_T + v_H), where v_T and v_H are the
+    mean numbers of votes per training and per hold-out image. It does not depend on the sizes of
+    the two sets.
+
+    Votes concentrate on few real images. The interval therefore resamples real images with their
+    votes. Resampling synthetic images instead covers 0.5 in 62 % of clean cases rather than 95 %,
+    for 500 synthetic images and 60 + 60 real images in 16 dimensions. The p-value comes from
+    permuting which real images are called training images.
 
     Parameters
     ----------
     to_train, to_holdout : ndarray of shape (n, n_train) and (n, n_holdout)
         Distances.
     n_draws : int, default=1000
-        Draws of the bootstrap and of the permutation test.
+        Number of draws of the bootstrap and of the permutation test.
     rng : RandomState
         Generator of both.
 
     Returns
     -------
-    share, low, high, p_value : float
-        In [0, 1]; a 95 % percentile interval; one-sided p-value, at least 1 / (n_draws + 1).
+    share : Estimate
+        The share in [0, 1], a 95 % percentile interval and a one-sided p-value, which is at least
+        1 / (n_draws + 1).
 
     Examples
     --------
     >>> import numpy as np
-    >>> from skcxr.metrics._audit._statistics import nearer_to_train
+    >>> from skcxr.metrics._audit._statistics import share_nearer_to_train
     >>> to_train = np.array([[1.0, 2.0, 3.0, 9.0], [4.0, 1.0, 9.0, 9.0], [5.0, 5.0, 5.0, 5.0]])
     >>> to_holdout = np.array([[2.0, 3.0], [3.0, 5.0], [1.0, 2.0]])
-    >>> share, *_ = nearer_to_train(to_train, to_holdout, rng=np.random.RandomState(0))
-    >>> round(share, 3)           # two votes for four images against one vote for two
+    >>> share = share_nearer_to_train(to_train, to_holdout, rng=np.random.RandomState(0))
+    >>> round(share.value, 3)           # two votes for four images against one vote for two
     0.5
     """
     distances = np.hstack([to_train, to_holdout])
     nearest = distances == distances.min(axis=1, keepdims=True)
     votes = (nearest / nearest.sum(axis=1, keepdims=True)).sum(axis=0)
     n_train, n_holdout = to_train.shape[1], to_holdout.shape[1]
-    for_train, for_holdout = votes[:n_train], votes[n_train:]
+    train_votes, holdout_votes = votes[:n_train], votes[n_train:]
 
-    drawn_train = _resampling_counts(n_train, n_draws, rng) @ for_train / n_train
-    drawn_holdout = _resampling_counts(n_holdout, n_draws, rng) @ for_holdout / n_holdout
+    drawn_train = _draw_resampling_counts(n_train, n_draws, rng) @ train_votes / n_train
+    drawn_holdout = _draw_resampling_counts(n_holdout, n_draws, rng) @ holdout_votes / n_holdout
     drawn = drawn_train + drawn_holdout
     low, high = np.quantile(drawn_train[drawn > 0] / drawn[drawn > 0], [0.025, 0.975])
 
     permuted = votes[rng.random_sample((n_draws, len(votes))).argsort(axis=1)[:, :n_train]]
     # Sums of the same votes in another order differ by rounding.
-    as_many = permuted.sum(axis=1) > for_train.sum() - ROUNDING * len(to_train)
+    as_many = permuted.sum(axis=1) > train_votes.sum() - ROUNDING * len(to_train)
     p_value = (1 + as_many.sum()) / (1 + n_draws)
-    share = for_train.mean() / (for_train.mean() + for_holdout.mean())
-    return float(share), float(low), float(high), float(p_value)
+    share = train_votes.mean() / (train_votes.mean() + holdout_votes.mean())
+    return Estimate(float(share), float(low), float(high), float(p_value))
 
 
 def copying_score(to_train, holdout_to_train, cells=None, holdout_cells=None, *, min_size=20):
-    """Meehan's C_T: Mann-Whitney z of synthetic against hold-out distances to the training set.
+    """Return C_T of Meehan et al., which compares distances to the training set.
+
+    C_T is the Mann-Whitney z score of the synthetic images' distances against those of the
+    hold-out. Far below 0 (-3 is the usual alarm), synthetic images are closer to training images
+    than the hold-out is, because they are copies or smooth averages. Far above 0, they miss the
+    data. Without copying, C_T is distributed approximately as N(0, 1) for one cell, and more
+    narrowly for several.
 
     Parameters
     ----------
     to_train, holdout_to_train : ndarray of shape (n, n_train) and (n_holdout, n_train)
         Distances.
     cells, holdout_cells : ndarray of int of shape (n,) and (n_holdout,), or None, default=None
-        The cell of each image; None is one cell.
+        Cell of each image. None stands for a single cell.
     min_size : int, default=20
-        Cells with fewer synthetic or hold-out images are left out, when there are several.
+        Cells with fewer synthetic or hold-out images are left out, unless that leaves none.
 
     Returns
     -------
     score : float
-        The cells' z scores, averaged by their hold-out images. Far below 0 (-3 is the usual alarm)
-        synthetic images lie closer to training images than the hold-out does, by copies or by
-        being smooth averages; far above, they miss the data. Without copying about N(0, 1) for one
-        cell, narrower for more.
+        The mean of the cells' z scores, weighted by their numbers of hold-out images.
 
     References
     ----------
@@ -228,13 +259,15 @@ def copying_score(to_train, holdout_to_train, cells=None, holdout_cells=None, *,
     >>> round(copying_score(copies, holdout), 2)
     -9.45
     """
-    nearest, holdout_nearest = to_train.min(axis=1), holdout_to_train.min(axis=1)
+    nearest = to_train.min(axis=1)
+    holdout_nearest = holdout_to_train.min(axis=1)
     groups = [(nearest, holdout_nearest)]
     if cells is not None:
         by_cell = [(nearest[cells == c], holdout_nearest[holdout_cells == c]) for c in set(cells)]
-        groups = [g for g in by_cell if min(len(g[0]), len(g[1])) >= min_size] or groups
-    scores = [_mann_whitney_z(*group) for group in groups]
-    return float(np.average(scores, weights=[len(holdout) for _, holdout in groups]))
+        large = [(a, b) for a, b in by_cell if min(len(a), len(b)) >= min_size]
+        groups = large or groups
+    scores = [_mann_whitney_z(a, b) for a, b in groups]
+    return float(np.average(scores, weights=[len(b) for _, b in groups]))
 
 
 def _mann_whitney_z(a, b):
@@ -244,22 +277,23 @@ def _mann_whitney_z(a, b):
 
 
 def membership_auc(train_scores, holdout_scores, *, n_draws=1000, rng):
-    """Area under the ROC curve of a score that is to tell training from hold-out images.
+    """Return the area under the ROC curve of a score that separates training from hold-out images.
 
     Parameters
     ----------
     train_scores, holdout_scores : ndarray of shape (n_train,) and (n_holdout,)
-        The larger, the more the attack holds the image for a training image: minus the distance to
-        the nearest synthetic image [1]_, or the discriminator's logit [2]_.
+        Scores of a membership attack, larger for images that it takes for training images: minus
+        the distance to the nearest synthetic image [1]_, or the discriminator's logit [2]_.
     n_draws : int, default=1000
-        Draws of the bootstrap, which resamples either set.
+        Number of draws of the bootstrap, which resamples both sets.
     rng : RandomState
-        Its generator.
+        Generator of the bootstrap.
 
     Returns
     -------
-    auc, low, high, p_value : float
-        In [0, 1], 0.5 by chance; a 95 % percentile interval; one-sided Mann-Whitney p-value.
+    auc : Estimate
+        The area in [0, 1], which is 0.5 by chance, a 95 % percentile interval and the one-sided
+        p-value of the Mann-Whitney test.
 
     References
     ----------
@@ -272,23 +306,22 @@ def membership_auc(train_scores, holdout_scores, *, n_draws=1000, rng):
     --------
     >>> import numpy as np
     >>> from skcxr.metrics._audit._statistics import membership_auc
-    >>> auc, *_ = membership_auc(
-    ...     np.array([3.0, 2.0]), np.array([1.0, 2.0]), rng=np.random.RandomState(0)
-    ... )
-    >>> auc
+    >>> rng = np.random.RandomState(0)
+    >>> membership_auc(np.array([3.0, 2.0]), np.array([1.0, 2.0]), rng=rng).value
     0.875
     """
     difference = train_scores[:, None] - holdout_scores
     wins = (difference > 0) + 0.5 * (difference == 0)
-    # A record drawn twice counts twice: the bootstrap reweights records, and no distance changes.
-    counts = _resampling_counts(len(train_scores), n_draws, rng)
-    holdout_counts = _resampling_counts(len(holdout_scores), n_draws, rng)
+    # A record that is drawn twice counts twice. The bootstrap reweights records and does not
+    # compute distances again.
+    counts = _draw_resampling_counts(len(train_scores), n_draws, rng)
+    holdout_counts = _draw_resampling_counts(len(holdout_scores), n_draws, rng)
     drawn = ((counts @ wins) * holdout_counts).sum(axis=1) / wins.size
     low, high = np.quantile(drawn, [0.025, 0.975])
     p_value = stats.mannwhitneyu(train_scores, holdout_scores, alternative="greater").pvalue
-    return float(wins.mean()), float(low), float(high), float(p_value)
+    return Estimate(float(wins.mean()), float(low), float(high), float(p_value))
 
 
-def _resampling_counts(n, n_draws, rng):
-    """How often each of `n` records is drawn in a bootstrap sample: (n_draws, n)."""
+def _draw_resampling_counts(n, n_draws, rng):
+    """Return how often each of `n` records occurs in each bootstrap sample: (n_draws, n)."""
     return rng.multinomial(n, np.full(n, 1 / n), size=n_draws).astype(np.float64)
