@@ -182,14 +182,14 @@ def train(objective, x, y, *, epochs=60, seed=0):
         loss = 0.0
         if "corruption" in terms:
             batch, amount = corrupted(batch, generator)
-        means = network.average_channels(batch)
+        means = network.means(batch)
         if "corruption" in terms:
             loss = loss + 5 * F.mse_loss(strengths(means), amount)
         if "class" in terms:
             loss = loss + F.cross_entropy(classes(means), y[rows], label_smoothing=0.1)
         if "contrast" in terms:
             views = torch.cat([crop(x[rows], generator), crop(x[rows], generator)])
-            loss = loss + 0.5 * contrastive_loss(projection(network.average_channels(views)))
+            loss = loss + 0.5 * contrastive_loss(projection(network.means(views)))
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -208,9 +208,9 @@ def finished(network, classes, x):
             layer.reset_running_stats()
             layer.momentum = None  # the plain mean over batches
     for batch in x.split(len(x) // 8):
-        network.average_channels(batch)
+        network.means(batch)
     network.eval()
-    means = torch.cat([network.average_channels(batch) for batch in x.split(256)])
+    means = torch.cat([network.means(batch) for batch in x.split(256)])
     _, singular, components = torch.linalg.svd(means - means.mean(0), full_matrices=False)
     k = network.project.out_features
     # One scale for all, so that the mean square is 1, keeps the proportions between components.

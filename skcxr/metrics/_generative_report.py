@@ -1,4 +1,4 @@
-"""How near synthetic images come to real ones, beside what real images themselves reach."""
+"""All generative metrics of synthetic images, next to the values of real images."""
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from skcxr.metrics._generative import (
     kernel_distance,
     precision_recall_density_coverage,
 )
+from skcxr.metrics._generative_table import GENERATIVE_METRICS
 from skcxr.metrics.features import feature_extractor
 
 N_DRAWS = 20
@@ -19,45 +20,46 @@ N_DRAWS = 20
 def generative_report(
     real, fake, *, unseen=None, features="cxr", k=5, image_shape=None, random_state=None
 ):
-    """All generative metrics of synthetic images, each beside its value for real images.
+    """Return all generative metrics of synthetic images, next to their values for real images.
 
-    The metrics hang on the numbers of images, so both columns are of equal numbers: half of the
-    real images against as many synthetic ones, and against the other half of the real ones, at
-    random 20 times, of which the means are shown.
+    The metrics depend on the numbers of images, so both columns compare sets of equal sizes. Half
+    of the real images are compared with as many synthetic images, and with the other half of the
+    real images. This is repeated for 20 random draws, and the report shows the means.
 
     Parameters
     ----------
     real : array-like of shape (n, h*w), (n, h, w) or (n, c, h, w)
-        Real images to compare with, 4 or more; they set the range of values.
+        Real images to compare with, at least 4. They determine the range of values.
     fake : array-like of shape (m, ...)
-        Synthetic images in the same layout and range, 2 or more.
+        Synthetic images in the same layout and range, at least 2.
     unseen : array-like of shape (l, ...) or None, default=None
-        Other real images, 2 or more: `real` is then compared with as many of these and of `fake`,
-        not halved.
+        Other real images, at least 2. If given, all of `real` is compared with equal numbers of
+        `unseen` and `fake`. None compares halves of `real`.
     features : str, path or callable, default="cxr"
-        As :func:`skcxr.metrics.features.feature_extractor` takes it.
+        Features as in :func:`skcxr.metrics.features.feature_extractor`.
     k : int, default=5
-        Nearest neighbours of precision, recall, density and coverage; fewer where a set has no
-        more than `k` images.
+        Number of nearest neighbors for precision, recall, density and coverage. It is reduced if a
+        set has `k` images or fewer.
     image_shape : tuple of int or None, default=None
-        Of flat images that are no square.
+        The (height, width) or (channels, height, width) of flat rows. None stands for one square
+        channel.
     random_state : int, RandomState instance or None, default=None
         Seed of the draws and of the kernel distance's permutations.
 
     Returns
     -------
     report : pandas.DataFrame
-        A row a metric, columns ``synthetic`` and ``real``: the metric of the synthetic images, and
-        that of real ones in their place. ``report.attrs`` holds ``extractor``, ``layer``, ``d``,
-        ``n_real``, ``n_fake``, ``n_compared`` (images in each of the two sets that are compared),
-        ``k``, ``p_value`` (of the kernel distance, of all images) and ``caption``, all of these in
-        one line. Show it with the table: values of other features or other numbers of images can
-        not be compared with these.
+        One row per metric, with columns ``synthetic`` and ``real``: the value for synthetic images,
+        and for real images in their place. ``report.attrs`` holds ``extractor``, ``layer``, ``d``,
+        ``n_real``, ``n_fake``, ``n_compared`` (the sizes of the two sets that are compared), ``k``,
+        ``p_value`` (of the kernel distance, for all images) and ``caption``, which states the
+        features and the numbers of images in one line. Show the caption with the table: values for
+        other features or other numbers of images are not comparable with these.
 
     Raises
     ------
     ValueError
-        If a set has too few images, or `features` is none.
+        If a set has too few images, or `features` is not known.
 
     Examples
     --------
@@ -76,69 +78,79 @@ def generative_report(
     for name, X in sets.items():
         least = 4 if name == "real" and unseen is None else 2
         if len(X) < least:
-            raise ValueError(f"{name} holds {len(X)} images, and {least} are the fewest.")
+            raise ValueError(f"{name} must hold {least} or more images, got {len(X)}.")
     extractor = feature_extractor(features, sets["real"], image_shape=image_shape)
-    rng = check_random_state(random_state)
     embedded = {name: extractor(X) for name, X in sets.items()}
-    classified = {name: extractor.probabilities(X) for name, X in sets.items()}
-    draws = list(_draws(rng, {name: len(X) for name, X in sets.items()}))
-    k = min(k, min(len(rows) for rows in draws[0].values()) - 1)
-    columns = {}
-    for column, name in (("synthetic", "fake"), ("real", "other")):
-        source = name if name in sets else ("real" if unseen is None else "unseen")
-        columns[column] = pd.DataFrame(
-            [
-                _figures(
-                    embedded["real"][rows["real"]],
-                    embedded[source][rows[name]],
-                    k,
-                    None if classified[source] is None else classified[source][rows[name]],
-                )
-                for rows in draws
-            ]
-        ).mean()
+    probabilities = {name: extractor.probabilities(X) for name, X in sets.items()}
+
+    rng = check_random_state(random_state)
+    sizes = {name: len(X) for name, X in sets.items()}
+    draws = [_draw_rows(rng, sizes) for _ in range(N_DRAWS)]
+    real_rows, fake_rows, _ = draws[0]
+    n_compared = len(real_rows), len(fake_rows)
+    k = min(k, min(n_compared) - 1)
+
+    other = "real" if unseen is None else "unseen"
+    synthetic_values, real_values = [], []
+    for real_rows, fake_rows, other_rows in draws:
+        compared = embedded["real"][real_rows]
+        fake_probabilities = _select(probabilities["fake"], fake_rows)
+        other_probabilities = _select(probabilities[other], other_rows)
+        synthetic_values.append(
+            _measure(compared, embedded["fake"][fake_rows], k, fake_probabilities)
+        )
+        real_values.append(_measure(compared, embedded[other][other_rows], k, other_probabilities))
+    columns = {
+        "synthetic": pd.DataFrame(synthetic_values).mean(),
+        "real": pd.DataFrame(real_values).mean(),
+    }
     report = pd.DataFrame(columns)
-    of_real, of_fake = embedded["real"], embedded["fake"]
-    context = {
+    report.index = [GENERATIVE_METRICS[key].label for key in report.index]
+    p_value = kernel_distance(embedded["real"], embedded["fake"], random_state=rng).p_value
+    report.attrs = {
         "extractor": extractor.name,
         "layer": extractor.layer,
-        "d": of_real.shape[1],
-        "n_real": len(of_real),
-        "n_fake": len(of_fake),
-        "n_compared": (len(draws[0]["real"]), len(draws[0]["fake"])),
+        "d": embedded["real"].shape[1],
+        "n_real": sizes["real"],
+        "n_fake": sizes["fake"],
+        "n_compared": n_compared,
         "k": k,
-        "p_value": kernel_distance(of_real, of_fake, random_state=rng).p_value,
+        "p_value": p_value,
     }
     caption = (
         "{extractor} features ({layer}, d = {d}), {n_compared[0]} against {n_compared[1]} of "
         "{n_real} real and {n_fake} synthetic"
-    ).format(**context)
-    report.attrs |= context | {"caption": caption}
+    )
+    report.attrs["caption"] = caption.format(**report.attrs)
     return report
 
 
-def _draws(rng, sizes):
-    """Rows of real images, and of the synthetic and the other real ones that these meet."""
-    for _ in range(N_DRAWS):
-        real = rng.permutation(sizes["real"])
-        if "unseen" in sizes:
-            n = min(sizes["fake"], sizes["unseen"])
-            other = rng.permutation(sizes["unseen"])[:n]
-        else:
-            # The fewest images set the size of all.
-            n = min(len(real) // 2, sizes["fake"])
-            real, other = real[:n], real[n : 2 * n]
-        yield {"real": real, "fake": rng.permutation(sizes["fake"])[:n], "other": other}
+def _draw_rows(rng, sizes):
+    """Return random rows of real images, and of the synthetic and other real images to compare."""
+    real = rng.permutation(sizes["real"])
+    if "unseen" in sizes:
+        n = min(sizes["fake"], sizes["unseen"])
+        other = rng.permutation(sizes["unseen"])[:n]
+    else:
+        n = min(len(real) // 2, sizes["fake"])
+        other = real[n : 2 * n]
+        real = real[:n]
+    fake = rng.permutation(sizes["fake"])[:n]
+    return real, fake, other
 
 
-def _figures(real, fake, k, probabilities):
-    """Each metric's value, by name."""
-    figures = {
-        "kernel distance": kernel_distance(real, fake, n_permutations=0).value,
-        "Frechet distance": frechet_distance(real, fake),
+def _select(probabilities, rows):
+    return None if probabilities is None else probabilities[rows]
+
+
+def _measure(real, fake, k, probabilities):
+    """Return the value of each metric by its key."""
+    values = {
+        "kernel_distance": kernel_distance(real, fake, n_permutations=0).value,
+        "frechet_distance": frechet_distance(real, fake),
         **precision_recall_density_coverage(real, fake, k)._asdict(),
         "diversity": intra_diversity(fake),
     }
     if probabilities is not None:
-        figures["inception score"] = inception_score(probabilities)
-    return figures
+        values["inception_score"] = inception_score(probabilities)
+    return values

@@ -51,7 +51,7 @@ class CXRFeatureNet(nn.Module):
         self.project = nn.Linear(sum(widths), n_features, bias=False)
         self.head = nn.Linear(n_features, n_classes)
 
-    def average_channels(self, x):
+    def means(self, x):
         """Return the standardized means of all channels, of shape (n, sum(widths))."""
         means = []
         for stage in self.stages:
@@ -61,7 +61,7 @@ class CXRFeatureNet(nn.Module):
 
     def forward(self, x):
         """Return features (n, n_features) of the images `x` (n, 1, 64, 64) in [-1, 1]."""
-        return self.project(self.average_channels(x))
+        return self.project(self.means(x))
 
 
 def load_feature_net(path):

@@ -77,9 +77,9 @@ def test_a_classifier_gives_inception_scores():
 @pytest.mark.parametrize(
     ("sets", "message"),
     [
-        ({"real": REAL[:3]}, "real holds 3 images, and 4 are the fewest"),
-        ({"fake": FAKE[:1]}, "fake holds 1 images, and 2"),
-        ({"unseen": UNSEEN[:1]}, "unseen holds 1 images, and 2"),
+        ({"real": REAL[:3]}, "real must hold 4 or more images, got 3"),
+        ({"fake": FAKE[:1]}, "fake must hold 2 or more images, got 1"),
+        ({"unseen": UNSEEN[:1]}, "unseen must hold 2 or more images, got 1"),
     ],
 )
 def test_too_few_images_are_named(sets, message):

@@ -34,6 +34,6 @@ def test_the_packaged_network_has_the_weights_of_the_file():
 def test_features_are_projected_channel_means():
     network = CXRFeatureNet().eval()
     x = torch.randn(2, 1, 64, 64, generator=torch.Generator().manual_seed(0))
-    means = network.average_channels(x)
+    means = network.means(x)
     assert means.shape == (2, 24 + 48 + 96 + 64)
     assert torch.equal(network(x), network.project(means))
