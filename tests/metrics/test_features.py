@@ -131,7 +131,7 @@ def test_later_sets_are_scaled_by_the_reference(features, phantoms):
     )
 
 
-def test_a_row_does_not_depend_on_the_rows_beside_it(phantoms):
+def test_a_row_does_not_depend_on_the_other_rows(phantoms):
     extractor = feature_extractor("cxr", phantoms.data)
     X = np.concatenate([phantoms.data, phantoms.data[::-1]])
     together = extractor(X)
@@ -156,7 +156,7 @@ def test_an_extractor_survives_pickling(phantoms):
         np.testing.assert_array_equal(again(phantoms.data), extractor(phantoms.data))
 
 
-def test_random_numbers_and_the_caller_s_images_are_left_alone(phantoms, global_generators):
+def test_random_generators_and_the_callers_images_do_not_change(phantoms, global_generators):
     before = phantoms.data.copy()
     for features in ("cxr", "pixels"):
         feature_extractor(features, phantoms.data)(phantoms.data)
@@ -194,7 +194,7 @@ def test_safetensors_of_another_network_raise(phantoms, tmp_path):
         feature_extractor(path, phantoms.data)
 
 
-def test_inception_from_a_local_file_is_torchvision_s(phantoms, inception_file, no_network):
+def test_inception_from_a_local_file_is_torchvisions(phantoms, inception_file, no_network):
     from torchvision.models import inception_v3
     from torchvision.transforms.functional import normalize, resize
 
@@ -229,7 +229,7 @@ def test_inception_comes_from_the_local_cache(
     assert feature_extractor("inception", phantoms.data).name == "inception"
 
 
-def test_inception_without_weights_says_how_to_get_them(
+def test_the_error_for_missing_inception_weights_says_how_to_get_them(
     phantoms, tmp_path, monkeypatch, no_network
 ):
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
@@ -310,17 +310,17 @@ def test_constant_features_are_only_centered():
 # Corruptions of flat rows of 64x64 images in [0, 255], and three strengths of each.
 
 
-def blurred(X, sigma):
+def blur(X, sigma):
     from scipy.ndimage import gaussian_filter
 
     return gaussian_filter(X.reshape(-1, 64, 64), (0, sigma, sigma)).reshape(len(X), -1)
 
 
-def noisy(X, sd):
+def add_noise(X, sd):
     return np.clip(X + np.random.default_rng(0).normal(0, sd, X.shape), 0, 255)
 
 
-def occluded(X, side):
+def occlude(X, side):
     images = X.reshape(-1, 64, 64).copy()
     corners = np.random.default_rng(0).integers(0, 65 - side, (len(X), 2))
     for image, (top, left) in zip(images, corners, strict=True):
@@ -328,17 +328,17 @@ def occluded(X, side):
     return images.reshape(len(X), -1)
 
 
-def brighter(X, shift):
+def brighten(X, shift):
     return np.clip(X + shift, 0, 255)
 
 
 @pytest.mark.parametrize(
     ("corrupt", "strengths"),
     [
-        (blurred, (0.5, 1.0, 2.0)),
-        (noisy, (6, 15, 40)),
-        (occluded, (10, 20, 32)),
-        (brighter, (12, 25, 50)),
+        (blur, (0.5, 1.0, 2.0)),
+        (add_noise, (6, 15, 40)),
+        (occlude, (10, 20, 32)),
+        (brighten, (12, 25, 50)),
     ],
 )
 def test_distances_grow_with_the_corruption_of_real_radiographs(corrupt, strengths, radiographs):
