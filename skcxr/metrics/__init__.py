@@ -1,6 +1,7 @@
 """Metrics on arrays: of classifiers, and of synthetic images compared with real ones."""
 
-from skcxr.metrics._audit import AuditResult, SuspiciousPair, audit
+from skcxr.metrics._audit._result import AuditResult, SuspiciousPair
+from skcxr.metrics._audit._run import audit
 from skcxr.metrics._classification import expected_calibration_error, per_class_report
 from skcxr.metrics._generative import (
     PRDC,

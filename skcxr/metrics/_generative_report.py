@@ -94,17 +94,16 @@ def generative_report(
     synthetic_values, real_values = [], []
     for real_rows, fake_rows, other_rows in draws:
         compared = embedded["real"][real_rows]
-        fake_probabilities = _select(probabilities["fake"], fake_rows)
-        other_probabilities = _select(probabilities[other], other_rows)
         synthetic_values.append(
-            _measure(compared, embedded["fake"][fake_rows], k, fake_probabilities)
+            _measure(compared, embedded["fake"], probabilities["fake"], fake_rows, k)
         )
-        real_values.append(_measure(compared, embedded[other][other_rows], k, other_probabilities))
-    columns = {
-        "synthetic": pd.DataFrame(synthetic_values).mean(),
-        "real": pd.DataFrame(real_values).mean(),
-    }
-    report = pd.DataFrame(columns)
+        real_values.append(_measure(compared, embedded[other], probabilities[other], other_rows, k))
+    report = pd.DataFrame(
+        {
+            "synthetic": pd.DataFrame(synthetic_values).mean(),
+            "real": pd.DataFrame(real_values).mean(),
+        }
+    )
     report.index = [GENERATIVE_METRICS[key].label for key in report.index]
     p_value = kernel_distance(embedded["real"], embedded["fake"], random_state=rng).p_value
     report.attrs = {
@@ -139,12 +138,9 @@ def _draw_rows(rng, sizes):
     return real, fake, other
 
 
-def _select(probabilities, rows):
-    return None if probabilities is None else probabilities[rows]
-
-
-def _measure(real, fake, k, probabilities):
-    """Return the value of each metric by its key."""
+def _measure(real, fake, probabilities, rows, k):
+    """Return the value of each metric by its key, for these rows of `fake`."""
+    fake = fake[rows]
     values = {
         "kernel_distance": kernel_distance(real, fake, n_permutations=0).value,
         "frechet_distance": frechet_distance(real, fake),
@@ -152,5 +148,5 @@ def _measure(real, fake, k, probabilities):
         "diversity": intra_diversity(fake),
     }
     if probabilities is not None:
-        values["inception_score"] = inception_score(probabilities)
+        values["inception_score"] = inception_score(probabilities[rows])
     return values

@@ -122,14 +122,13 @@ def standardize_features(extractor, real):
 
 @dataclass(frozen=True)
 class _Network:
-    """A network with a linear head, which computes features and class probabilities of images.
+    """A network with a linear ``head``, which computes features and class probabilities of images.
 
     Images are resized to `side` and have `channels` channels. They are processed in batches of
     `batch_size`.
     """
 
     network: nn.Module
-    head: nn.Module
     spec: ImageSpec
     channels: int
     side: int
@@ -153,7 +152,7 @@ class _Network:
     @torch.inference_mode()
     def predict_proba(self, images):
         features = self.compute_features(images).to(self.device)
-        return self.head(features).double().softmax(1).cpu().numpy()
+        return self.network.head(features).double().softmax(1).cpu().numpy()
 
 
 def _flatten_pixels(images, spec):
@@ -174,24 +173,8 @@ def _make_pixel_extractor(reference, spec):
     return FeatureExtractor("pixels", f"{pca.n_components_} principal components", function)
 
 
-def _make_cxr_extractor(name, network, spec, device):
-    network = network.to(device)
-    run = _Network(network, network.head, spec, channels=1, side=64, batch_size=64, device=device)
-    return FeatureExtractor(name, "means of 4 stages", run.compute_features, run.predict_proba)
-
-
-def _make_inception_extractor(name, path, spec, device):
-    network = _load_inception(path).to(device)
-    head = network.fc
-    network.fc = nn.Identity()
-    # Images stay in [-1, 1]: the transform_input of torchvision's pretrained network would convert
-    # ImageNet's normalization to this range.
-    run = _Network(network, head, spec, channels=3, side=299, batch_size=4, device=device)
-    return FeatureExtractor(name, "pool", run.compute_features, run.predict_proba)
-
-
 def _load_inception(path):
-    """Return torchvision's inception_v3 with the weights of a local file."""
+    """Return torchvision's inception_v3 with the weights of a local file, up to its ``head``."""
     from torchvision.models import inception_v3
 
     try:
@@ -206,6 +189,8 @@ def _load_inception(path):
             f"{path} does not hold a state dict of torchvision's inception_v3. Pass the file that "
             "torchvision.models.inception_v3(weights='DEFAULT') downloads."
         ) from error
+    network.head = network.fc
+    network.fc = nn.Identity()
     return network.eval()
 
 
@@ -285,19 +270,27 @@ def feature_extractor(features, reference, *, image_shape=None, device="cpu"):
     if len(reference) < 2:
         raise ValueError(f"reference must hold two images or more, got {len(reference)}.")
     spec = ImageSpec.of(reference, image_shape)
-    device = torch.device(device)
     if features == "pixels":
         return _make_pixel_extractor(reference, spec)
-    if features == "cxr":
-        # The packaged network is cached and stays on the CPU.
-        network = copy.deepcopy(load_packaged_feature_net())
-        return _make_cxr_extractor("cxr", network, spec, device)
-    if features == "inception":
-        return _make_inception_extractor("inception", _find_inception_weights(), spec, device)
+    device = torch.device(device)
     path = Path(features)
-    if path.suffix == ".safetensors":
-        return _make_cxr_extractor(path.name, load_feature_net(path), spec, device)
-    return _make_inception_extractor(path.name, path, spec, device)
+    if features == "cxr" or path.suffix == ".safetensors":
+        layer = "means of 4 stages"
+        # The packaged network is cached: a copy moves to the device.
+        network = (
+            copy.deepcopy(load_packaged_feature_net())
+            if features == "cxr"
+            else load_feature_net(path)
+        )
+        run = _Network(network.to(device), spec, channels=1, side=64, batch_size=64, device=device)
+    else:
+        layer = "pool"
+        network = _load_inception(_find_inception_weights() if features == "inception" else path)
+        # Images stay in [-1, 1]: the transform_input of torchvision's pretrained network would
+        # convert ImageNet's normalization to this range.
+        run = _Network(network.to(device), spec, channels=3, side=299, batch_size=4, device=device)
+    # Path("cxr").name is "cxr".
+    return FeatureExtractor(path.name, layer, run.compute_features, run.predict_proba)
 
 
 def _check_path(features):

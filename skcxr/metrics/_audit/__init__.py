@@ -6,8 +6,3 @@
 - ``_verdict``: levels of alarm, the verdict and its text
 - ``_result``: what the audit returns
 """
-
-from skcxr.metrics._audit._result import AuditResult, SuspiciousPair
-from skcxr.metrics._audit._run import audit
-
-__all__ = ["AuditResult", "SuspiciousPair", "audit"]

@@ -33,10 +33,8 @@ class Space:
         Distances from synthetic images.
     holdout_to_train, within_train : ndarray of shape (n_holdout, n_train) and (n_train, n_train)
         Distances from hold-out and training images to training images.
-    closest_variant : ndarray of int of shape (n, n_train)
-        Number of the training image's variant that the synthetic image is closest to.
-    n_variants : int
-        Number of variants of each real image. Mirrored ones are the second half.
+    mirrored : ndarray of bool of shape (n, n_train)
+        True if the synthetic image is closest to a mirrored variant of the training image.
     cells, holdout_cells : ndarray of int of shape (n,) and (n_holdout,), or None
         Cells of synthetic and of hold-out images. None stands for a single cell.
     """
@@ -46,18 +44,13 @@ class Space:
     to_holdout: np.ndarray
     holdout_to_train: np.ndarray
     within_train: np.ndarray
-    closest_variant: np.ndarray
-    n_variants: int
+    mirrored: np.ndarray
     cells: np.ndarray | None
     holdout_cells: np.ndarray | None
 
     @cached_property
     def p_values(self):
         return copy_p_values(self.to_train, self.holdout_to_train)
-
-    def is_mirrored(self, i, j):
-        """Return True if synthetic image i is closest to a mirrored variant of training image j."""
-        return self.n_variants > 1 and bool(self.closest_variant[i, j] >= self.n_variants // 2)
 
 
 def measure_distances(name, embed, synthetic, train, holdout, spec, *, shifts=(0,)):
@@ -70,16 +63,19 @@ def measure_distances(name, embed, synthetic, train, holdout, spec, *, shifts=(0
     embedded_holdout = embed(holdout)
     rows = np.concatenate([embedded, embedded_train, embedded_holdout])
     distances = np.full((len(rows), len(train)), np.inf)
-    closest_variant = np.zeros(distances.shape, dtype=int)
-    for number, variant in enumerate(_generate_variants(train, spec, shifts)):
+    mirrored = np.zeros(distances.shape, dtype=bool)
+    for variant, is_mirrored in _generate_variants(train, spec, shifts):
         to_variant = cdist(rows, embed(variant))
-        closest_variant[to_variant < distances] = number
+        mirrored[to_variant < distances] = is_mirrored
         distances = np.minimum(distances, to_variant)
     to_train, within_train, holdout_to_train = np.split(
         distances, [len(synthetic), len(synthetic) + len(train)]
     )
     to_holdout = np.minimum.reduce(
-        [cdist(embedded, embed(variant)) for variant in _generate_variants(holdout, spec, shifts)]
+        [
+            cdist(embedded, embed(variant))
+            for variant, _ in _generate_variants(holdout, spec, shifts)
+        ]
     )
     cells, holdout_cells = _assign_cells(embedded, embedded_train, embedded_holdout)
     return Space(
@@ -88,8 +84,7 @@ def measure_distances(name, embed, synthetic, train, holdout, spec, *, shifts=(0
         to_holdout=to_holdout,
         holdout_to_train=holdout_to_train,
         within_train=within_train,
-        closest_variant=closest_variant[: len(synthetic)],
-        n_variants=number + 1,
+        mirrored=mirrored[: len(synthetic)],
         cells=cells,
         holdout_cells=holdout_cells,
     )
@@ -108,17 +103,17 @@ def blur_pixels(X, spec):
 
 
 def _generate_variants(X, spec, shifts):
-    """Yield the images of `X` at each shift, then their mirror images at each shift."""
+    """Yield the images of `X` and their mirror images at each shift, and if they are mirrored."""
     if math.prod(spec.shape) != math.prod(spec.row_shape):
         # Flat rows that do not fill a rectangle have no left and right.
-        yield X
+        yield X, False
         return
     images = X.reshape(-1, *spec.shape)
     steps = [max(1, round(side / SHIFTS_PER_SIDE)) for side in spec.shape[1:]]
-    for oriented in (images, images[..., ::-1]):
+    for oriented, is_mirrored in ((images, False), (images[..., ::-1], True)):
         for down, right in product(shifts, repeat=2):
             shifted = np.roll(oriented, (down * steps[0], right * steps[1]), axis=(2, 3))
-            yield shifted.reshape(X.shape)
+            yield shifted.reshape(X.shape), is_mirrored
 
 
 def _assign_cells(synthetic, train, holdout):

@@ -78,11 +78,10 @@ class AuditResult:
             have.
         """
         table = self.table.astype(object).where(self.table.notna(), None)
-        pairs = []
-        for pair in self.pairs:
-            values = asdict(pair)
-            del values["synthetic_image"], values["train_image"]
-            pairs.append(values)
+        pairs = [
+            {name: value for name, value in asdict(pair).items() if not name.endswith("_image")}
+            for pair in self.pairs
+        ]
         return {
             "verdict": self.verdict,
             "reading": self.reading,

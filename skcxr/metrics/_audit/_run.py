@@ -149,13 +149,13 @@ def audit(
     >>> result.verdict, result.pairs[0].synthetic, result.pairs[0].train
     ('copies found', 7, 20)
     """
-    sets = _check_images(synthetic, train, holdout)
-    synthetic, train, holdout = sets
-    # Both real sets determine the range and the scale of features. One of them alone would differ
-    # from the other by that.
+    synthetic, train, holdout = _check_images(synthetic, train, holdout)
+    # Both real sets determine the range and the scale of features. If one of them alone did, the
+    # two sets would differ by construction.
     real = np.concatenate([train, holdout])
     spec = ImageSpec.of(real, image_shape)
     rng = check_random_state(random_state)
+    sets = (synthetic, train, holdout)
     spaces = [
         measure_distances("pixels", lambda X: blur_pixels(X, spec), *sets, spec, shifts=(-1, 0, 1))
     ]
@@ -211,8 +211,8 @@ def _check_images(synthetic, train, holdout):
     if shared:
         raise ValueError(
             f"holdout holds {len(shared)} of the images in train, the first at index {shared[0]}. "
-            "The hold-out must be images that the generator has not seen: remove all images of "
-            "train from holdout."
+            "The hold-out must contain only images that the generator has not seen: remove all "
+            "images of train from holdout."
         )
     return tuple(sets.values())
 
@@ -301,7 +301,7 @@ def _find_suspicious_pairs(spaces, n_pairs, synthetic, train):
             ratio=float(ratios[i]),
             p_value=float(p_values[i]),
             copy=bool(p_values[i] * len(synthetic) < LEVEL),
-            mirrored=space.is_mirrored(i, j),
+            mirrored=bool(space.mirrored[i, j]),
             synthetic_image=synthetic[i].squeeze(0).numpy(),
             train_image=train[j].squeeze(0).numpy(),
         )

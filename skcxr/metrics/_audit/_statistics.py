@@ -264,8 +264,7 @@ def copying_score(to_train, holdout_to_train, cells=None, holdout_cells=None, *,
     groups = [(nearest, holdout_nearest)]
     if cells is not None:
         by_cell = [(nearest[cells == c], holdout_nearest[holdout_cells == c]) for c in set(cells)]
-        large = [(a, b) for a, b in by_cell if min(len(a), len(b)) >= min_size]
-        groups = large or groups
+        groups = [(a, b) for a, b in by_cell if min(len(a), len(b)) >= min_size] or groups
     scores = [_mann_whitney_z(a, b) for a, b in groups]
     return float(np.average(scores, weights=[len(b) for _, b in groups]))
 

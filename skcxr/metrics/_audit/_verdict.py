@@ -1,4 +1,4 @@
-"""The verdict of the audit: when a statistic raises an alarm, the rule, and the text."""
+"""When a statistic raises an alarm, the verdict that follows from the alarms, and its text."""
 
 # Level of each test. Eight tests, four per space, can raise an alarm.
 LEVEL = 0.01
@@ -15,7 +15,7 @@ SHARE = "share nearer to train"
 C_T = "C_T"
 MEMBERSHIP = "membership AUC"
 AUTHENTICITY = "authenticity"
-# The space of the discriminator's row. It says nothing about the images.
+# The space of the discriminator's row, which is not part of the verdict on the images.
 DISCRIMINATOR = "discriminator"
 
 
@@ -75,13 +75,11 @@ def _describe_space(space, statistics):
 
 
 def _describe_discriminator(statistics):
-    sentence = (
+    alarm = " Anyone who has the discriminator can infer who was in the training set."
+    return (
         "The discriminator's logits separate training from hold-out images with an AUC of "
-        f"{_format_auc(statistics)}."
+        f"{_format_auc(statistics)}.{alarm if statistics.loc[MEMBERSHIP, 'alarm'] else ''}"
     )
-    if statistics.loc[MEMBERSHIP, "alarm"]:
-        sentence += " Anyone who has the discriminator can infer who was in the training set."
-    return sentence
 
 
 def _describe_pair(pair):
