@@ -114,8 +114,8 @@ def _arms(args):
     from imblearn.pipeline import Pipeline
 
     from skcxr import CXRClassifier, DCGANOversampler
-    from skcxr.evaluation._compare import duplicates_of
-    from skcxr.over_sampling._per_class import grow
+    from skcxr.evaluation import duplicates_of
+    from skcxr.over_sampling import grow
 
     clf = CXRClassifier(random_state=args.seed)
     if args.epochs is not None:
@@ -131,7 +131,7 @@ def _evaluate(args, data, arms, cv, report):
     """Fit all arms on all folds, keep and print what comes."""
     from tqdm.auto import tqdm
 
-    from skcxr.evaluation._compare import fit_folds
+    from skcxr.evaluation import fit_folds
 
     say(args, _describe(args, data))
     groups, n_fits = data.groups if args.groups else None, args.cv * len(arms)

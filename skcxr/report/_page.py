@@ -29,8 +29,8 @@ PHANTOMS = "Procedural chest phantoms"
 ARMS = {
     "classic": "The classifier alone, trained on real images under classic augmentation: small "
     "rotations, shifts and scalings.",
-    "duplicates": "The control: as many images are added as in dcgan, but duplicates of real ones. "
-    "More images also mean more training steps; only what goes beyond this arm is the GANs' doing.",
+    "duplicates": "Control: adds as many duplicated real images as dcgan adds synthetic ones. More "
+    "images also mean more training steps, so only a gain over this arm can come from the GANs.",
     "dcgan": "Synthetic images are added, of one GAN for each class, trained inside each fold: no "
     "image that is predicted was seen by a GAN.",
 }

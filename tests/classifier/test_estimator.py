@@ -226,7 +226,7 @@ def test_user_modules_are_called_with_classes_and_channels(phantoms):
 def test_a_failed_refit_leaves_the_first_fit_as_it_was(tiny_clf, phantoms):
     clf = tiny_clf.fit(phantoms.data, phantoms.target)
     before = clf.predict_proba(phantoms.data)
-    with pytest.raises(ValueError, match="is no network"):
+    with pytest.raises(ValueError, match="is not a network"):
         clf.set_params(module="resnet19").fit(phantoms.data, phantoms.target % 2)
     np.testing.assert_array_equal(clf.predict_proba(phantoms.data), before)
 
@@ -263,7 +263,7 @@ def test_divergence_stops_with_advice(phantoms):
         ({"batch_size": 1}, "'batch_size' parameter of CXRClassifier must be"),
         ({"lr_schedule": "cosine"}, "'lr_schedule' parameter of CXRClassifier must be"),
         ({"augment": "heavy"}, "'augment' parameter of CXRClassifier must be"),
-        ({"module": "resnet19"}, "module='resnet19' is no network of skcxr or torchvision"),
+        ({"module": "resnet19"}, "module='resnet19' is not a network of skcxr or torchvision"),
         ({"weights": "DEFAULT"}, "weights='DEFAULT' needs a torchvision network as module"),
         ({"image_shape": (3, 3)}, r"image_shape=\(3, 3\) has 9 pixels, but X has 256 features"),
         ({"device": "gpu"}, "device='gpu' can not be used here"),
@@ -340,7 +340,7 @@ class Linear(nn.Sequential):
 
 
 def test_auto_leaves_other_modules_in_float32(phantoms, monkeypatch):
-    monkeypatch.setattr(precision, "bfloat16_pays", lambda device: True)
+    monkeypatch.setattr(precision, "has_bfloat16", lambda device: True)
     params = {"max_epochs": 1, "precision": "auto"}
     ours = CXRClassifier(**params).fit(phantoms.data, phantoms.target)
     other = CXRClassifier(Linear, **params).fit(phantoms.data, phantoms.target)
@@ -382,7 +382,7 @@ def test_warm_start_before_any_fit_is_a_fit(phantoms):
 def test_warm_start_refuses_other_classes_and_modules(phantoms):
     clf = CXRClassifier(max_epochs=1, random_state=0, warm_start=True)
     clf.fit(phantoms.data, phantoms.target)
-    with pytest.raises(ValueError, match=r"warm_start=True goes on from a fit with the classes"):
+    with pytest.raises(ValueError, match=r"warm_start=True continues a fit with the classes"):
         clf.fit(phantoms.data, phantoms.target % 2)
     with pytest.raises(ValueError, match="another module than 'resnet18'"):
         clf.set_params(module="resnet18").fit(phantoms.data, phantoms.target)
@@ -390,7 +390,7 @@ def test_warm_start_refuses_other_classes_and_modules(phantoms):
 
 @pytest.mark.parametrize("callbacks", [[1], ["early"], [("name", 1)], [(1, 2, 3)]])
 def test_what_is_no_callback_is_refused(tiny_clf, phantoms, callbacks):
-    with pytest.raises(TypeError, match=r"callbacks holds .*, which is no callback of skorch"):
+    with pytest.raises(TypeError, match=r"callbacks holds .*, which is not a callback of skorch"):
         tiny_clf.set_params(callbacks=callbacks).fit(phantoms.data, phantoms.target)
 
 

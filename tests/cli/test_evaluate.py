@@ -83,7 +83,8 @@ def test_evaluate_prints_table_4_of_each_arm_and_writes_the_results(folder, tmp_
     assert pd.read_csv(out / "summary.csv")["arm"].tolist() == list(ARMS)
     assert set(pd.read_csv(out / "differences.csv")["arm"]) == {"duplicates", "dcgan"}
     for pair in ("duplicates .* classic", "dcgan .* classic", "dcgan .* duplicates"):
-        assert re.search(rf"^{pair}: accuracy [+-]0\.\d+, 95 % interval", printed, re.M)
+        verdict = rf"^(No significant difference between )?{pair}"
+        assert re.search(rf"{verdict}: accuracy [+-]0\.\d+ \(95 % CI", printed, re.M)
     assert json.loads((out / "settings.json").read_text())["grow"] == 2
     assert "Did the synthetic images help?" in (out / "report.html").read_text(encoding="utf-8")
     for name in ("confusion", "comparison"):

@@ -12,6 +12,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
 from skcxr import DCGAN, ConditionalDCGANOversampler, DCGANOversampler
+from skcxr.gan._fit import fit_dcgan
 from skcxr.gan._training import GANTraining
 from skcxr.over_sampling import grow
 
@@ -270,14 +271,13 @@ def test_grow_shows_what_it_does():
 
 def test_pooled_pretraining_is_what_each_class_goes_on_from(tiny_gan, phantoms, monkeypatch):
     fits = []
-    fit = DCGAN._fit
 
-    def noted(self, X, labels=None):
-        fit(self, X, labels)
-        fits.append((len(X), self.max_epochs, weights_of(self)))
-        return self
+    def noted(gan, X):
+        fit_dcgan(gan, X)
+        fits.append((len(X), gan.max_epochs, weights_of(gan)))
+        return gan
 
-    monkeypatch.setattr(DCGAN, "_fit", noted)
+    monkeypatch.setattr("skcxr.gan._estimator.fit_dcgan", noted)
     # A class' training that changes no weight ends where it began.
     tiny_gan.set_params(max_epochs=9, lr=1e-12)
     sampler = DCGANOversampler(
