@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from skcxr.displays._colors import BLUE, GREEN, ORANGE
+from skcxr.metrics._generative_table import GENERATIVE_METRICS
 
 # Matplotlib's colours by what the style sheet calls them. Black would not be written at all.
 INK = "#010203"
@@ -97,7 +98,8 @@ def training_in_words(k, display):
     """What a TrainingHistoryDisplay shows."""
     history = display.history
     names = {"loss_d": "Loss_D", "loss_g": "Loss_G", "d_x": "D(x)", "d_g_z2": "D(G(z))"}
-    names |= {"kernel_distance": "the kernel distance", "frechet_distance": "the Frechet distance"}
+    for key in ("kernel_distance", "frechet_distance"):
+        names[key] = f"the {GENERATIVE_METRICS[key].label}"
     rows = [
         f"{name} from {history[key].dropna().iloc[0]:.2f} to {history[key].iloc[-1]:.2f}"
         for key, name in names.items()

@@ -21,6 +21,7 @@ from skcxr.displays import (
 )
 from skcxr.evaluation._comparison import Comparison
 from skcxr.evaluation._inspection import inspect_samples
+from skcxr.metrics._generative_table import GENERATIVE_METRICS
 from skcxr.report._page import FirstFold, control_of, report_page
 
 # Those that results hang on, skcxr first.
@@ -210,11 +211,12 @@ class Report:
             "n_fake",
             "n_compared",
             "d",
-            "kernel distance",
-            "kernel distance, real",
+            *GENERATIVE_METRICS["kernel_distance"].columns,
+            "p_value",
+            *GENERATIVE_METRICS["frechet_distance"].columns,
+            *GENERATIVE_METRICS["coverage"].columns,
+            "copying",
         ]
-        columns += ["p_value", "Frechet distance", "Frechet distance, real"]
-        columns += ["coverage", "coverage, real", "copying"]
         table = samples[[name for name in columns if name in samples]]
         features = ""
         if "layer" in samples:

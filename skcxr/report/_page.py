@@ -16,6 +16,7 @@ from skcxr.displays import (
     SyntheticSamplesDisplay,
     TrainingHistoryDisplay,
 )
+from skcxr.metrics._generative_table import GENERATIVE_METRICS
 from skcxr.report._figures import (
     audit_in_words,
     differences_in_words,
@@ -32,18 +33,6 @@ ARMS = {
     "images also mean more training steps, so only a gain over this arm can come from the GANs.",
     "dcgan": "Synthetic images are added, of one GAN for each class, trained inside each fold: no "
     "image that is predicted was seen by a GAN.",
-}
-# Rows of the generative metrics, and what tells them to be good.
-NEARNESS = {
-    "kernel distance": "0 if nothing tells them apart",
-    "p_value": "of the kernel distance",
-    "Frechet distance": "the lower, the nearer",
-    "precision": "synthetic ones that look real",
-    "recall": "real ones that are covered",
-    "density": "1 for real images",
-    "coverage": "real ones with a synthetic neighbour",
-    "diversity": "spread among themselves",
-    "inception score": "depends on the features",
 }
 NO_OPTIONS = ("command", "started", "versions", "skipped")
 VERDICTS = {"no sign of copying": "clear", "suspicious": "doubt", "copies found": "alarm"}
@@ -266,8 +255,13 @@ def _suspect(pair):
 
 def _nearness(table):
     """Generative metrics: a row each, with every class' value and what real images reach."""
+    meanings = {}
+    for metric in GENERATIVE_METRICS.values():
+        meanings[metric.label] = f"{metric.meaning}; {metric.direction} is better"
+        if metric.key == "kernel_distance":
+            meanings["p_value"] = "of the kernel distance"
     rows = []
-    for metric, meaning in NEARNESS.items():
+    for metric, meaning in meanings.items():
         if metric in table:
             real = table.get(f"{metric}, real", pd.Series(np.nan, table.index))
             cells = list(zip(table[metric], real, strict=True))
