@@ -7,7 +7,7 @@ from io import BytesIO, StringIO
 import numpy as np
 from PIL import Image
 
-from skcxr.displays._colors import BLUE, GREEN, ORANGE
+from skcxr.displays._base import BLUE, GREEN, ORANGE
 
 # Matplotlib's colours by what the style sheet calls them. Black would not be written at all.
 INK = "#010203"

@@ -46,5 +46,5 @@ def test_without_pairs_there_are_statistics_alone(images):
 def test_it_draws_on_axes_given(result):
     axes = Figure().subplots(2)
     assert list(AuditDisplay.from_result(result, ax=axes).axes_) == list(axes)
-    with pytest.raises(ValueError, match="ax must hold 2 axes, one a panel, got 1"):
+    with pytest.raises(ValueError, match="ax must hold 2 axes, one per panel, got 1"):
         AuditDisplay.from_result(result, ax=axes[0])

@@ -50,7 +50,7 @@ def test_it_draws_on_axes_given(tiny_gan, phantoms):
     gan = tiny_gan.fit(phantoms.data)
     axes = Figure().subplots(1, 2)
     assert list(TrainingHistoryDisplay.from_estimator(gan, ax=axes).axes_) == list(axes)
-    with pytest.raises(ValueError, match="ax must hold 2 axes, one for each panel, got 1"):
+    with pytest.raises(ValueError, match="ax must hold 2 axes, one per panel, got 1"):
         TrainingHistoryDisplay.from_estimator(gan, ax=axes[0])
 
 

@@ -112,5 +112,5 @@ def test_more_columns_than_real_images(tiny_gan, phantoms):
 
 def test_a_sampler_that_grew_nothing_is_refused(phantoms):
     sampler = DCGANOversampler(KernelDensity()).fit(phantoms.data, phantoms.target)
-    with pytest.raises(ValueError, match="sampler has grown no class"):
+    with pytest.raises(ValueError, match="sampler has not grown any class"):
         SyntheticSamplesDisplay.from_estimator(sampler, phantoms.data, phantoms.target)
