@@ -54,12 +54,12 @@ COMMAND = command(
 def prepare(args):
     """Look at all input; returns what is to be called then, and returns the exit code."""
     # Imported here: `skcxr --help` should not wait for PyTorch.
-    from skcxr.report._folder import Report, new_folder
+    from skcxr.report._folder import Report, create_folder
 
     data = _load(args)
     cv, arms = _folds(args, data), _arms(args)
     settings = settings_of(args) | {"skipped": data.get("skipped", {})}
-    report = Report(new_folder(args.out), data, arms, settings=settings)
+    report = Report(create_folder(args.out), data, arms, settings=settings)
     return partial(_evaluate, args, data, arms, cv, report)
 
 
@@ -156,7 +156,8 @@ def _evaluate(args, data, arms, cv, report):
     except FloatingPointError as error:
         complain(args, error)
         code = EXIT_DIVERGED
-    say(args, report.summarize())
+    report.write_summary()
+    say(args, report.to_text())
     tell(args, report.to_dict())
     say(args, f"Results are in {report.folder}: see {report.folder / 'report.html'}")
     return code

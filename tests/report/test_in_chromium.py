@@ -62,6 +62,14 @@ def test_it_loads_without_a_word_and_does_not_scroll_sideways(shown):
 
 
 @every_window
+def test_no_table_is_cut_off(shown):
+    page, _ = shown
+    tables = page.locator(".scroll")
+    assert tables.count() > 6
+    assert tables.evaluate_all("all => all.every(e => e.scrollWidth <= e.clientWidth)")
+
+
+@every_window
 def test_every_figure_is_visible(shown):
     page, _ = shown
     figures = page.locator("figure").all()
@@ -143,7 +151,7 @@ def test_the_keyboard_reaches_the_results_and_shows_where_it_is(shown):
     assert focused.inner_text() == "Skip to the results"
     assert focused.bounding_box()["y"] >= 0
     page.keyboard.press("Enter")
-    assert page.locator(":focus").inner_text() == "In short"
+    assert page.locator(":focus").inner_text() == "Summary"
     page.keyboard.press("Tab")
     assert page.locator(":focus").evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
 

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from sklearn.utils import Bunch
 
-from skcxr.report._page import _number, report_page
+from skcxr.report._formats import format_number
+from skcxr.report._page import render_page
 from tests.report.report_run import SETTINGS
 
 mpl.use("agg")
@@ -97,7 +98,7 @@ def test_tables_have_captions_and_scopes(page):
 
 
 def test_the_verdict_comes_first_in_the_comparisons_words(report_run, page):
-    comparison = report_run._comparison()
+    comparison = report_run.build_comparison()
     control = comparison.only(["duplicates", "dcgan"]).against("duplicates")
     verdicts = [control.findings["dcgan"][0], *(v for v, _ in comparison.findings.values())]
     assert all(f"{verdict}." in page.text for verdict in verdicts)
@@ -110,7 +111,7 @@ def test_the_audits_verdicts_are_told_before_the_details(report_run, page):
 
 
 def test_figures_of_each_arm_are_those_of_the_comparison(report_run, page):
-    comparison = report_run._comparison()
+    comparison = report_run.build_comparison()
     for arm in comparison.arms:
         report = comparison.report(arm)
         assert f"Total accuracy {report.attrs['accuracy']:.3f}" in page.text
@@ -122,10 +123,9 @@ def test_figures_of_each_arm_are_those_of_the_comparison(report_run, page):
 
 def test_metrics_stand_beside_what_real_images_reach(report_run, page):
     row = report_run.first_fold.table.loc["covid"]
-    shown = (
-        f"{_number(row['coverage'], '.2f')} , real images {_number(row['coverage, real'], '.2f')}"
-    )
-    assert shown in page.text
+    synthetic = format_number(row["coverage"], ".2f")
+    real = format_number(row["coverage, real"], ".2f")
+    assert f"{synthetic} , real images {real}" in page.text
 
 
 def test_nearest_images_are_shown_as_they_are(report_run, page):
@@ -143,31 +143,31 @@ def test_nearest_images_are_shown_as_they_are(report_run, page):
 )
 def test_cautions_are_those_that_apply(report_run, settings, has_bias, has_patients):
     text = Page(
-        report_page(
-            report_run._comparison(),
+        render_page(
+            report_run.build_comparison(),
             data=report_run.data,
             settings=report_run.settings | settings,
         )
     ).text
-    assert "no medical device" in text
-    assert ("covid images come from other hospitals" in text) == has_bias
+    assert "not a medical device" in text
+    assert ("covid images come from different hospitals" in text) == has_bias
     assert ("not grouped by patient" in text) == has_patients
 
 
 def test_a_run_that_was_cut_short_says_so(report_run):
-    page = report_page(
-        report_run._comparison().only(["classic", "duplicates"]),
+    page = render_page(
+        report_run.build_comparison().only(["classic", "duplicates"]),
         data=report_run.data,
         settings=report_run.settings | {"cv": 5},
     )
     text = Page(page).text
-    assert "The run did not finish. Finished folds of 5: classic 2, duplicates 2." in text
-    assert "Audit for copies" not in text
+    assert "The run did not finish. Finished folds out of 5: classic 2, duplicates 2." in text
+    assert "Audit for copied images" not in text
 
 
 def test_one_arm_alone_is_shown_without_differences(report_run):
-    page = report_page(
-        report_run._comparison().only(["classic"]),
+    page = render_page(
+        report_run.build_comparison().only(["classic"]),
         data=report_run.data,
         settings=report_run.settings,
     )
@@ -176,15 +176,23 @@ def test_one_arm_alone_is_shown_without_differences(report_run):
 
 def test_names_of_classes_are_no_markup(report_run):
     data = Bunch(**report_run.data | {"target_names": np.array(["<b>covid</b>", "normal"])})
-    page = report_page(report_run._comparison(), data=data, settings=report_run.settings)
+    page = render_page(report_run.build_comparison(), data=data, settings=report_run.settings)
     assert "&lt;b&gt;covid" in page
     assert "<b>covid" not in page
 
 
-def test_files_that_were_left_out_are_counted(report_run):
-    settings = report_run.settings | {"skipped": {"a.png": "broken", "b.png": "empty"}}
-    page = report_page(report_run._comparison(), data=report_run.data, settings=settings)
-    assert "2 files were left out" in Page(page).text
+@pytest.mark.parametrize(
+    ("skipped", "text"),
+    [
+        ({"a.png": "broken"}, "1 file could not be read and was left out."),
+        ({"a.png": "broken", "b.png": "empty"}, "2 files could not be read and were left out."),
+    ],
+    ids=["one", "two"],
+)
+def test_files_that_were_left_out_are_counted(report_run, skipped, text):
+    settings = report_run.settings | {"skipped": skipped}
+    page = render_page(report_run.build_comparison(), data=report_run.data, settings=settings)
+    assert text in Page(page).text
 
 
 def test_settings_and_versions_are_all_there(report_run, page):
@@ -201,4 +209,4 @@ def test_settings_and_versions_are_all_there(report_run, page):
 def test_numbers_are_written_with_a_minus_sign_where_there_is_something_below_zero(
     value, form, text
 ):
-    assert _number(value, form) == text
+    assert format_number(value, form) == text
