@@ -150,9 +150,8 @@ class SyntheticSamplesDisplay(DisplayMixin):
                 rows.append(images[k])
                 labels.append(f"{name}\n{part}")
         grid = ImageGrid(rows)
-        height, width = grid.picture.shape
-        inches_per_pixel = 1.05 / grid.row_step
-        size = (width * inches_per_pixel, height * inches_per_pixel)
+        # 1.05 inches per row.
+        size = 1.05 * np.array(grid.picture.shape[::-1]) / grid.row_step
         ax = self._prepare_ax(ax, figsize=size)
         grid.draw(ax, labels)
         for label in ax.get_yticklabels()[1 :: len(parts)]:

@@ -93,12 +93,11 @@ def encode_png(image):
 
 def describe_differences(display):
     """Describe the figure of a ComparisonDisplay."""
-    arms = []
-    for _, row in display.differences.iterrows():
-        text = f"{row['arm']} {row['difference']:+.3f}"
-        if not np.isnan(row["low"]):
-            text += f", interval {row['low']:+.3f} to {row['high']:+.3f}"
-        arms.append(text)
+    arms = [
+        f"{row['arm']} {row['difference']:+.3f}"
+        + ("" if np.isnan(row["low"]) else f", interval {row['low']:+.3f} to {row['high']:+.3f}")
+        for _, row in display.differences.iterrows()
+    ]
     return (
         f"Chart of differences in {display.metric} from {display.baseline}, with folds as small "
         f"dots above each mean: {'; '.join(arms)}."
@@ -127,13 +126,10 @@ def describe_training(k, display):
 
 def describe_audit(k, result):
     """Describe the figure of the audit statistics of class `k`."""
-    statistics = []
-    for _, row in result.table[result.table["low"].notna()].iterrows():
-        text = (
-            f"{row['statistic']} in {row['space']} {row['value']:.2f}, "
-            f"interval {row['low']:.2f} to {row['high']:.2f}"
-        )
-        if row["alarm"]:
-            text += ", an alarm"
-        statistics.append(text)
+    rows = result.table[result.table["low"].notna()]
+    statistics = [
+        f"{row['statistic']} in {row['space']} {row['value']:.2f}, interval {row['low']:.2f} to "
+        f"{row['high']:.2f}" + (", an alarm" if row["alarm"] else "")
+        for _, row in rows.iterrows()
+    ]
     return f"Chart of the audit of {k}, 0.5 without copying: {'; '.join(statistics)}."

@@ -34,8 +34,8 @@ ARMS = {
     "duplicates": "Control: adds as many duplicated real images as dcgan adds synthetic ones. More "
     "images also mean more training steps, so only an improvement over this arm is due to the "
     "GANs.",
-    "dcgan": "Adds synthetic images from one GAN per class. The GANs are trained inside each fold: "
-    "no GAN has seen an image that is predicted.",
+    "dcgan": "Adds synthetic images from one GAN per class. The GANs are trained inside each fold "
+    "and never see the images that are predicted.",
 }
 # Generative metrics in the order of the table, and how to read them.
 GENERATIVE_METRICS = {
@@ -75,6 +75,7 @@ def render_page(comparison, *, data, settings, first_fold=None):
     names = data.target_names.tolist()
     counts = np.bincount(data.target, minlength=len(names)).tolist()
     started = datetime.fromisoformat(settings["started"])
+    folds = comparison.results.groupby("arm", sort=False)["fold"]
     context = {
         "settings": settings,
         "options": {name: v for name, v in settings.items() if name not in NOT_OPTIONS},
@@ -83,11 +84,11 @@ def render_page(comparison, *, data, settings, first_fold=None):
         "date": f"{started.day} {started:%B %Y, %H:%M}",
         "counts": dict(zip(names, counts, strict=True)),
         "n_patients": None if settings["groups"] is None else len(set(data.groups)),
-        # Phantoms share no hospital or age.
+        # This caution is about public collections, not about phantoms.
         "has_covid": settings["data"] is not None and any("covid" in n.lower() for n in names),
         "comparison": comparison,
         "arms": {arm: ARMS.get(arm, "") for arm in comparison.arms},
-        "n_folds": _count_folds(comparison),
+        "n_folds": folds.nunique().to_dict(),
         "findings": _list_findings(comparison),
         "widest_interval": _get_widest_interval(comparison),
         "differences": _list_differences(comparison),
@@ -97,7 +98,8 @@ def render_page(comparison, *, data, settings, first_fold=None):
         "generative": None,
     }
     if first_fold is not None:
-        context["verdicts"] = _group_by_verdict(first_fold.table)
+        verdicts = first_fold.table.groupby("copying", sort=False)
+        context["verdicts"] = {verdict: list(rows.index) for verdict, rows in verdicts}
         context["classes"] = [_describe_class(first_fold, k) for k in first_fold.samples.real]
         context["generative"] = _list_generative_metrics(first_fold.table)
     return _create_environment().get_template("report.html").render(context)
@@ -122,11 +124,6 @@ def _create_environment():
         isnan=pd.isna,
     )
     return environment
-
-
-def _count_folds(comparison):
-    """Return the number of finished folds of each arm."""
-    return comparison.results.groupby("arm", sort=False)["fold"].nunique().to_dict()
 
 
 def _list_findings(comparison):
@@ -169,11 +166,6 @@ def _render_differences(comparison):
         return None
     display = ComparisonDisplay.from_comparison(comparison)
     return render_svg(display, "differences", describe_differences(display))
-
-
-def _group_by_verdict(table):
-    """Return the classes of each verdict of the audit."""
-    return {verdict: list(rows.index) for verdict, rows in table.groupby("copying", sort=False)}
 
 
 def _describe_class(first_fold, k):

@@ -55,7 +55,7 @@ def test_many_arms_take_several_rows(comparison):
     assert len(tops) == 2
 
 
-def test_they_draw_on_axes_given(comparison):
+def test_given_axes_are_used(comparison):
     figure = Figure()
     one, *three = figure.subplots(1, 4)
     assert ComparisonDisplay.from_comparison(comparison, ax=one).ax_ is one
