@@ -193,7 +193,7 @@ def test_an_edited_augmentation_is_another_training(gan, phantoms):
     gan.set_params(augment=define(source.format(0.1))).fit(phantoms.data)
     gan.set_params(augment=define(source.format(0.1))).fit(phantoms.data)
     gan.set_params(augment=define(source.format(0.2)))
-    with pytest.raises(ValueError, match=r"code of augmentation was \w+ and is \w+"):
+    with pytest.raises(ValueError, match=r"code of augmentation was '\w+' and is '\w+'"):
         gan.fit(phantoms.data)
 
 
