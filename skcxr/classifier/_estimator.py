@@ -34,8 +34,6 @@ from skcxr.networks._inference import forward_in_batches
 from skcxr.networks._precision import PRECISIONS, autocast, resolve_precision
 from skcxr.persistence._state import Persistent, raising_value_error
 
-PREDICT_BATCH = 64
-
 
 class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
     """Convolutional classifier for small sets of chest radiographs.
@@ -362,7 +360,6 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
             self.net_.module_,
             lambda rows: self.spec_.to_tensor(X[rows]),
             len(X),
-            batch_size=PREDICT_BATCH,
             device=resolve_device(self.device),
         )
         for rows, logits in batches:

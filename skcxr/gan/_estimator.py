@@ -21,8 +21,6 @@ from skcxr.networks._inference import forward_in_batches
 from skcxr.networks._precision import PRECISIONS
 from skcxr.persistence._state import Persistent
 
-INFERENCE_BATCH = 64
-
 
 class DCGAN(EpochHistory, Persistent, Estimator):
     """Deep convolutional GAN for a small set of images of one class.
@@ -320,7 +318,6 @@ class DCGAN(EpochHistory, Persistent, Estimator):
             self.generator_,
             draw_latent,
             n_samples,
-            batch_size=INFERENCE_BATCH,
             device=resolve_device(self.device),
         )
         for rows, images in batches:
@@ -353,7 +350,6 @@ class DCGAN(EpochHistory, Persistent, Estimator):
             self.discriminator_,
             load_images,
             len(X),
-            batch_size=INFERENCE_BATCH,
             device=resolve_device(self.device),
             forward=Discriminator.logits,
         )
