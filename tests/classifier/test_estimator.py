@@ -266,7 +266,7 @@ def test_divergence_stops_with_advice(phantoms):
         ({"module": "resnet19"}, "module='resnet19' is not a network of skcxr or torchvision"),
         ({"weights": "DEFAULT"}, "weights='DEFAULT' needs a torchvision network as module"),
         ({"image_shape": (3, 3)}, r"image_shape=\(3, 3\) has 9 pixels, but X has 256 features"),
-        ({"device": "gpu"}, "device='gpu' can not be used here"),
+        ({"device": "gpu"}, "device='gpu' cannot be used here"),
     ],
 )
 def test_bad_parameters_are_named(tiny_clf, phantoms, params, message):
