@@ -1,6 +1,7 @@
 """CXRClassifier: a convolutional network with scikit-learn's classifier interface."""
 
 import copy
+from inspect import signature
 from numbers import Integral, Real
 
 import numpy as np
@@ -355,6 +356,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         check_is_fitted(self)
         X = to_dense(stack_images(X))
         X = validate_data(self, X, allow_nd=True, reset=False)
+        self.spec_.warn_of_range(X)
         proba = np.empty((len(X), len(self.classes_)))
         batches = forward_in_batches(
             self.net_.module_,
@@ -472,4 +474,14 @@ def _check_callbacks(callbacks):
             raise TypeError(
                 f"callbacks holds {item!r}, which is not a callback of skorch. Pass instances of "
                 "skorch.callbacks, or pairs of a name and one."
+            )
+        if is_class:
+            parameter = signature(callback).parameters.get("monitor")
+            monitor = None if parameter is None else parameter.default
+        else:
+            monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and monitor.startswith("valid_"):
+            raise ValueError(
+                f"callbacks holds {item!r}, which monitors {monitor!r}, and fit makes no "
+                "validation split. Pass monitor='train_loss'."
             )

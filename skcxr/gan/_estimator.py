@@ -342,6 +342,8 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         X = to_dense(stack_images(X))
         X = validate_data(self, X, allow_nd=True, reset=False)
 
+        self.spec_.warn_of_range(X)
+
         def load_images(rows):
             return pad_to_square(self.spec_.to_tensor(X[rows]), self.image_size)
 
