@@ -1,14 +1,12 @@
 """The comparison of several estimators, the arms, on the same cross-validation folds."""
 
-import warnings
-
 import numpy as np
 from sklearn.metrics import check_scoring
 from tqdm.auto import tqdm
 
 from skcxr._base.validation import check_labels
 from skcxr.evaluation._comparison import Comparison
-from skcxr.evaluation._controls import lacks_control
+from skcxr.evaluation._controls import warn_of_missing_controls
 from skcxr.evaluation._folds import fit_folds, name_scores, split_rows
 
 
@@ -73,7 +71,9 @@ def compare(
     Warns
     -----
     UserWarning
-        If an arm adds synthetic images and none adds duplicates.
+        If an arm adds synthetic images and none adds as many duplicates. The class sizes that arms
+        train on are computed from the labels. They are not compared where a sampler that looks at
+        the images decides them, such as TomekLinks.
 
     Examples
     --------
@@ -91,15 +91,9 @@ def compare(
     check_labels(y, "y")
     if groups is not None:
         check_labels(groups, "groups")
-    if lacks_control(arms):
-        warnings.warn(
-            "An arm adds synthetic images, but none adds duplicates as a control. More images also "
-            "mean more training steps, so a gain may come from these alone. Add "
-            "duplicates_of(pipeline) to the arms.",
-            stacklevel=2,
-        )
     y = np.asarray(y)
     splits = split_rows(cv, X, y, groups)
+    warn_of_missing_controls(arms, y, splits)
     results = fit_folds(
         arms,
         X,
