@@ -345,6 +345,17 @@ def check_samples(samples, sampler):
     missing = set(sampler.estimators_) - set(samples)
     if missing:
         raise ValueError(
-            f"samples has no images of {sorted(map(str, missing))}. Pass those of every class that "
-            "the sampler has grown, or None."
+            f"samples has no images of {sorted(missing, key=str)}, but of {list(samples)}. Pass "
+            "those of every class that the sampler has grown, or None."
+        )
+
+
+def check_classes(y, sampler):
+    """Refuse labels that lack a class `sampler` has grown, such as labels of another type."""
+    labels = np.unique(y).tolist()
+    missing = [k for k in sampler.estimators_ if k not in labels]
+    if missing:
+        raise ValueError(
+            f"y has no images of {missing}, which the sampler has grown, but of {labels}. Pass the "
+            "labels that fit_resample was called with."
         )

@@ -1,6 +1,7 @@
 import matplotlib.figure
 import numpy as np
 import pytest
+from sklearn.exceptions import DataConversionWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
@@ -112,3 +113,30 @@ def test_a_sampler_that_has_not_grown_a_class_is_refused(phantoms):
     sampler = DCGANOversampler(KernelDensity()).fit(phantoms.data, phantoms.target)
     with pytest.raises(ValueError, match="sampler has not grown any class"):
         SyntheticSamplesDisplay.from_estimator(sampler, phantoms.data, phantoms.target)
+
+
+def test_labels_of_another_type_are_refused(sampler, phantoms):
+    X = phantoms.data
+    message = r"y has no images of \[0, 1, 2, 3\], which the sampler has grown, but of \['0', "
+    with pytest.raises(ValueError, match=message):
+        SyntheticSamplesDisplay.from_estimator(sampler, X, phantoms.target.astype(str))
+    with pytest.raises(ValueError, match=r"y has no images of \[0\], which the sampler has grown"):
+        SyntheticSamplesDisplay.from_estimator(sampler, X, phantoms.target + 1)
+
+
+def test_samples_and_names_by_labels_of_another_type_are_refused(sampler, phantoms):
+    X, y = phantoms.data, phantoms.target
+    samples = {str(k): X[y == k] for k in range(4)}
+    with pytest.raises(ValueError, match=r"samples has no images of \[0, 1, 2, 3\], but of \['0'"):
+        SyntheticSamplesDisplay.from_estimator(sampler, X, y, samples=samples)
+    names = {str(k): name for k, name in enumerate(phantoms.target_names)}
+    with pytest.raises(ValueError, match=r"class_names has no names of \[0, 1, 2, 3\], but of"):
+        SyntheticSamplesDisplay.from_estimator(sampler, X, y, class_names=names)
+
+
+def test_a_column_of_labels_is_raveled_with_a_warning(sampler, phantoms):
+    with pytest.warns(DataConversionWarning, match="column-vector y"):
+        display = SyntheticSamplesDisplay.from_estimator(
+            sampler, phantoms.data, phantoms.target[:, None], n_images=3
+        )
+    assert {k: len(images) for k, images in display.real.items()} == dict.fromkeys(range(4), 3)
