@@ -53,5 +53,5 @@ figure.suptitle(verdict, fontsize=12)
 plt.show()
 
 # %%
-# The column ``fit_seconds`` in the table above shows the cost. On radiographs, with four classes and
-# longer training, no gain was found either: see :doc:`/results`.
+# The column ``fit_seconds`` in the table above shows the cost. On radiographs, with four classes
+# and longer training, no gain was found either: see :doc:`/results`.

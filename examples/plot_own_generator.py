@@ -2,9 +2,9 @@
 Your own generator
 ==================
 
-The generative model need not be a GAN. The sampler accepts any model with ``fit`` and ``sample``:
-one of scikit-learn's, or your own in fifteen lines. The same metrics and the same audit then
-evaluate its samples.
+Does the generative model have to be a GAN? No, the sampler accepts any model with ``fit`` and
+``sample``: one of scikit-learn's, or your own in fifteen lines. The same metrics and the same audit
+then evaluate its samples.
 """
 
 import matplotlib.pyplot as plt
