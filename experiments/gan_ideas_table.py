@@ -1,6 +1,6 @@
-"""The figures of benchmarks/gan_ideas.py: its samples against unseen real images.
+"""The figures of experiments/gan_ideas.py: its samples against unseen real images.
 
-    python benchmarks/gan_ideas_table.py --data ../shared/data --keep results/ideas
+    python experiments/gan_ideas_table.py --data ../shared/data --keep results/ideas
 
 Unseen are the radiographs of kermany64.npz and the test split's, for covid the latter alone.
 "nearer" is the share of samples that lie nearer to the training images than to as many unseen ones,

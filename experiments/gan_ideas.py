@@ -1,6 +1,6 @@
 """Which ideas for GANs on small sets earn their place on 60 to 70 radiographs of a class?
 
-    python benchmarks/gan_ideas.py --data ../shared/data --seeds 3 --keep results/ideas
+    python experiments/gan_ideas.py --data ../shared/data --seeds 3 --keep results/ideas
 
 Each idea is one change to a recipe, trained for as many steps on the training images of a class. A
 run's samples are kept on disk, so that a killed script goes on, and are compared with *unseen* real

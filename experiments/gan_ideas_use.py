@@ -1,6 +1,6 @@
-"""Do the samples of benchmarks/gan_ideas.py help a classifier on unseen radiographs?
+"""Do the samples of experiments/gan_ideas.py help a classifier on unseen radiographs?
 
-    python benchmarks/gan_ideas_use.py --data ../shared/data --keep results/ideas
+    python experiments/gan_ideas_use.py --data ../shared/data --keep results/ideas
 
 The classifier is trained on the 270 radiographs with as many synthetic ones, beside them or before
 them, and tested on the 2,856 of kermany64.npz, which are of three of its four classes, by balanced

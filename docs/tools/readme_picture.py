@@ -1,6 +1,6 @@
 """Draw the README's picture: phantoms of each class over images of a DCGAN trained on them.
 
-    python benchmarks/readme_picture.py
+    python docs/tools/readme_picture.py
 
 The default recipe with a narrower network and 1,020 steps a class: about 10 minutes on a core.
 """

@@ -1,6 +1,6 @@
 """Draw docs/images/phantoms.png: eight phantoms of each class, a class a row.
 
-Usage: python benchmarks/phantom_gallery.py
+Usage: python docs/tools/phantom_gallery.py
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from skcxr.datasets._phantoms import make_chest_phantoms
 
 COLUMNS, SIZE, MARGIN = 8, 128, 28
-OUTPUT = Path(__file__).parents[1] / "docs" / "images" / "phantoms.png"
+OUTPUT = Path(__file__).parents[1] / "images" / "phantoms.png"
 
 
 def gallery(phantoms):

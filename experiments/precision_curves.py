@@ -1,6 +1,6 @@
 """Does a GAN train in bfloat16 as it does in float32? Curves of both, seed by seed.
 
-    python benchmarks/precision_curves.py --data ../shared/data/covid_cxr --seeds 3
+    python experiments/precision_curves.py --data ../shared/data/covid_cxr --seeds 3
 
 Each training's statistics are averaged over blocks of epochs; a block's row shows, for both
 precisions, the range over seeds. Trainings go to --out as they end, and are not run again.

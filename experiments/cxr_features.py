@@ -1,7 +1,7 @@
 """Which features order graded corruptions of radiographs? Trains the packaged "cxr" network.
 
-    python benchmarks/cxr_features.py train --data ../shared/data/kermany64.npz
-    python benchmarks/cxr_features.py compare --data ../shared/data
+    python experiments/cxr_features.py train --data ../shared/data/kermany64.npz
+    python experiments/cxr_features.py compare --data ../shared/data
 
 ``train`` writes the weights of CXRFeatureNet, trained on 70 % of the patients, as safetensors; the
 data is an .npz of X (n, 64, 64) uint8, y and groups, so that your own serves as well. ``compare``

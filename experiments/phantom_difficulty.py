@@ -1,6 +1,6 @@
 """How hard are the phantoms? Cross-validated accuracy of a linear model and of CXRClassifier.
 
-    python benchmarks/phantom_difficulty.py
+    python experiments/phantom_difficulty.py
 
 The first line is for each image's mean, standard deviation and border alone: chance, 0.25, says
 that exposure and framing do not tell the class.

@@ -1,7 +1,7 @@
 """Do GANs on small sets help a classifier? The studies of docs/results.md.
 
-    python benchmarks/small_sets.py imbalanced --data ../shared/data --keep results/small_sets
-    python benchmarks/small_sets.py balanced --data ../shared/data --keep results/small_sets
+    python experiments/small_sets.py imbalanced --data ../shared/data --keep results/small_sets
+    python experiments/small_sets.py balanced --data ../shared/data --keep results/small_sets
 
 "imbalanced": ten images of one class against all training images of the others, each class in turn,
 five draws of ten that share no image; tested on radiographs that were not trained on. "balanced":

@@ -1,7 +1,7 @@
 """What are the samples of GANs on small sets like? More studies of docs/results.md, and a size.
 
-    python benchmarks/small_sets_samples.py audit --data ../shared/data --keep results/small_sets
-    python benchmarks/small_sets_samples.py large --data ../shared/data --keep results/small_sets
+    python experiments/small_sets_samples.py audit --data ../shared/data --keep results/small_sets
+    python experiments/small_sets_samples.py large --data ../shared/data --keep results/small_sets
 
 "audit": whether samples of the balanced study's GANs, and of pooled and conditional ones of the
 same folds, are copies. "large": GANs of 128x128 beside those of 64x64, whose samples are compared

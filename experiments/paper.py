@@ -1,6 +1,6 @@
 """The paper's experiment again: does a DCGAN a class help on 270 radiographs?
 
-    python benchmarks/paper.py --data ../shared/data/covid_cxr --seeds 3 --keep results/paper
+    python experiments/paper.py --data ../shared/data/covid_cxr --seeds 3 --keep results/paper
 
 Four-fold cross-validation on the 270 training images, in folds that keep a patient's images
 together and in the paper's plain folds; training on the 270 and testing on the 36; and what the

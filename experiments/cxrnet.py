@@ -1,6 +1,6 @@
 """Which small network and schedule? Cross-validated accuracy and seconds on real radiographs.
 
-    python benchmarks/cxrnet.py --data ../shared/data --seeds 3 --out results/cxrnet.jsonl
+    python experiments/cxrnet.py --data ../shared/data --seeds 3 --out results/cxrnet.jsonl
 
 For each design, 4-fold cross-validation on the 270 training images (plain folds, as the paper),
 and the mean balanced accuracy of the folds' models on the 2,856 radiographs of other patients in
