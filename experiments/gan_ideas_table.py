@@ -1,11 +1,12 @@
-"""The figures of experiments/gan_ideas.py: its samples against unseen real images.
+"""Compare the samples that gan_ideas.py kept with unseen real images, and print the tables.
 
     python experiments/gan_ideas_table.py --data ../shared/data --keep results/ideas
 
-Unseen are the radiographs of kermany64.npz and the test split's, for covid the latter alone.
-"nearer" is the share of samples that lie nearer to the training images than to as many unseen ones,
-which ought to be what it is for other unseen images, in the row "real"; "spread" the mean over
-features of the samples' standard deviation, in that of the unseen images.
+Unseen images are those of kermany64.npz and of the test split; for covid, the test split only.
+"nearer" is the share of samples that are nearer to the training images than to the same number of
+unseen images. The row "unseen images" has this share for other unseen images, which is the value
+to aim at. "spread" is the mean over features of the samples' standard deviation, divided by that of
+the unseen images.
 """
 
 import argparse
@@ -33,26 +34,30 @@ FIGURES = (
 )
 
 
-class Yardstick:
-    """What the samples of one class are compared with."""
+class Reference:
+    """The real images of one class that samples are compared with."""
 
     def __init__(self, train, unseen):
         self.images = train
         self.extractor = feature_extractor("cxr", train)
+        self.train = self.extractor(train)
         unseen = self.extractor(unseen)
-        order = np.random.default_rng(0).permutation(len(unseen))
-        self.unseen, self.train = unseen[order], self.extractor(train)
-        self.mean, self.deviation = self.unseen.mean(0), self.unseen.std(0) + 1e-9
+        self.unseen = unseen[np.random.default_rng(0).permutation(len(unseen))]
+        self.mean = self.unseen.mean(0)
+        self.deviation = self.unseen.std(0) + 1e-9
 
-    def standard(self, features):
+    def standardize(self, features):
         return (features - self.mean) / self.deviation
 
     def measure(self, features):
-        unseen, n = self.unseen, min(len(features), len(self.unseen))
-        train, others = self.standard(self.train), self.standard(unseen[: len(self.train)])
-        fake = self.standard(features)
+        """Return the figures of one set of samples by name."""
+        unseen = self.unseen
+        n = min(len(features), len(unseen))
+        train = self.standardize(self.train)
+        others = self.standardize(unseen[: len(self.train)])
+        fake = self.standardize(features)
         nearer = cdist(fake, train).min(1) < cdist(fake, others).min(1)
-        # As many of each, since coverage grows with the samples.
+        # The same number of each, because coverage grows with the number of samples.
         few = precision_recall_density_coverage(unseen[:n][:300], features[:300], min(5, n - 1))
         return {
             "kernel distance": kernel_distance(unseen, features, n_permutations=0).value,
@@ -64,60 +69,88 @@ class Yardstick:
         }
 
 
-def yardsticks(data):
+def load_references(data):
+    """Return the Reference of each class."""
     images = load_image_folder(data / "covid_cxr", image_size=64)
-    y, more = images.target_names[images.target], np.load(data / "kermany64.npz")
+    y = images.target_names[images.target]
+    more = np.load(data / "kermany64.npz")
+    references = {}
     for k in np.unique(y):
-        train, test = (images.images[(images.split == s) & (y == k)] for s in ("train", "test"))
-        yield k, train, Yardstick(train, np.concatenate([test, more["X"][more["y"] == k]]))
+        train = images.images[(images.split == "train") & (y == k)]
+        test = images.images[(images.split == "test") & (y == k)]
+        references[k] = Reference(train, np.concatenate([test, more["X"][more["y"] == k]]))
+    return references
 
 
-def selected(selects, images, stick):
-    """A quarter of `images` by each of `selects`, and the first quarter to compare with."""
-    if not selects:
-        return {}
-    real, n = stick.images, len(images) // 4
+def measure_real(k, reference):
+    """Return rows of the training images of class `k` and, if there are enough, of unseen ones."""
+    features = reference.train
+    row = {"idea": "training images", "class": k, "trained": "real images"}
+    rows = [row | reference.measure(features) | {"nearer": np.nan}]
+    if len(reference.unseen) > 300:
+        others = reference.unseen[len(features) : len(features) + 300]
+        row = {"idea": "unseen images", "class": k, "trained": "real images"}
+        rows.append(row | {"nearer": reference.measure(others)["nearer"]})
+    return rows
+
+
+def measure_run(path, references, selects):
+    """Return one row per set of samples in the file of a run."""
+    *idea, k, _, width, steps = path.stem.split(", ")
+    idea = ", ".join(idea)
+    run = np.load(path)
+    sets = {name: run[name] for name in ("samples", "averaged", "chosen") if name in run}
+    if selects:
+        sets |= select_quarters(selects, run["samples"], references[k].images)
+    rows = []
+    for name, images in sets.items():
+        row = {
+            "idea": idea if name == "samples" else f"{idea} ({name})",
+            "class": k,
+            "trained": f"{steps} steps of networks of width {width}",
+        }
+        figures = references[k].measure(references[k].extractor(images))
+        rows.append(row | figures | {"CPU s": float(run["seconds"])})
+    return rows
+
+
+def select_quarters(selects, images, real):
+    """Return a quarter of `images` by each selection, and the first quarter for comparison."""
+    n = len(images) // 4
     images = images.reshape(-1, *real.shape[1:])
     candidates = Candidates(images, real, None, None, 0)
-    by_name = {select: images[select_rows(select, candidates, n)] for select in selects}
-    return {"the first quarter": images[:n], **by_name}
+    quarters = {"the first quarter": images[:n]}
+    for select in selects:
+        quarters[select] = images[select_rows(select, candidates, n)]
+    return quarters
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--keep", type=Path, required=True)
-    parser.add_argument("--classes", nargs="*", help="these alone")
-    parser.add_argument("--seeds", nargs="*", help="these alone")
-    parser.add_argument(
-        "--select", nargs="*", default=[], help="a quarter of the samples, by these"
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--summary", action="store_true", help="means over classes")
-    parser.add_argument("--wide", action="store_true", help="one row an idea")
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of covid_cxr/ and kermany64.npz")
+    add("--keep", type=Path, required=True, help="folder of the samples")
+    add("--classes", nargs="*", help="print only these classes")
+    add("--seeds", nargs="*", help="read only the runs of these seeds")
+    add(
+        "--select",
+        nargs="*",
+        default=[],
+        help='also measure a quarter of the samples by these selections, such as "distinct"',
+    )
+    add("--summary", action="store_true", help="print means over classes")
+    add("--wide", action="store_true", help="print one row per idea")
     args = parser.parse_args()
-    rows, sticks = [], {}
-    for k, train, stick in yardsticks(args.data):
-        sticks[k] = stick
-        features = stick.train
-        rows.append({"idea": "training images", "class": k, "trained": "real images"})
-        rows[-1] |= stick.measure(features) | {"nearer": np.nan}
-        if len(stick.unseen) > 300:
-            half = stick.unseen[len(train) : len(train) + 300]
-            rows.append({"idea": "unseen images", "class": k, "trained": "real images"})
-            rows[-1] |= {"nearer": stick.measure(half)["nearer"]}
+    references = load_references(args.data)
+    rows = []
+    for k, reference in references.items():
+        rows.extend(measure_real(k, reference))
     for path in sorted(args.keep.glob("*.npz")):
-        *idea, k, seed, width, steps = path.stem.split(", ")
-        if args.seeds and seed not in args.seeds:
-            continue
-        kept = np.load(path)
-        sets = {name: kept[name] for name in ("samples", "averaged", "chosen") if name in kept}
-        sets |= selected(args.select, kept["samples"], sticks[k])
-        for name, images in sets.items():
-            idea_name = ", ".join(idea) + (f" ({name})" if name != "samples" else "")
-            trained = f"{steps} steps of networks of width {width}"
-            rows.append({"idea": idea_name, "class": k, "trained": trained})
-            rows[-1] |= sticks[k].measure(sticks[k].extractor(images))
-            rows[-1]["CPU s"] = float(kept["seconds"])
+        seed = path.stem.split(", ")[-3]
+        if not args.seeds or seed in args.seeds:
+            rows.extend(measure_run(path, references, args.select))
     table = pd.DataFrame(rows)
     figures = [name for name in FIGURES if name in table]
     for trained, part in table.groupby("trained"):
@@ -126,32 +159,33 @@ def main():
             part = part[part["class"].isin(args.classes)]
         mean = part.groupby(["idea", "class"])[figures].mean()
         if args.summary:
-            # Every class counts alike.
+            # All classes have the same weight.
             mean = mean.groupby("idea").mean()
         elif args.wide:
-            mean = wide(mean)
+            mean = widen(mean)
         else:
             spread = part.groupby(["idea", "class"])["kernel distance"].agg(["min", "max", "size"])
             mean = mean.join(spread.rename(columns={"size": "runs"}))
         print(mean.reset_index().round(2).to_markdown(index=False))
 
 
-def wide(mean):
-    """One row an idea: its figures in the order of CLASSES, the nearest to unseen images first.
+def widen(mean):
+    """Return one row per idea, with the figures of all classes in the order of CLASSES.
 
-    Ideas are ordered by the geometric mean of their kernel distances, since these differ among
+    Ideas are sorted by the geometric mean of their kernel distances, because these differ between
     classes by a factor of ten.
     """
     by_class = mean.unstack("class").reindex(columns=CLASSES, level="class")
     order = np.log(by_class["kernel distance"].clip(lower=0.01)).mean(axis=1).sort_values().index
     columns = {
-        figure: by_class[figure].apply(_in_one_cell, axis=1)
+        figure: by_class[figure].apply(join_figures, axis=1)
         for figure in ("kernel distance", "Frechet distance", "coverage", "nearer")
     }
-    return pd.DataFrame(columns | {"CPU s": mean["CPU s"].groupby("idea").mean()}).loc[order]
+    columns["CPU s"] = mean["CPU s"].groupby("idea").mean()
+    return pd.DataFrame(columns).loc[order]
 
 
-def _in_one_cell(figures):
+def join_figures(figures):
     return ", ".join("" if np.isnan(figure) else f"{figure:.2f}" for figure in figures)
 
 

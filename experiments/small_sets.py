@@ -1,14 +1,16 @@
-"""Do GANs on small sets help a classifier? The studies of docs/results.md.
+"""Measure whether GANs that are trained on small sets help a classifier.
 
     python experiments/small_sets.py imbalanced --data ../shared/data --keep results/small_sets
     python experiments/small_sets.py balanced --data ../shared/data --keep results/small_sets
 
-"imbalanced": ten images of one class against all training images of the others, each class in turn,
-five draws of ten that share no image; tested on radiographs that were not trained on. "balanced":
-the 270 training images in four folds, five times, a patient's images in one fold; "select": its
-GANs, with each way to choose among their samples; "ratio": with fewer or more of them. GANs are
-trained first and kept, and each fit is, so that a killed script goes on. What the samples are like:
-small_sets_samples.py.
+There are four studies. "imbalanced" has ten images of one class and all training images of the
+others, for each class in turn, in five draws that share no image of the ten; it tests on unseen
+radiographs. "balanced" has the 270 training images in four folds, five times, with a patient's
+images in one fold. "select" has the GANs of "balanced" and each way to choose among their samples.
+"ratio" has the same GANs and fewer or more samples.
+
+GANs are trained first. GANs and fits are kept, and a script that was stopped resumes.
+small_sets_samples.py measures what the samples are like.
 """
 
 import argparse
@@ -37,11 +39,13 @@ from skcxr.over_sampling._duplicates import DuplicateOversampler
 from skcxr.over_sampling._selection import SELECTIONS
 
 CLASSES = ("covid", "normal", "pneumonia_bac", "pneumonia_vir")
-FEW, MANY, DRAWS = 10, 70, 5
+FEW = 10  # real images of the rare class
+MANY = 70  # its images after over-sampling
+DRAWS = 5
 
 
-def gan_of(args, **params):
-    """A default GAN, but for its width and its steps, and `params`."""
+def build_gan(args, **params):
+    """Return a default GAN of another width and another number of steps, with `params`."""
     return DCGAN(
         base_width=args.width,
         lr=2e-4 * 64 / args.width,
@@ -53,8 +57,8 @@ def gan_of(args, **params):
     )
 
 
-class KeptGAN(BaseEstimator):
-    """A GAN that is trained once for the same images and seed, whoever asks."""
+class CachedGAN(BaseEstimator):
+    """A GAN that is trained only once for the same images and seed."""
 
     def __init__(self, gan, folder, random_state=None):
         self.gan = gan
@@ -63,7 +67,7 @@ class KeptGAN(BaseEstimator):
 
     def fit(self, X, y=None):
         gan = clone(self.gan).set_params(random_state=self.random_state)
-        self.gan_ = Memory(self.folder, verbose=0).cache(fitted)(gan, X)
+        self.gan_ = Memory(self.folder, verbose=0).cache(fit_gan)(gan, X)
         return self
 
     def sample(self, n_samples, random_state=None):
@@ -73,23 +77,23 @@ class KeptGAN(BaseEstimator):
         return self.gan_.decision_function(X)
 
 
-def fitted(gan, X):
+def fit_gan(gan, X):
     return gan.fit(X)
 
 
 def draw(sampler, X, y):
-    """The rows that `sampler` adds, and their classes."""
+    """Return the rows that `sampler` adds, and their classes."""
     X_new, y_new = clone(sampler).fit_resample(X, y)
     return X_new[len(X) :], y_new[len(X) :]
 
 
-def kept_draw(folder):
-    """:func:`draw` with its results kept in `folder`."""
+def cache_draw(folder):
+    """Return :func:`draw` with its results cached in `folder`."""
     return Memory(folder, verbose=0).cache(draw)
 
 
-class Keeping(BaseEstimator):
-    """A sampler whose GANs are trained once; of its samples every `step`-th is used."""
+class CachedSampler(BaseEstimator):
+    """A sampler whose GANs are trained only once; it adds every `step`-th of their samples."""
 
     def __init__(self, sampler, folder, step=1):
         self.sampler = sampler
@@ -97,48 +101,46 @@ class Keeping(BaseEstimator):
         self.step = step
 
     def fit_resample(self, X, y):
-        drawn, labels = kept_draw(self.folder)(self.sampler, X, y)
+        samples, labels = cache_draw(self.folder)(self.sampler, X, y)
         step = self.step
-        return np.concatenate([X, drawn[::step]]), np.concatenate([y, labels[::step]])
+        return np.concatenate([X, samples[::step]]), np.concatenate([y, labels[::step]])
 
 
-def beside(sampler, clf):
+def build_pipeline(sampler, clf):
     return Pipeline([("sampler", sampler), ("clf", clf)])
 
 
 def train_gans(args, tasks):
-    """What :func:`draw` returns for each (sampler, X, y), before anything else needs it."""
-    tasks = (delayed(kept_draw(args.keep / "gans"))(*task) for task in tasks)
+    """Return the result of :func:`draw` for each (sampler, X, y), and cache it."""
+    tasks = (delayed(cache_draw(args.keep / "gans"))(*task) for task in tasks)
     return Parallel(n_jobs=args.jobs, verbose=5, pre_dispatch="n_jobs")(tasks)
 
 
-def imbalanced(args, images):
-    """Rows of a table: class, arm, draw, sensitivity, balanced accuracy."""
+def compare_imbalanced(args, images):
+    """Bring the ten images of a class to 70 in each way, and measure how many of it are found."""
     X, y, *_ = images
     results = []
     for k in CLASSES:
-        splits = list(few_of(k, *images))
-        filled = {"sampling_strategy": {k: MANY}, "random_state": 0}
-        gan = gan_of(args)
+        splits = list(draw_few(k, *images))
+        options = {"sampling_strategy": {k: MANY}, "random_state": 0}
+        gan = build_gan(args)
         samplers = {
-            "default GAN": DCGANOversampler(gan, **filled),
-            "pooled": DCGANOversampler(gan, pretrain="pooled", fine_tune_epochs=10, **filled),
-            "conditional": ConditionalDCGANOversampler(gan, **filled),
+            "default GAN": DCGANOversampler(gan, **options),
+            "pooled": DCGANOversampler(gan, pretrain="pooled", fine_tune_epochs=10, **options),
+            "conditional": ConditionalDCGANOversampler(gan, **options),
         }
         train_gans(args, [(s, X[rows], y[rows]) for rows, _ in splits for s in samplers.values()])
         clf = CXRClassifier(random_state=0, device="cpu")
-        weighted = clone(clf).set_params(class_weight="balanced")
-        kept = {name: Keeping(s, args.keep / "gans") for name, s in samplers.items()}
         arms = {
             "classic": clf,
-            "class weights": weighted,
-            "duplicates": beside(DuplicateOversampler(**filled), clf),
-            "SMOTE on pixels": beside(SMOTE(**filled), clf),
-            **{name: beside(sampler, clf) for name, sampler in kept.items()},
-            "half conditional, then SMOTE": make_pipeline(
-                Keeping(samplers["conditional"], args.keep / "gans", step=2), SMOTE(**filled), clf
-            ),
+            "class weights": clone(clf).set_params(class_weight="balanced"),
+            "duplicates": build_pipeline(DuplicateOversampler(**options), clf),
+            "SMOTE on pixels": build_pipeline(SMOTE(**options), clf),
         }
+        for name, sampler in samplers.items():
+            arms[name] = build_pipeline(CachedSampler(sampler, args.keep / "gans"), clf)
+        half = CachedSampler(samplers["conditional"], args.keep / "gans", step=2)
+        arms["half conditional, then SMOTE"] = make_pipeline(half, SMOTE(**options), clf)
         comparison = compare(
             arms,
             X,
@@ -149,29 +151,29 @@ def imbalanced(args, images):
             memory=args.keep / "fits",
             verbose=1,
         )
-        found = comparison.results.pivot(index=["arm", "fold"], columns="metric", values="value")
+        table = comparison.results.pivot(index=["arm", "fold"], columns="metric", values="value")
         columns = {f"sensitivity[{k}]": "sensitivity", "balanced_accuracy": "balanced accuracy"}
-        found = found[list(columns)].rename(columns=columns).reindex(list(arms), level="arm")
-        results.append(found.reset_index().assign(minority=k))
+        table = table[list(columns)].rename(columns=columns).reindex(list(arms), level="arm")
+        results.append(table.reset_index().assign(minority=k))
         pd.concat(results).to_csv(args.keep / "imbalanced.csv", index=False)
-        print(of_imbalanced(pd.concat(results), args.against), flush=True)
+        print(describe_imbalanced(pd.concat(results), args.against), flush=True)
 
 
-def few_of(k, X, y, groups, train):
-    """Training and test rows of each draw of FEW images of class `k`."""
+def draw_few(k, X, y, groups, train):
+    """Yield training and test rows of each draw of FEW images of class `k`."""
     rng = np.random.default_rng(0)
     of_class = rng.permutation(np.flatnonzero(train & (y == k)))
     others = np.flatnonzero(train & (y != k))
     unseen = [rng.permutation(np.flatnonzero(~train & (y == j)))[:300] for j in CLASSES]
     for few in of_class[: FEW * DRAWS].reshape(DRAWS, FEW):
-        # Also the training images that were not drawn, of other patients.
+        # Training images that were not drawn are tested on, if they are of other patients.
         left = np.setdiff1d(of_class, few)
         left = left[~np.isin(groups[left], groups[few])]
         yield np.concatenate([others, few]), np.concatenate([left, *unseen])
 
 
-def of_imbalanced(results, against):
-    """Sensitivity of the class of few, and paired differences over draws to the arms `against`."""
+def describe_imbalanced(results, against):
+    """Return tables of the figures and their paired differences to the arms `against`."""
     text = []
     mean = results.groupby(["arm", "fold"], sort=False)[["sensitivity", "balanced accuracy"]].mean()
     all_classes = mean.reset_index().assign(minority="all, mean")
@@ -183,28 +185,31 @@ def of_imbalanced(results, against):
                 row = rows.setdefault(arm, {})
                 row[figure] = f"{by_draw[arm].mean():.3f}"
                 for other in against:
-                    found = corrected_interval(by_draw[arm] - by_draw[other], 0)
-                    row[f"{figure} - {other}"] = "{:+.3f} ({:+.3f} to {:+.3f})".format(*found)
+                    interval = corrected_interval(by_draw[arm] - by_draw[other], 0)
+                    row[f"{figure} - {other}"] = "{:+.3f} ({:+.3f} to {:+.3f})".format(*interval)
         text.append(f"{k}\n\n" + pd.DataFrame(rows).T.to_markdown())
     return "\n\n".join(text)
 
 
-def in_folds(args, images):
-    """Training images, their classes, splits of them, and a sampler of GANs trained for each."""
-    X, y, groups = (array[images[3]] for array in images[:3])
+def prepare_folds(args, images):
+    """Return training images, their classes, the splits, and a sampler whose GANs are trained."""
+    X, y, groups, train = images
+    X = X[train]
+    y = y[train]
+    groups = groups[train]
     splits = [
         split
         for seed in range(args.repeats)
         for split in StratifiedGroupKFold(4, shuffle=True, random_state=seed).split(X, y, groups)
     ]
-    gan = KeptGAN(gan_of(args), args.keep / "gans")
+    gan = CachedGAN(build_gan(args), args.keep / "gans")
     sampler = DCGANOversampler(gan, sampling_strategy=grow(2), random_state=0)
     train_gans(args, [(sampler, X[rows], y[rows]) for rows, _ in splits])
     return X, y, splits, sampler
 
 
-def compared(args, arms, X, y, splits):
-    """The comparison of the arms; the first is the baseline."""
+def compare_arms(args, arms, X, y, splits):
+    """Compare the arms with the first one; write, print and return the comparison."""
     comparison = compare(
         arms, X, y, cv=splits, n_jobs=args.jobs, memory=args.keep / "fits", verbose=1
     )
@@ -213,69 +218,76 @@ def compared(args, arms, X, y, splits):
     return comparison
 
 
-def duplicated(factor, clf):
-    return beside(DuplicateOversampler(sampling_strategy=grow(factor), random_state=0), clf)
+def build_control(factor, clf):
+    """Return the control: as many duplicates as a GAN would add synthetic images."""
+    sampler = DuplicateOversampler(sampling_strategy=grow(factor), random_state=0)
+    return build_pipeline(sampler, clf)
 
 
-def balanced(args, images):
-    """Compare synthetic images with what else can be added."""
-    X, y, splits, sampler = in_folds(args, images)
+def compare_balanced(args, images):
+    """Compare synthetic images with duplicates and with blends of real images."""
+    X, y, splits, sampler = prepare_folds(args, images)
     clf = CXRClassifier(random_state=0, device="cpu")
     arms = {
         "classic": clf,
-        "duplicates": duplicated(2, clf),
-        "SMOTE on pixels": beside(SMOTE(sampling_strategy=grow(2), random_state=0), clf),
-        "default GAN": beside(sampler, clf),
+        "duplicates": build_control(2, clf),
+        "SMOTE on pixels": build_pipeline(SMOTE(sampling_strategy=grow(2), random_state=0), clf),
+        "default GAN": build_pipeline(sampler, clf),
     }
-    comparison = compared(args, arms, X, y, splits)
+    comparison = compare_arms(args, arms, X, y, splits)
     print(comparison.only(list(arms)[1:]).against("duplicates").to_markdown())
 
 
-def select(args, images):
-    """The same GANs, and four samples to choose from for each that is kept."""
-    X, y, splits, sampler = in_folds(args, images)
+def compare_selections(args, images):
+    """Compare ways to choose one of four samples of the same GANs."""
+    X, y, splits, sampler = prepare_folds(args, images)
     clf = CXRClassifier(random_state=0, device="cpu")
     arms = {
         "classic": clf,
-        "duplicates": duplicated(2, clf),
-        "default GAN": beside(sampler, clf),
-        **{name: beside(clone(sampler).set_params(select=name), clf) for name in SELECTIONS},
+        "duplicates": build_control(2, clf),
+        "default GAN": build_pipeline(sampler, clf),
     }
-    comparison = compared(args, arms, X, y, splits)
+    for name in SELECTIONS:
+        arms[name] = build_pipeline(clone(sampler).set_params(select=name), clf)
+    comparison = compare_arms(args, arms, X, y, splits)
     print(comparison.only(list(arms)[1:]).against("duplicates").to_markdown())
 
 
-def ratio(args, images):
-    """The same GANs, and fewer synthetic images than real ones, or more."""
-    X, y, splits, sampler = in_folds(args, images)
+def compare_ratios(args, images):
+    """Compare numbers of synthetic images of the same GANs, each with as many duplicates."""
+    X, y, splits, sampler = prepare_folds(args, images)
     clf = CXRClassifier(random_state=0, device="cpu")
-    arms, factors = {"classic": clf}, (1.25, 4)
+    factors = (1.25, 4)
+    arms = {"classic": clf}
     for factor in factors:
+        arms[f"duplicates x{factor}"] = build_control(factor, clf)
         grown = clone(sampler).set_params(sampling_strategy=grow(factor))
-        arms[f"duplicates x{factor}"] = duplicated(factor, clf)
-        arms[f"default GAN x{factor}"] = beside(grown, clf)
-    comparison = compared(args, arms, X, y, splits)
+        arms[f"default GAN x{factor}"] = build_pipeline(grown, clf)
+    comparison = compare_arms(args, arms, X, y, splits)
     for factor in factors:
         control, arm = f"duplicates x{factor}", f"default GAN x{factor}"
         print(comparison.only([control, arm]).against(control).to_markdown())
 
 
 def main(studies, description):
-    """Run the one of `studies` that the command line names."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("study", choices=list(studies))
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--keep", type=Path, required=True)
-    parser.add_argument("--width", type=int, default=16)
-    parser.add_argument("--steps", type=int, default=500)
-    parser.add_argument("--repeats", type=int, default=5, help="of the balanced study's folds")
-    parser.add_argument(
+    """Run the study that the command line names, of the functions `studies`."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("study", choices=list(studies))
+    add("--data", type=Path, required=True, help="folder of covid_cxr/ and kermany64.npz")
+    add("--keep", type=Path, required=True, help="folder of GANs and results, resumed from")
+    add("--width", type=int, default=16, help="base_width of the networks")
+    add("--steps", type=int, default=500, help="training steps of a GAN")
+    add("--repeats", type=int, default=5, help="number of times that the 270 images are folded")
+    add(
         "--against",
         nargs="+",
         default=["classic", "duplicates"],
-        help="arms of the imbalanced study that the others are compared with",
+        help="imbalanced: the arms that all others are compared with",
     )
-    parser.add_argument("--jobs", type=int, default=2)
+    add("--jobs", type=int, default=2, help="number of processes")
     args = parser.parse_args()
     torch.set_num_threads(1)
     args.keep.mkdir(parents=True, exist_ok=True)
@@ -291,8 +303,13 @@ def main(studies, description):
 
 
 if __name__ == "__main__":
-    # Workers and caches know functions by their module, which here would be "__main__".
-    import small_sets as this
+    # Workers and caches find functions by their module's name, which would be "__main__" here.
+    import small_sets
 
-    studies = (this.imbalanced, this.balanced, this.select, this.ratio)
-    this.main({study.__name__: study for study in studies}, __doc__)
+    studies = {
+        "imbalanced": small_sets.compare_imbalanced,
+        "balanced": small_sets.compare_balanced,
+        "select": small_sets.compare_selections,
+        "ratio": small_sets.compare_ratios,
+    }
+    small_sets.main(studies, __doc__)
