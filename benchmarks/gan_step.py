@@ -21,7 +21,7 @@ from skcxr import DCGAN
 from skcxr._base.images import ImageSpec, TrainingImages
 from skcxr.datasets import make_chest_phantoms
 from skcxr.gan._cuda_graph import own_stream
-from skcxr.gan._training import GANTraining
+from skcxr.gan._training import GANTraining, TrainingConfig
 
 BATCH = 32
 
@@ -92,7 +92,8 @@ def build_skcxr_step(X, device, precision, width=64, *, graph=True, gan=None):
     """
     images = TrainingImages(X, ImageSpec.of(X), 64, device)
     gan = gan or DCGAN.paper(augment=None)
-    training = GANTraining(gan.set_params(base_width=width), images, 0, precision)
+    config = TrainingConfig.from_estimator(gan.set_params(base_width=width))
+    training = GANTraining(config, images, 0, precision)
     run = training.run_step if graph else training.step
     return lambda: run(training.rows.draw())
 

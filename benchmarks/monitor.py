@@ -35,16 +35,9 @@ def main():
     shares = []
     for _ in range(args.rounds + 1):
         epoch = gan.fit(X).history_["seconds"].iloc[-1]
-        monitor = SampleMonitor(
-            args.features,
-            X,
-            to_array=gan.spec_.to_array,
-            latent_dim=gan.latent_dim,
-            image_shape=None,
-            seed=0,
-        )
+        monitor = SampleMonitor(args.features, X, image_shape=None, seed=0)
         start = time.perf_counter()
-        monitor(gan.generator_)
+        monitor.measure(gan.sample(monitor.n_samples, random_state=0))
         seconds = time.perf_counter() - start
         shares.append(seconds / (gan.monitor_every * epoch))
         print(f"epoch {epoch:.2f} s, measurement {seconds:.3f} s", flush=True)

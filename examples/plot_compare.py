@@ -49,7 +49,7 @@ top, bottom = figure.subfigures(2, height_ratios=[1, 1.3])
 ComparisonDisplay.from_comparison(comparison.against("duplicates"), ax=top.subplots())
 ConfusionMatrixGridDisplay.from_comparison(comparison, ax=bottom.subplots(1, 3, sharey=True))
 verdict, basis = comparison.only(["duplicates", "dcgan"]).against("duplicates").findings["dcgan"]
-figure.suptitle(f"Here, {verdict}", fontsize=12)
+figure.suptitle(verdict, fontsize=12)
 plt.show()
 
 # %%

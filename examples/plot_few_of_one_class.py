@@ -50,12 +50,7 @@ arms = {
     "dcgan": dcgan,
 }
 comparison = compare(
-    arms,
-    X,
-    y,
-    cv=list(zip(train, test, strict=True)),
-    baseline="as it is",
-    scoring="balanced_accuracy",
+    arms, X, y, cv=list(zip(train, test, strict=True)), scoring="balanced_accuracy"
 )
 values = comparison.results.pivot_table(index="arm", columns="metric", values="value", sort=False)
 values.round(3)

@@ -20,16 +20,18 @@ import numpy as np
 import torch
 from gan_recipes import IDEAS, SOFT
 from torch import nn
-from torch.nn.functional import relu, softplus
+from torch.nn.functional import relu
 from torch.nn.utils.parametrizations import spectral_norm
 
 from skcxr import DCGAN, ConditionalDCGANOversampler, DCGANOversampler
 from skcxr._base.images import ImageSpec, TrainingImages
 from skcxr.datasets import load_image_folder
-from skcxr.gan._training import GANTraining
+from skcxr.gan._losses import discriminator_loss, generator_loss
+from skcxr.gan._training import GANTraining, TrainingConfig
 from skcxr.metrics import kernel_distance
 from skcxr.metrics.features import feature_extractor
 from skcxr.networks import Discriminator
+from skcxr.networks._precision import autocast
 
 CLASSES = ("normal", "pneumonia_bac", "pneumonia_vir", "covid")
 N_SAMPLES = 512
@@ -61,20 +63,20 @@ def replace_norm(D, norm, rng):
 class RecipeTraining(GANTraining):
     """The training of DCGAN with the changes of a recipe."""
 
-    def __init__(self, gan, images, seed, precision, recipe):
-        super().__init__(gan, images, seed, precision)
+    def __init__(self, config, images, seed, precision, recipe):
+        super().__init__(config, images, seed, precision)
         self.recipe = recipe
         rng = torch.Generator().manual_seed(seed)
-        D = Discriminator(64, int(gan.base_width), 1, recipe.dropout, rng)
+        D = Discriminator(64, config.base_width, 1, recipe.dropout, rng)
         replace_norm(D, recipe.norm, rng)
         if recipe.stddev:
-            last = nn.Conv2d(8 * gan.base_width + 1, 1, 4, bias=False)
+            last = nn.Conv2d(8 * config.base_width + 1, 1, 4, bias=False)
             nn.init.normal_(last.weight, 0.0, 0.02, generator=rng)
             D.layers[-2] = nn.Sequential(MinibatchDeviation(), last)
         self.D = D.to(memory_format=torch.channels_last)
         options = {"betas": (0.5, 0.999), "fused": True}
-        self.adam_g = torch.optim.Adam(self.G.parameters(), lr=gan.lr * recipe.lr_g, **options)
-        self.adam_d = torch.optim.Adam(self.D.parameters(), lr=gan.lr * recipe.lr_d, **options)
+        self.adam_g = torch.optim.Adam(self.G.parameters(), lr=config.lr * recipe.lr_g, **options)
+        self.adam_d = torch.optim.Adam(self.D.parameters(), lr=config.lr * recipe.lr_d, **options)
         self.p = torch.tensor(0.0)
         self.anchors = torch.zeros(2)
         self.average = torch.optim.swa_utils.AveragedModel(
@@ -99,10 +101,16 @@ class RecipeTraining(GANTraining):
 
     def step(self, rows):
         """Update D, then G, with the real images `rows`; return the statistics of the step."""
-        G, D, rng, recipe = self.G, self.D, self.rng, self.recipe
+        G = self.G
+        D = self.D
+        rng = self.rng
+        recipe = self.recipe
+        device = self.images.device
+
         real = self.augment(self.images.batch(rows), rng)
-        z = torch.rand(self.latent_shape, generator=rng) * 2 - 1
-        with self.autocast():
+        z_shape = (self.config.batch_size, self.config.latent_dim, 1, 1)
+        z = torch.rand(z_shape, generator=rng) * 2 - 1
+        with autocast(device, self.precision):
             fake = G(z)
             real_seen = self.augment_for_discriminator(real)
             fake_seen = self.augment_for_discriminator(fake.detach())
@@ -116,7 +124,7 @@ class RecipeTraining(GANTraining):
         if recipe.loss == "hinge":
             loss_d = relu(1 - real_logits).mean() + relu(1 + fake_logits).mean()
         else:
-            loss_d = softplus(-real_logits).mean() + softplus(fake_logits).mean()
+            loss_d = discriminator_loss(real_logits, fake_logits)
             loss_d = loss_d + recipe.smooth * real_logits.mean()
         if recipe.r1:
             (slope,) = torch.autograd.grad(real_logits.sum(), real_seen, create_graph=True)
@@ -137,12 +145,12 @@ class RecipeTraining(GANTraining):
             self.p = (self.p + excess.sign() * 32 / 10_000).clamp(0, 0.9)
 
         D.requires_grad_(False)
-        with self.autocast():
+        with autocast(device, self.precision):
             updated_logits = D.logits(self.augment_for_discriminator(fake), rng)
         if recipe.loss == "hinge":
             loss_g = -updated_logits.mean()
         else:
-            loss_g = softplus(-updated_logits).mean()
+            loss_g = generator_loss(updated_logits)
         if recipe.spread:
             # Mao et al., "Mode Seeking GANs", CVPR 2019, equation 2.
             apart = (fake.float() - fake.float().roll(1, 0)).abs().mean((1, 2, 3))
@@ -175,14 +183,15 @@ def train(recipe, X, seed, width, n_steps):
     n_held_out = round(recipe.held_out * len(X))
     held_out, X = X[:n_held_out], X[n_held_out:]
     images = TrainingImages(X, spec, 64, torch.device("cpu"))
-    training = RecipeTraining(gan, images, seed, "bfloat16", recipe)
+    config = TrainingConfig.from_estimator(gan)
+    training = RecipeTraining(config, images, seed, "bfloat16", recipe)
     start = time.process_time()
     candidates = []
     if n_held_out:
         extract = feature_extractor("cxr", held_out)
         reference = extract(held_out)
     for _ in range(10):
-        row = training.epoch(n_steps // 10, lambda *_: None)
+        row = training.run_epoch(n_steps // 10, lambda *_: None)
         if n_held_out:
             samples = spec.to_array(draw_samples(training.G, seed))
             distance = kernel_distance(reference, extract(samples), n_permutations=0)

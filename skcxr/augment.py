@@ -1,4 +1,4 @@
-"""Batched image transforms on tensors: one call for a whole batch, on any device."""
+"""Image transforms on whole batches of tensors, on any device."""
 
 import math
 from dataclasses import dataclass
@@ -9,19 +9,20 @@ from torch.nn import functional as F
 
 @dataclass(frozen=True)
 class Affine:
-    """The classic affine augmentation: each image is rotated, shifted and scaled at random.
+    """Classic affine augmentation: random rotation, shift and scaling of each image.
 
-    The defaults are small enough to keep a radiograph's label. There is no flip by default: it
-    would move the heart to the other side. Pixels from beyond the border repeat the border.
+    The defaults are small enough to keep a radiograph's label. There is no flip by default, since
+    it would move the heart to the other side. Pixels from beyond the border repeat the border.
 
     Parameters
     ----------
     degrees : float, default=7
-        Rotation is uniform in [-degrees, degrees].
+        Largest rotation in degrees. Rotations are uniform in [-degrees, degrees].
     translate : float, default=0.06
-        Shift is uniform in [-translate, translate] of the image's side, in x and in y.
+        Largest shift as a share of the image's side, in x and in y. Shifts are uniform.
     scale : float, default=0.1
-        Magnification is log-uniform in [1 / (1 + scale), 1 + scale].
+        Largest magnification, minus 1. Magnifications are log-uniform in
+        [1 / (1 + scale), 1 + scale].
     flip : float, default=0.0
         Probability of a horizontal flip.
 
@@ -39,27 +40,27 @@ class Affine:
     flip: float = 0.0
 
     def __call__(self, x, generator=None):
-        """Transformed copy of `x` (n, c, h, w); random numbers come from `generator`."""
+        """Return a transformed copy of `x` (n, c, h, w). Random numbers come from `generator`."""
         n, _, h, w = x.shape
         # One (5, n) draw: rotation, log scale, shift in x and y in [-1, 1], and the flip.
         u = torch.rand(5, n, generator=generator, device=x.device, dtype=x.dtype).mul_(2).sub_(1)
         angle = u[0] * math.radians(self.degrees)
         zoom = torch.exp(-u[1] * math.log1p(self.scale))
         mirror = torch.where(u[4] < 2 * self.flip - 1, -1.0, 1.0)
-        cos, sin = zoom * torch.cos(angle), zoom * torch.sin(angle)
-        # grid_sample's coordinates run from -1 to 1 on both axes; h / w keeps a rotation rigid.
-        # Computed here, since affine_grid's product of matrices three wide takes several times as
+        cos = zoom * torch.cos(angle)
+        sin = zoom * torch.sin(angle)
+        # grid_sample's coordinates run from -1 to 1 on both axes; h / w keeps a rotation rigid. The
+        # grid is computed here, since affine_grid's narrow matrix product takes several times as
         # long.
-        of_x, of_y = _centres(w, x), _centres(h, x)[:, None]
-        cos, sin = cos[:, None, None], sin[:, None, None]
-        mirror, shift = mirror[:, None, None], 2 * self.translate * u[2:4, :, None, None]
-        grid = torch.stack(
-            [
-                cos * mirror * of_x - sin * (h / w) * of_y + shift[0],
-                sin * mirror * (w / h) * of_x + cos * of_y + shift[1],
-            ],
-            dim=-1,
-        )
+        column = _compute_centres(w, x)
+        row = _compute_centres(h, x)[:, None]
+        cos = cos[:, None, None]
+        sin = sin[:, None, None]
+        mirror = mirror[:, None, None]
+        shift = 2 * self.translate * u[2:4, :, None, None]
+        grid_x = cos * mirror * column - sin * (h / w) * row + shift[0]
+        grid_y = sin * mirror * (w / h) * column + cos * row + shift[1]
+        grid = torch.stack([grid_x, grid_y], dim=-1)
         if x.device.type == "cuda" and x.requires_grad:
             return _RepeatableSample.apply(x, grid)
         return F.grid_sample(x, grid, padding_mode="border", align_corners=False)
@@ -99,25 +100,25 @@ class _RepeatableSample(torch.autograd.Function):
         return (total * unit).to(gradient.dtype).view(n, c, h, w), None
 
 
-def _centres(size, like):
-    """Coordinates of `size` pixels' centres on an axis from -1 to 1."""
+def _compute_centres(size, like):
+    """Return the centres of `size` pixels on an axis from -1 to 1."""
     steps = torch.arange(size, device=like.device, dtype=like.dtype)
     return (2 * steps + 1) / size - 1
 
 
-def _unchanged(batch, generator):
+def _return_unchanged(batch, generator):
     return batch
 
 
 def resolve_augment(augment):
-    """The callable that a parameter ``augment`` stands for; None leaves batches as they are.
+    """Return the callable that a parameter ``augment`` stands for.
 
     Parameters
     ----------
     augment : "classic", callable or None
-        A callable takes (tensor (n, c, h, w) in [-1, 1], torch.Generator) and returns a tensor of
-        the same shape.
+        Augmentation. A callable takes (tensor (n, c, h, w) in [-1, 1], torch.Generator) and returns
+        a tensor of the same shape. None leaves batches unchanged.
     """
     if augment is None:
-        return _unchanged
+        return _return_unchanged
     return Affine() if augment == "classic" else augment

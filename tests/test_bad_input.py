@@ -10,9 +10,14 @@ import tracemalloc
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from imblearn.pipeline import Pipeline
+from PIL import Image
+from scipy import sparse
 from sklearn.neighbors import KernelDensity
 
 from skcxr import DCGAN, ConditionalDCGANOversampler, CXRClassifier, DCGANOversampler
@@ -301,6 +306,42 @@ def test_an_image_of_lines_that_differ_is_refused():
     X = [[[0, 1], [1, 0]], [[0, 1], [1]]]
     with pytest.raises(ValueError, match="lines that differ in length, in row 1"):
         DCGAN(**GAN).fit(X)
+
+
+CONTAINERS = {
+    "list of arrays": list,
+    "list of PIL images": lambda X: [Image.fromarray(image) for image in X],
+    "list of tensors": lambda X: [torch.from_numpy(image) for image in X],
+    "object array": lambda X: np.fromiter(X, dtype=object, count=len(X)),
+    "Series": lambda X: pd.Series(list(X)),
+    "nested lists": lambda X: X.tolist(),
+}
+
+
+@pytest.mark.parametrize("name", CONTAINERS)
+def test_every_method_takes_the_same_containers(name):
+    X = CONTAINERS[name](IMAGES)
+    y = [0, 1] * 3
+    gan = DCGAN(**GAN, random_state=0)
+    clf = CXRClassifier(**CLF, random_state=0)
+    expected = gan.fit(IMAGES).decision_function(IMAGES)
+    np.testing.assert_array_equal(gan.fit(X).decision_function(X), expected)
+    expected = clf.fit(IMAGES, y).predict_proba(IMAGES)
+    np.testing.assert_array_equal(clf.fit(X, y).predict_proba(X), expected)
+    sampler = DCGANOversampler(gan, sampling_strategy={0: 4, 1: 4}, random_state=0)
+    expected, _ = sampler.fit_resample(IMAGES, y)
+    found, _ = sampler.fit_resample(X, y)
+    np.testing.assert_array_equal(np.asarray(found), expected)
+
+
+def test_sparse_images_reach_the_classifier_behind_a_sampler():
+    flat = IMAGES.reshape(len(IMAGES), -1)
+    y = [0, 1] * 3
+    sampler = DCGANOversampler(DCGAN(**GAN), sampling_strategy={0: 4, 1: 4}, random_state=0)
+    pipe = Pipeline([("gan", sampler), ("clf", CXRClassifier(**CLF, random_state=0))])
+    expected = pipe.fit(flat, y).predict_proba(flat)
+    found = pipe.fit(sparse.csr_matrix(flat), y).predict_proba(sparse.csr_matrix(flat))
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_two_fits_in_threads_do_not_disturb_each_other():

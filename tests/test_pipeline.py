@@ -135,9 +135,9 @@ def test_memory_trains_the_gans_once_a_fold(tiny_clf, phantoms, tmp_path):
 
 
 def test_a_grid_behind_real_gans_trains_them_once_a_fold(pipe, phantoms, tmp_path, monkeypatch):
-    epochs, epoch = [], GANTraining.epoch
+    epochs, epoch = [], GANTraining.run_epoch
     monkeypatch.setattr(
-        GANTraining, "epoch", lambda self, *args: epochs.append(1) or epoch(self, *args)
+        GANTraining, "run_epoch", lambda self, *args: epochs.append(1) or epoch(self, *args)
     )
     grid = {"clf__lr": [0.01, 0.1], "clf__augment": ["classic", None]}
 

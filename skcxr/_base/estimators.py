@@ -1,4 +1,6 @@
-"""What estimators show of themselves: where they are documented, and how training went."""
+"""Mixins of estimators: the link to their documentation, and the history of their training."""
+
+from sklearn.base import BaseEstimator
 
 # Where .readthedocs.yaml puts the site of the released version, once the project is registered.
 DOCUMENTATION = "https://skcxr.readthedocs.io/en/stable"
@@ -7,38 +9,42 @@ DOCUMENTATION = "https://skcxr.readthedocs.io/en/stable"
 class Documented:
     """Mixin of estimators whose HTML representation links to their page in the documentation.
 
-    Goes before BaseEstimator, which brings the representation.
+    It goes before BaseEstimator, which makes the representation.
     """
 
     _doc_link_module = "skcxr"
     _doc_link_template = DOCUMENTATION + "/generated/{name}.html"
 
     def _doc_link_url_param_generator(self):
-        # By the name that it is imported by, not by the module that it is written in.
+        # The name that users import, not the module that defines the class.
         return {"name": f"skcxr.{type(self).__name__}"}
 
 
-class EpochHistory:
-    """Mixin of estimators that are trained epoch by epoch; `fit` sets `_history`, a list of dict.
+class Estimator(Documented, BaseEstimator):
+    """Base class of the estimators that are not samplers."""
 
-    What is kept is plain values: a table would tie files to a version of pandas.
+
+class EpochHistory:
+    """Mixin of estimators that are trained epoch by epoch. `fit` sets `_history`, a list of dict.
+
+    Plain values are kept: a table would tie saved files to a version of pandas.
     """
 
     @property
     def history_(self):
-        """How training went: a row an epoch, NaN where an epoch lacks a figure.
+        """Statistics of training.
 
         Returns
         -------
         history : pandas.DataFrame
-            A new one each time.
+            A new table with one row per epoch, NaN where an epoch lacks a figure.
 
         Raises
         ------
         AttributeError
             Before `fit`.
         """
-        # Imported here: most fits are never looked at, and scikit-learn does without pandas.
+        # Imported here: most histories are never read, and scikit-learn works without pandas.
         import pandas as pd
 
         if "_history" not in vars(self):

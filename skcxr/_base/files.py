@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and folders that hold nobody's results yet."""
+"""Files that are written completely or not at all, and checks of output folders."""
 
 import os
 import threading
@@ -8,23 +8,26 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 
-def temporary_path(path):
-    """A path beside `path`, of this thread: a rename is at once within one file system alone."""
+def build_temporary_path(path):
+    """Return a path next to `path` that no other thread or process uses.
+
+    It is in the same folder because a rename is atomic only within one file system.
+    """
     return path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
 
 
 def build_dated_path(parent):
-    """The path of a folder in `parent` that is named by the time."""
+    """Return the path of a folder in `parent` that is named after the current time."""
     return Path(parent) / datetime.now().strftime("%Y-%m-%d-%H%M%S")
 
 
 @contextmanager
 def write_atomically(path):
-    """A binary file to write, which takes the place of `path` once it is whole and on the disk.
+    """Open a binary file that replaces `path` once it is completely on the disk.
 
-    Where the block or the disk fails, what was at `path` stays, and nothing is left beside it.
+    If the block or the disk fails, `path` is unchanged and no other file is left.
     """
-    temporary = temporary_path(path)
+    temporary = build_temporary_path(path)
     try:
         with temporary.open("wb") as file:
             yield file
@@ -37,27 +40,28 @@ def write_atomically(path):
 
 
 def check_empty(out):
-    """Refuse `out`, of the option --out, if results may not go there, before there are any.
+    """Raise an error unless the folder `out` is empty, or does not exist and can be created.
 
     Raises
     ------
     FileExistsError
-        If it is a file, or a folder that holds something.
+        If it is a file, or a folder that is not empty.
     OSError
-        If it can not be made.
+        If it cannot be created.
     """
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f"--out {out} is not an empty folder. Pass a new one.")
+        raise FileExistsError(f"out={str(out)!r} is not an empty folder. Pass a new one.")
     check_writable(out)
 
 
 def check_writable(out):
-    """Refuse `out`, of the option --out, with an OSError, if nothing can be written beside it."""
+    """Raise an OSError if nothing can be created in the folder that holds `out`."""
     parent = next(folder for folder in Path(out).absolute().parents if folder.exists())
     try:
         TemporaryDirectory(dir=parent).cleanup()
     except OSError as error:
         raise OSError(
-            f"--out {out} can not be made: {error.strerror} in {parent}. Pass another folder."
+            f"out={str(out)!r} cannot be created: {error.strerror} in {str(parent)!r}. Pass "
+            "another folder."
         ) from error

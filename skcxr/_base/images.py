@@ -1,49 +1,88 @@
-"""Between the caller's arrays and the networks' tensors, and back. Nothing else knows layouts."""
+"""Conversion between the caller's arrays and the networks' tensors: the only place with layouts."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
 import torch
+from scipy import sparse
 from sklearn.utils import gen_batches
 from torch.nn import functional as F
 
 UPLOAD_ROWS = 1024
-# What a GPU holds as it is: PyTorch indexes these there, and none is larger than float32.
+# Below it, rows of features are more likely than color images.
+SMALLEST_COLOR_SIDE = 8
+# Values of another range differ by more, images of one range by less.
+RANGE_FACTOR = 10
+# dtypes that a GPU holds unchanged: PyTorch indexes them there, and none is larger than float32.
 HELD_DTYPES = ("bool", "uint8", "int8", "int16", "int32", "float16", "float32")
 
 
-def check_one_size(X):
-    """Refuse a list of images of several sizes, which NumPy would refuse without naming them.
+def stack_images(X):
+    """Return a list, Series or object array of images as one array, and any other X unchanged.
+
+    Images may be arrays, tensors or PIL images. Lists of numbers are checked, and left to
+    scikit-learn's validation.
 
     Raises
     ------
     ValueError
-        If the images of a list, or of an array of arrays, differ in shape.
+        If the images differ in size. The message names the first one that does.
     """
-    if not isinstance(X, list | tuple) and not (isinstance(X, np.ndarray) and X.dtype.kind == "O"):
-        return
-    first = None
-    for row, image in enumerate(X):
-        if not isinstance(image, np.ndarray | list | tuple):
-            return
-        try:
-            shape = np.shape(image)
-        except ValueError as error:
+    is_sequence = isinstance(X, list | tuple)
+    if hasattr(X, "dtype"):  # an array or a Series
+        is_sequence = X.dtype.kind == "O" and X.ndim == 1
+    if not is_sequence:
+        return X
+    images = list(X)
+    if not images or not all(_is_image(image) for image in images):
+        return X
+    shapes = [_get_shape(image, row) for row, image in enumerate(images)]
+    for row, shape in enumerate(shapes):
+        if shape != shapes[0]:
             raise ValueError(
-                f"X holds an image of lines that differ in length, in row {row}."
-            ) from error
-        first = first or shape
-        if shape != first:
-            raise ValueError(
-                f"X must hold images of one size, got the shapes {first} in row 0 and {shape} in "
-                f"row {row}. Resize them, as load_image_folder does."
+                f"X must hold images of one size, got the shapes {shapes[0]} in row 0 and {shape} "
+                f"in row {row}. Resize them, as load_image_folder does."
             )
+    if any(isinstance(image, list | tuple) for image in images):
+        return X
+    return np.stack([np.asarray(image) for image in images])
+
+
+def _is_image(value):
+    is_array = hasattr(value, "__array__") or hasattr(value, "__array_interface__")
+    return isinstance(value, list | tuple) or (is_array and np.ndim(value) > 0)
+
+
+def _get_shape(image, row):
+    try:
+        return np.shape(image)
+    except ValueError as error:
+        raise ValueError(
+            f"X holds an image of lines that differ in length, in row {row}."
+        ) from error
+
+
+def to_dense(X):
+    """Return a sparse `X` as an array, and any other X unchanged."""
+    return X.toarray() if sparse.issparse(X) else X
+
+
+def _warn_of_color(n_features):
+    """Warn if flat rows look like square images of three channels."""
+    side = math.isqrt(n_features // 3)
+    if side >= SMALLEST_COLOR_SIDE and n_features == 3 * side**2:
+        warnings.warn(
+            f"X has rows of {n_features} = 3 * {side} * {side} values, which are read as one "
+            f"padded gray channel. Pass image_shape=(3, {side}, {side}) if they are color images.",
+            stacklevel=2,
+        )
 
 
 def _check_image_shape(image_shape):
-    """`image_shape` as a tuple of two or three positive ints."""
+    """Return `image_shape` as a tuple of two or three positive ints."""
     sides = tuple(image_shape)
     if len(sides) not in (2, 3) or not all(isinstance(s, Integral) and s > 0 for s in sides):
         raise ValueError(
@@ -54,12 +93,13 @@ def _check_image_shape(image_shape):
 
 
 def _shape_of(X, image_shape):
-    """(channels, height, width) of the images in the rows of `X`, flat rows padded to a square."""
+    """Return (channels, height, width) of the images in X; flat rows are padded to a square."""
     if image_shape is not None:
         image_shape = _check_image_shape(image_shape)
     if X.ndim == 2:
         n_features = X.shape[1]
         if image_shape is None:
+            _warn_of_color(n_features)
             # isqrt(n - 1) + 1 is the ceiling of the square root.
             side = math.isqrt(n_features - 1) + 1
             return 1, side, side
@@ -89,21 +129,21 @@ def _shape_of(X, image_shape):
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """How the images of one training set are laid out: shape, dtype and range of values.
+    """Layout of the images of one training set: shape, dtype and range of values.
 
-    Inferred once in ``fit`` by :meth:`of`; :meth:`to_tensor` and :meth:`to_array` lead to the
-    networks' side, float32 NCHW in [-1, 1], and back.
+    ``fit`` infers it once by :meth:`of`. :meth:`to_tensor` converts images to what networks take,
+    float32 NCHW in [-1, 1], and :meth:`to_array` converts them back.
 
     Parameters
     ----------
     row_shape : tuple of int
         Shape of one row of X: (h*w,), (h, w) or (c, h, w).
     shape : tuple of int
-        (channels, height, width) of an image; flat rows that are no square fill only a part.
+        (channels, height, width) of an image. Flat rows that are not square fill only a part of it.
     dtype : numpy.dtype
         dtype of X.
     low, high : float
-        Smallest and largest value of X; they map to -1 and 1.
+        Smallest and largest value of X, which map to -1 and 1.
 
     Examples
     --------
@@ -125,19 +165,20 @@ class ImageSpec:
 
     @classmethod
     def of(cls, X, image_shape=None):
-        """Spec of `X`: an array (n, h*w), (n, h, w) or (n, c, h, w) of finite numbers.
+        """Return the spec of `X`, an array (n, h*w), (n, h, w) or (n, c, h, w) of finite numbers.
 
         Parameters
         ----------
         X : ndarray
-            Images, or rows of features: a row that is no square counts as a padded one.
+            Images, or rows of features. A row that is not square counts as a padded one.
         image_shape : tuple of int or None, default=None
-            (height, width) or (channels, height, width) of flat rows; None is one square channel.
+            (height, width) or (channels, height, width) of flat rows. None assumes one square
+            channel.
 
         Raises
         ------
         ValueError
-            If `X` has another number of dimensions or of channels, or does not fit `image_shape`.
+            If `X` has another number of dimensions or channels, or does not match `image_shape`.
         """
         if X.ndim not in (2, 3, 4):
             raise ValueError(
@@ -148,14 +189,14 @@ class ImageSpec:
         return cls(X.shape[1:], shape, X.dtype, float(X.min()), float(X.max()))
 
     def __getstate__(self):
-        # By name: to skops, numpy.dtype is one more type for its user to judge.
+        # By name: numpy.dtype would be one more type that users of skops have to trust.
         return vars(self) | {"dtype": self.dtype.str}
 
     def __setstate__(self, state):
         vars(self).update(state, dtype=np.dtype(state["dtype"]))
 
     def to_tensor(self, X):
-        """float32 NCHW tensor of `X`; the training set's own values fill [-1, 1]."""
+        """Return `X` as a float32 NCHW tensor. The training set's values fill [-1, 1]."""
         if X.shape[1:] != self.row_shape:
             raise ValueError(
                 f"X has rows of shape {X.shape[1:]}, but the model was fitted on {self.row_shape}."
@@ -164,8 +205,19 @@ class ImageSpec:
         x = ((X.astype(np.float64) - self.low) * self._scale - 1).astype(np.float32)
         return self._as_images(torch.from_numpy(np.ascontiguousarray(x)))
 
+    def warn_of_range(self, X):
+        """Warn if the values of `X` span another range than those of the training set."""
+        span = float(X.max()) - float(X.min())
+        fitted = self.high - self.low
+        if min(span, fitted) > 0 and not 1 / RANGE_FACTOR < span / fitted < RANGE_FACTOR:
+            warnings.warn(
+                f"X has values from {X.min():g} to {X.max():g}, and the model was fitted on values "
+                f"from {self.low:g} to {self.high:g}. Scale X as the training images.",
+                stacklevel=3,
+            )
+
     def raw_to_tensor(self, X):
-        """:meth:`to_tensor` of a tensor of raw rows, on its device and to the same bits."""
+        """Return the same bits as :meth:`to_tensor` for a tensor of raw rows, on its device."""
         return self._as_images(((X.double() - self.low) * self._scale - 1).float())
 
     @property
@@ -174,7 +226,7 @@ class ImageSpec:
         return 2 / span if span > 0 else 1.0
 
     def _as_images(self, x):
-        """The scaled rows `x` as NCHW; flat ones that are no square are filled up with black."""
+        """Return the scaled rows `x` as NCHW, with black after flat rows that are not square."""
         flat = x.reshape(len(x), -1)
         missing = math.prod(self.shape) - flat.shape[1]
         if missing:
@@ -182,7 +234,7 @@ class ImageSpec:
         return flat.reshape(-1, *self.shape)
 
     def to_array(self, x):
-        """Array in the caller's layout, dtype and range of the tensor `x` in [-1, 1]."""
+        """Return the tensor `x` in [-1, 1] as an array in the caller's layout, dtype and range."""
         flat = x.reshape(len(x), -1)[:, : math.prod(self.row_shape)].double().numpy()
         values = (flat + 1) * ((self.high - self.low) / 2) + self.low
         values = np.clip(values, self.low, self.high)
@@ -193,33 +245,36 @@ class ImageSpec:
 
 def pad_to_square(x, size):
     """Centre the images `x` (n, c, h, w) on squares of `size`, with black (-1) around them."""
-    top, left = (size - x.shape[2]) // 2, (size - x.shape[3]) // 2
-    padding = (left, size - x.shape[3] - left, top, size - x.shape[2] - top)
+    height, width = x.shape[2:]
+    top = (size - height) // 2
+    left = (size - width) // 2
+    padding = (left, size - width - left, top, size - height - top)
     return F.pad(x, padding, value=-1.0)
 
 
 def crop_from_square(x, height, width):
-    """Undo :func:`pad_to_square`: the central `height` by `width` of the images `x`."""
-    top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+    """Undo :func:`pad_to_square`: return the central `height` by `width` of the images `x`."""
+    top = (x.shape[2] - height) // 2
+    left = (x.shape[3] - width) // 2
     return x[:, :, top : top + height, left : left + width]
 
 
 class TrainingImages:
-    """Training images that become tensors batch by batch, so that X is never a float copy.
+    """Training images that are converted to tensors batch by batch: X is never a float copy.
 
-    On the CPU a batch is gathered from X itself, which may be a memory map. A GPU holds X's rows in
-    their own dtype, and a batch there waits for nothing, so that it can be captured in a graph.
+    On the CPU, a batch is gathered from X itself, which may be a memory map. A GPU holds X's rows
+    in their own dtype, and a batch there waits for nothing, so that a CUDA graph can capture it.
 
     Parameters
     ----------
     X : ndarray of shape (n, ...)
-        Images, laid out as `spec` says.
+        Images in the layout of `spec`.
     spec : ImageSpec
-        Of X.
+        Layout of X.
     image_size : int or None
-        Side of the squares that images are centred on; None leaves them their own shape.
+        Side of the squares that images are centred on. None leaves images in their own shape.
     device : torch.device
-        Where batches are to be.
+        Device of the batches.
 
     Examples
     --------
@@ -237,7 +292,7 @@ class TrainingImages:
         self.spec = spec
         self.image_size = image_size
         self.device = device
-        # float64, in which raw rows are scaled, is not on every kind of device.
+        # Raw rows are scaled in float64, which not every kind of device has.
         self._raw = device.type == "cuda" and X.dtype.isnative and X.dtype.name in HELD_DTYPES
         self._held = None if device.type == "cpu" else self._upload()
 
@@ -249,17 +304,17 @@ class TrainingImages:
         return self.spec.shape[0]
 
     def batch(self, rows):
-        """float32 images (b, n_channels, h, w) in [-1, 1] of the rows `rows`.
+        """Return the images in `rows` as float32 (b, n_channels, h, w) in [-1, 1].
 
         Parameters
         ----------
         rows : tensor of shape (b,), int64
-            On `device`.
+            Rows, on `device`.
 
         Returns
         -------
         x : tensor
-            On `device`; squares are in channels_last, as the GAN's networks are.
+            Images, on `device`. Squares are in channels_last, as the GAN's networks are.
         """
         if self._held is None:
             x = self.spec.to_tensor(self.X[rows.numpy()])
@@ -272,18 +327,16 @@ class TrainingImages:
         return pad_to_square(x, self.image_size).contiguous(memory_format=torch.channels_last)
 
     def _upload(self):
-        """X on the device, piece by piece: raw, or as float32 where it can not be that."""
+        """Return X on the device, copied in pieces: raw if possible, else as float32."""
         held = None
         for rows in gen_batches(len(self.X), UPLOAD_ROWS):
-            # A copy, since PyTorch warns of arrays that can not be written to.
-            part = (
-                torch.from_numpy(self.X[rows].copy())
-                if self._raw
-                else self.spec.to_tensor(self.X[rows])
-            )
+            if self._raw:
+                # A copy, since PyTorch warns of read-only arrays.
+                part = torch.from_numpy(self.X[rows].copy())
+            else:
+                part = self.spec.to_tensor(self.X[rows])
             if held is None:
-                held = torch.empty(
-                    (len(self.X), *part.shape[1:]), dtype=part.dtype, device=self.device
-                )
+                shape = (len(self.X), *part.shape[1:])
+                held = torch.empty(shape, dtype=part.dtype, device=self.device)
             held[rows] = part.to(self.device)
         return held

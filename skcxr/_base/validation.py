@@ -1,22 +1,22 @@
-"""Classes and groups of images, looked at before anything is trained on them."""
+"""Checks of classes and groups of images, before anything is trained on them."""
 
 import numpy as np
 import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
-from skcxr._base.images import check_one_size
+from skcxr._base.images import stack_images, to_dense
 
 
 def check_labels(labels, name):
-    """Refuse labels that are missing or can not be sorted together.
+    """Refuse labels that are missing or cannot be sorted together.
 
     Parameters
     ----------
     labels : array-like of shape (n,)
-        Of any type; what has another number of dimensions is left to others.
+        Labels of any type. Arrays with another number of dimensions are left to other checks.
     name : str
-        What to call them.
+        Name of the parameter, for the message.
 
     Raises
     ------
@@ -27,47 +27,51 @@ def check_labels(labels, name):
     values = np.asarray(labels, dtype=object)
     if values.ndim != 1:
         return
-    unknown = np.flatnonzero(pd.isna(values))
-    if len(unknown):
+    missing = np.flatnonzero(pd.isna(values))
+    if len(missing):
+        images = "image" if len(missing) == 1 else "images"
         raise ValueError(
-            f"{name} is missing for {len(unknown)} images, the first in row {unknown[0]}. "
+            f"{name} is missing for {len(missing)} {images}, the first in row {missing[0]}. "
             "Fill it in, or leave these images out."
         )
     try:
         sorted(set(values))
     except TypeError as error:
         types = sorted({type(value).__name__ for value in values})
-        if len(types) == 1:  # no label at all, such as a complex number: others say so
+        if len(types) == 1:  # not a label at all, such as a complex number: left to other checks
             return
         raise ValueError(
-            f"{name} mixes labels of types that have no common order: {', '.join(types)}. Make all "
-            "of them str, say."
+            f"{name} mixes labels of types that have no common order: {', '.join(types)}. Convert "
+            "all of them to str, for example."
         ) from error
 
 
 def validate_labelled(estimator, X, y):
-    """The images and labels that a classifier's `fit` is given, as arrays, and the classes.
+    """Return the images and labels of a classifier's `fit` as arrays, and the classes.
 
     Parameters
     ----------
     estimator : object
-        Of scikit-learn's kind: it gets `n_features_in_`.
+        Estimator of scikit-learn's kind. It gets `n_features_in_`.
     X : array-like of shape (n, ...)
-        Images, at least two.
+        At least two images.
     y : array-like of shape (n,)
-        Their labels, of at least two classes.
+        Labels of at least two classes.
 
     Returns
     -------
     X : ndarray of shape (n, ...)
+        Images.
     y : ndarray of shape (n,)
+        Labels.
     classes : ndarray of shape (n_classes,)
-        Sorted.
+        Sorted classes.
 
     Raises
     ------
     ValueError
-        If there are too few images or classes, or labels are missing, of several types or columns.
+        If there are too few images or classes, or if labels are missing, of several types or in
+        several columns.
     """
     y_shape = np.asarray(y).shape
     if len(y_shape) == 2 and y_shape[1] > 1:
@@ -77,7 +81,7 @@ def validate_labelled(estimator, X, y):
         )
     if y is not None:
         check_labels(y, "y")
-    check_one_size(X)
+    X = to_dense(stack_images(X))
     X, y = validate_data(estimator, X, y, allow_nd=True, ensure_min_samples=2)
     check_classification_targets(y)
     classes = np.unique(y)

@@ -1,19 +1,20 @@
-"""CXRClassifier: a convolutional network behind scikit-learn's classifier interface."""
+"""CXRClassifier: a convolutional network with scikit-learn's classifier interface."""
 
 import copy
+from inspect import signature
 from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 from skorch.callbacks import Callback, LRScheduler
 
-from skcxr._base.estimators import Documented, EpochHistory
-from skcxr._base.images import ImageSpec, TrainingImages, check_one_size
+from skcxr._base.estimators import EpochHistory, Estimator
+from skcxr._base.images import ImageSpec, TrainingImages, stack_images, to_dense
 from skcxr._base.parallel import limit_threads, resolve_device, use_repeatable_convolutions
 from skcxr._base.validation import validate_labelled
 from skcxr.augment import resolve_augment
@@ -28,42 +29,40 @@ from skcxr.classifier._net import (
     strip_net,
     summarize_epoch,
 )
-from skcxr.classifier._weights import ClassifierWeights
-from skcxr.networks._dcgan import CXRNet, forward_in_batches
+from skcxr.classifier._weights import read_classifier, write_classifier
+from skcxr.networks import CXRNet
+from skcxr.networks._inference import forward_in_batches
 from skcxr.networks._precision import PRECISIONS, autocast, resolve_precision
 from skcxr.persistence._state import Persistent, raising_value_error
 
-PREDICT_BATCH = 64
 
-
-class CXRClassifier(
-    Documented, EpochHistory, ClassifierWeights, ClassifierMixin, Persistent, BaseEstimator
-):
+class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
     """Convolutional classifier for small sets of chest radiographs.
 
     How it works:
 
     - `fit` infers the images' layout and range, and builds a skorch net around `module`.
     - The net trains with SGD on batches that are augmented as they are drawn.
-    - The fitted net rests on the CPU, whatever trained it, and predicts on `device`.
+    - The fitted net stays on the CPU, whatever trained it, and predicts on `device`.
 
     Parameters
     ----------
     module : str or type, default="cxrnet"
-        "cxrnet" is :class:`skcxr.networks.CXRNet`; another string is a torchvision classification
-        network, such as "resnet18"; an ``nn.Module`` class is called as
+        Network. "cxrnet" is :class:`skcxr.networks.CXRNet`; another string is a torchvision
+        classification network, such as "resnet18"; an ``nn.Module`` class is called as
         ``module(n_classes, n_channels)`` and returns logits.
     weights : str or None, default=None
         Pretrained weights of a torchvision network: "DEFAULT" or one of torchvision's names.
-        torchvision downloads them unless its cache holds them.
+        torchvision downloads them unless its cache holds them. None starts from random weights.
     max_epochs : int, default=150
         Passes over the training set.
     batch_size : int, default=64
-        Images in a training step.
+        Images per training step.
     lr : float, default=0.1
-        Learning rate; with ``lr_schedule="onecycle"`` the highest one.
+        Learning rate; with ``lr_schedule="onecycle"``, the highest one.
     lr_schedule : {"onecycle", "constant"}, default="onecycle"
-        "onecycle" [2]_ warms up to `lr` and anneals to zero, once in the whole training.
+        Schedule of the learning rate. "onecycle" [2]_ warms up to `lr` and anneals to zero, once
+        in the whole training.
     momentum : float, default=0.9
         Momentum of SGD.
     nesterov : bool, default=True
@@ -71,30 +70,28 @@ class CXRClassifier(
     weight_decay : float, default=1e-3
         L2 penalty.
     augment : "classic", callable or None, default="classic"
-        Augmentation of training batches: small rotations, shifts and scalings
-        (:class:`skcxr.augment.Affine`), a callable on (tensor (n, c, h, w), torch.Generator), or
-        none.
+        Augmentation of training batches. "classic" stands for small rotations, shifts and scalings
+        (:class:`skcxr.augment.Affine`), a callable takes (tensor (n, c, h, w), torch.Generator).
     class_weight : "balanced", dict or None, default=None
-        Weight of each class in the loss.
+        Weight of each class in the loss. None weighs all images equally.
     image_shape : tuple of int or None, default=None
-        (height, width) or (channels, height, width) that the rows of a flat X have; None takes
-        square ones of one channel.
+        (height, width) or (channels, height, width) of the images in the rows of a flat X. None
+        assumes square images of one channel.
     precision : {"auto", "float32", "bfloat16"}, default="float32"
-        Arithmetic of the module in training. "auto" is bfloat16 for "cxrnet" where a short check
-        finds it faster and right, and float32 for all other modules. Weights, loss and predictions
-        are float32.
+        Arithmetic of the module in training. "auto" is bfloat16 for "cxrnet" on processors that
+        have it, and float32 for all other modules. Weights, loss and predictions are float32.
     device : str, default="auto"
-        PyTorch device; "auto" is CUDA where there is one: of several, each worker takes its own.
+        PyTorch device. "auto" is CUDA if available; with several GPUs, each worker takes its own.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, batches and augmentation. Pass an int for reproducible results.
     verbose : int, default=0
-        1 prints skorch's table of epochs.
+        Verbosity. 1 prints skorch's table of epochs.
     callbacks : list of skorch callbacks or None, default=None
-        Passed to the net, each as a copy. There is no validation split: a callback that monitors
-        something takes ``monitor="train_loss"``.
+        Callbacks of the net, each passed as a copy. There is no validation split: a callback that
+        monitors something takes ``monitor="train_loss"``.
     warm_start : bool, default=False
-        Whether `fit` begins with the weights of the last fit, which had the same classes. The
-        optimizer and the schedule of learning rates begin anew.
+        Whether `fit` starts from the weights of the last fit, which had the same classes. The
+        optimizer and the schedule of learning rates start anew.
 
     Attributes
     ----------
@@ -103,15 +100,15 @@ class CXRClassifier(
     classes_ : ndarray of shape (n_classes,)
         Class labels.
     history_ : pandas.DataFrame
-        A row an epoch: ``epoch``, ``train_loss``, ``seconds``, and what callbacks added.
+        One row per epoch: ``epoch``, ``train_loss``, ``seconds``, and what callbacks added.
     precision_ : {"float32", "bfloat16"} or None
-        What `precision` was taken for; None after :meth:`load_weights`.
+        Arithmetic that was used. None after :meth:`load_weights`.
     spec_ : ImageSpec
         Layout, dtype and range of the training images.
     n_features_in_ : int
         Size of the second axis of X.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, when X had string column names.
+        Names of features, if X had string column names.
 
     See Also
     --------
@@ -197,7 +194,7 @@ class CXRClassifier(
 
     @classmethod
     def paper(cls, **params):
-        """The paper's exact recipe, for ever; `params` replace single values.
+        """Return the paper's exact recipe, in every version of skcxr.
 
         150 epochs of SGD in batches of 256 at most, at a constant learning rate of 0.01 with
         Nesterov momentum 0.9, on classically augmented images. The paper does not print its
@@ -206,12 +203,12 @@ class CXRClassifier(
         Parameters
         ----------
         **params : dict
-            Parameters that are to be others than the paper's.
+            Parameters that replace the paper's.
 
         Returns
         -------
         clf : CXRClassifier
-            Not fitted.
+            Unfitted estimator.
         """
         recipe = {
             "module": "cxrnet",
@@ -234,7 +231,7 @@ class CXRClassifier(
         Parameters
         ----------
         X : array-like of shape (n, h*w), (n, h, w) or (n, c, h, w)
-            Images of any numeric dtype and range, at least two.
+            At least two images, of any numeric dtype and range.
         y : array-like of shape (n,)
             Labels of any type, of at least two classes.
 
@@ -246,53 +243,52 @@ class CXRClassifier(
         Raises
         ------
         ValueError
-            If a parameter, X or y is out of its domain. Nothing was trained then.
+            If a parameter, X or y is invalid. Nothing was trained then.
         FloatingPointError
             If the loss is NaN or infinite.
         """
         X, y, classes = validate_labelled(self, X, y)
-        targets = np.searchsorted(classes, y)
         spec = ImageSpec.of(X, self.image_shape)
         device = resolve_device(self.device)
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         net = self._build_net(classes, y, spec.shape[0], device, seed)
-        start = self._last_weights(net, classes) if self.warm_start else None
+        start = self._get_last_weights(net, classes) if self.warm_start else None
         images = TrainingImages(X, spec, None, device)
+        targets = np.searchsorted(classes, y)
         labels = torch.as_tensor(targets, dtype=torch.int64, device=device)
-        # Of other modules it is not known whether they can do with bfloat16.
+        # Other modules may need more than bfloat16.
         can_choose = self.precision != "auto" or net.module is CXRNet
-        with limit_threads(), use_repeatable_convolutions(device):
-            precision = resolve_precision(self.precision, device) if can_choose else "float32"
-            with seed_global_rng(seed, device), autocast(device, precision):
-                net.initialize()
-                if start is not None:
-                    net.module_.load_state_dict(start)
-                net.partial_fit(LabelledImages(images, labels), y=None)
+        precision = resolve_precision(self.precision, device) if can_choose else "float32"
+        with (
+            limit_threads(),
+            use_repeatable_convolutions(device),
+            seed_global_rng(seed, device),
+            autocast(device, precision),
+        ):
+            net.initialize()
+            if start is not None:
+                net.module_.load_state_dict(start)
+            net.partial_fit(LabelledImages(images, labels), y=None)
         check_finite(net)
-        # Set together and last: net, classes and spec belong together, also after a failed fit.
-        self.net_, self.classes_, self.spec_ = strip_net(net), classes, spec
+        # Set together and last: a fit that failed leaves the last one as it was.
+        self.net_ = strip_net(net)
+        self.classes_ = classes
+        self.spec_ = spec
         self.precision_ = precision
         self._history = [summarize_epoch(row) for row in net.history]
         return self
 
     def _build_net(self, classes, y, n_channels, device, seed):
-        """An unfitted skorch net of this estimator's parameters."""
-        of_torchvision = isinstance(self.module, str) and self.module != "cxrnet"
-        if self.weights is not None and not of_torchvision:
+        """Return an unfitted skorch net with this estimator's parameters."""
+        is_torchvision = isinstance(self.module, str) and self.module != "cxrnet"
+        if self.weights is not None and not is_torchvision:
             raise ValueError(
                 f"weights={self.weights!r} needs a torchvision network as module, got "
                 f"{self.module!r}. Pass module='resnet18', say, or weights=None."
             )
         class_weight = compute_class_weight(self.class_weight, classes=classes, y=y)
         callbacks = copy.deepcopy(self.callbacks or [])
-        for item in callbacks:
-            callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
-            known = isinstance(callback, type) and issubclass(callback, Callback)
-            if not (known or isinstance(callback, Callback)):
-                raise TypeError(
-                    f"callbacks holds {item!r}, which is no callback of skorch. Pass instances of "
-                    "skorch.callbacks, or pairs of a name and one."
-                )
+        _check_callbacks(callbacks)
         if self.lr_schedule == "onecycle":
             policy = LRScheduler(
                 torch.optim.lr_scheduler.OneCycleLR,
@@ -304,7 +300,7 @@ class CXRClassifier(
         return build_net(
             self.module,
             self.weights,
-            **self._net_params(),
+            **self._get_net_params(),
             module__n_classes=len(classes),
             module__n_channels=n_channels,
             criterion__weight=torch.as_tensor(class_weight, dtype=torch.float32),
@@ -313,26 +309,26 @@ class CXRClassifier(
             device=device,
         )
 
-    def _last_weights(self, net, classes):
-        """The state of the last fit's module, or None before any, if `net` can go on from it."""
+    def _get_last_weights(self, net, classes):
+        """Return the state of the last fit's module, or None before the first fit."""
         if not hasattr(self, "net_"):
             return None
         if not np.array_equal(classes, self.classes_):
             raise ValueError(
-                f"warm_start=True goes on from a fit with the classes {self.classes_.tolist()}, "
-                f"and y holds {classes.tolist()}. Pass images of all of them and of no other."
+                f"warm_start=True continues a fit with the classes {self.classes_.tolist()}, and "
+                f"y holds {classes.tolist()}. Pass images of all of them and of no other class."
             )
         last = self.net_
         same = net.module is last.module and net.module__n_channels == last.module__n_channels
         if not same or getattr(net, "module__name", None) != getattr(last, "module__name", None):
             raise ValueError(
-                f"warm_start=True can not go on from a fit with another module than {self.module!r}"
-                " or another number of channels. Pass warm_start=False."
+                "warm_start=True cannot continue a fit with another module than "
+                f"{self.module!r} or another number of channels. Pass warm_start=False."
             )
         return last.module_.state_dict()
 
-    def _net_params(self):
-        """skorch's parameters that hang on no data."""
+    def _get_net_params(self):
+        """Return the parameters of skorch that do not depend on data."""
         return {
             "optimizer__momentum": float(self.momentum),
             "optimizer__nesterov": self.nesterov and self.momentum > 0,
@@ -345,51 +341,109 @@ class CXRClassifier(
         }
 
     def predict_proba(self, X):
-        """Probability of each class.
+        """Return the probability of each class.
 
         Parameters
         ----------
         X : array-like
-            Images laid out as those of `fit`.
+            Images in the layout of those passed to `fit`.
 
         Returns
         -------
         proba : ndarray of shape (n, n_classes), float64
-            Rows that sum to 1; columns in the order of `classes_`.
+            Probabilities. Rows sum to 1, columns are in the order of `classes_`.
         """
         check_is_fitted(self)
-        check_one_size(X)
+        X = to_dense(stack_images(X))
         X = validate_data(self, X, allow_nd=True, reset=False)
+        self.spec_.warn_of_range(X)
         proba = np.empty((len(X), len(self.classes_)))
-        for rows, logits in forward_in_batches(
+        batches = forward_in_batches(
             self.net_.module_,
             lambda rows: self.spec_.to_tensor(X[rows]),
             len(X),
-            batch_size=PREDICT_BATCH,
             device=resolve_device(self.device),
-        ):
+        )
+        for rows, logits in batches:
             proba[rows] = logits.double().softmax(dim=1).numpy()
         return proba
 
     def predict(self, X):
-        """Most probable class of each image.
+        """Return the most probable class of each image.
 
         Parameters
         ----------
         X : array-like
-            Images laid out as those of `fit`.
+            Images in the layout of those passed to `fit`.
 
         Returns
         -------
         labels : ndarray of shape (n,)
-            Of `y`'s own type.
+            Labels of `y`'s own type.
         """
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
 
+    def save_weights(self, path):
+        """Write the fitted network to a safetensors file, which cannot hold code.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write. An existing one is replaced, completely or not at all.
+
+        Raises
+        ------
+        ValueError
+            If the class labels are neither strings nor numbers.
+        OSError
+            If the file cannot be written.
+        """
+        write_classifier(self, path)
+
+    def load_weights(self, path):
+        """Become fitted with the weights that :meth:`save_weights` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            File to read. `module` must be the one it was saved with; for a class of your own, one
+            with the same qualified name. No code is taken from the file.
+
+        Returns
+        -------
+        self : CXRClassifier
+            Estimator with an empty `history_`, which the file does not hold.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is no such file, or if it is broken, of another format, or of another module.
+            The estimator stays as it was.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from skcxr import CXRClassifier
+        >>> from skcxr.datasets import make_chest_phantoms
+        >>> phantoms = make_chest_phantoms(40, image_size=32, random_state=0)
+        >>> X = phantoms.data
+        >>> clf = CXRClassifier(max_epochs=2, random_state=0).fit(X, phantoms.target)
+        >>> with TemporaryDirectory() as folder:
+        ...     clf.save_weights(Path(folder) / "clf.safetensors")
+        ...     same = CXRClassifier().load_weights(Path(folder) / "clf.safetensors")
+        >>> bool((same.predict_proba(X) == clf.predict_proba(X)).all())
+        True
+        """
+        self._validate_params()
+        return read_classifier(self, path)
+
     def __getstate__(self):
         state = super().__getstate__()
-        return state | {"net_": describe_net(self.net_)} if "net_" in state else state
+        if "net_" in state:
+            state["net_"] = describe_net(self.net_)
+        return state
 
     def __setstate__(self, state):
         super().__setstate__(state)
@@ -401,11 +455,33 @@ class CXRClassifier(
                 saved["architecture"],
                 saved["tensors"],
                 history=saved["history"],
-                **self._net_params() | saved["params"],
+                **self._get_net_params() | saved["params"],
                 criterion__weight=torch.as_tensor(np.array(saved["class_weight"])),
             )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = True
         return tags
+
+
+def _check_callbacks(callbacks):
+    for item in callbacks:
+        callback = item[1] if isinstance(item, tuple) and len(item) == 2 else item
+        is_class = isinstance(callback, type) and issubclass(callback, Callback)
+        if not (is_class or isinstance(callback, Callback)):
+            raise TypeError(
+                f"callbacks holds {item!r}, which is not a callback of skorch. Pass instances of "
+                "skorch.callbacks, or pairs of a name and one."
+            )
+        if is_class:
+            parameter = signature(callback).parameters.get("monitor")
+            monitor = None if parameter is None else parameter.default
+        else:
+            monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and monitor.startswith("valid_"):
+            raise ValueError(
+                f"callbacks holds {item!r}, which monitors {monitor!r}, and fit makes no "
+                "validation split. Pass monitor='train_loss'."
+            )

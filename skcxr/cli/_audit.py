@@ -1,116 +1,146 @@
 """skcxr audit: are synthetic images copies of training images?"""
 
 import json
-from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
 
-from skcxr.cli._options import (
-    Share,
-    Whole,
-    command,
-    folder,
-    in_color,
-    load,
-    option,
-    part_of,
-    reading_options,
-    say,
-    seed_option,
-    shows_progress,
-    tell,
+import click
+
+from skcxr.cli._inputs import load_folder, select_rows
+from skcxr.cli._options import add_output_options, add_reading_options, add_seed_option, refuse_nan
+from skcxr.cli._printing import (
+    EXIT_EXCEEDED,
+    color_verdict,
+    is_progress_shown,
+    print_json,
+    print_text,
 )
 
-EXIT_EXCEEDED = 1
 
+@click.command(
+    epilog="\b\nExample: skcxr audit --synthetic synthetic --train train --holdout test\n"
+    "Exit codes: 0 done; 1 a limit is exceeded; 2 bad input; 130 interrupted"
+)
+@click.option(
+    "--synthetic", type=click.Path(), metavar="DIR", required=True, help="synthetic images"
+)
+@click.option(
+    "--train",
+    type=click.Path(),
+    metavar="DIR",
+    required=True,
+    help="the generator's training images",
+)
+@click.option(
+    "--holdout", type=click.Path(), metavar="DIR", required=True, help="held-out real images"
+)
+@add_reading_options
+@click.option(
+    "--features",
+    default="cxr",
+    metavar="NAME|FILE",
+    help="cxr, inception, pixels or weights",
+)
+@click.option(
+    "--max-copies",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="limit of copied images per class",
+)
+@click.option(
+    "--max-share",
+    type=click.FloatRange(0, 1),
+    callback=refuse_nan,
+    metavar="F",
+    help="limit of the share nearer to train",
+)
+@add_seed_option
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="new folder for tables, JSON and figures",
+)
+@add_output_options
+def audit(**options):
+    """Audit synthetic images for copies of training images.
 
-COMMAND = command(
-    "audit",
-    summary="are synthetic images copies of training images?",
-    description="Are synthetic images copies of training images? They are held against what "
-    "honest images of the same kind, the hold-out, look like. Folders hold a sub-folder a class, "
-    "each of which is audited by itself. It is an audit and no guarantee.",
-    example="skcxr audit --synthetic synthetic --train train --holdout test",
-    exit_codes="0 done; 1 a limit is exceeded; 2 bad input; 130 interrupted",
-    params=[
-        folder("--synthetic", "synthetic images", required=True),
-        folder("--train", "what the generator was trained on", required=True),
-        folder("--holdout", "real images that it has not seen", required=True),
-        *reading_options(),
-        option("--features", "cxr", "cxr, inception, pixels, or a file of weights", metavar="F"),
-        option("--max-copies", help="limit of images of a class that are nearly copies",
-            type=Whole(0), metavar="N"),
-        option("--max-share", help="limit of the share nearer to training images",
-            type=Share(), metavar="F"),
-        seed_option(),
-        folder("--out", "new folder for audit.csv, audit.json and figures"),
-    ],
-)  # fmt: skip
-
-
-def prepare(args):
-    """Look at all input; returns what is to be called then, and returns the exit code."""
-    from pathlib import Path
-
+    The audit compares synthetic images with held-out real images of the same kind. Each folder
+    holds one sub-folder per class, and each class is audited on its own. The audit is not a
+    guarantee.
+    """
+    # PyTorch is imported inside functions so that `skcxr --help` stays fast.
     from skcxr._base.files import check_empty
     from skcxr.metrics.features import feature_extractor
 
-    out = None if args.out is None else Path(args.out)
-    if out is not None:
-        check_empty(out)
-    sets = {name: load(args, getattr(args, name)) for name in ("synthetic", "train", "holdout")}
+    args = SimpleNamespace(**options)
+    if args.out is not None:
+        check_empty(args.out)
+    sets = {name: load_folder(args, options[name]) for name in ("synthetic", "train", "holdout")}
+    classes = sets["synthetic"].target_names.tolist()
     for name, data in sets.items():
-        missing = set(sets["synthetic"].target_names.tolist()) - set(data.target_names.tolist())
-        if missing:
+        if missing := set(classes) - set(data.target_names.tolist()):
             raise ValueError(
                 f"--{name} has no images of {sorted(missing)}, which --synthetic has. Sort images "
                 "into sub-folders of the same names."
             )
+    # Unknown features are refused here, before the first audit.
     feature_extractor(args.features, sets["train"].images)
-    return partial(_audit, args, sets, out)
+    return _audit_classes(args, classes, sets)
 
 
-def _audit(args, sets, out):
-    """Audit each class, print and keep what was found, and hold it against the thresholds."""
+def _audit_classes(args, classes, sets):
+    """Audit each class, print and write the results, and return the exit code."""
     import pandas as pd
     from tqdm.auto import tqdm
 
-    from skcxr.metrics import audit
+    from skcxr import metrics
 
-    results, found, classes = {}, {}, sets["synthetic"].target_names.tolist()
+    results = {}
+    found = {}
     for k in tqdm(
-        classes, desc="audit", unit="class", leave=False, disable=not shows_progress(args)
+        classes, desc="audit", unit="class", leave=False, disable=not is_progress_shown(args)
     ):
-        parts = {name: part_of(data, data.target_names[data.target] == k)
-                 for name, data in sets.items()}  # fmt: skip
+        parts = {
+            name: select_rows(data, data.target_names[data.target] == k)
+            for name, data in sets.items()
+        }
         try:
-            results[k] = result = audit(
-                *(part.images for part in parts.values()),
+            results[k] = metrics.audit(
+                parts["synthetic"].images,
+                parts["train"].images,
+                parts["holdout"].images,
                 features=args.features,
                 random_state=args.seed,
             )
         except ValueError as error:
+            # The library audits one class and does not know its name.
             raise ValueError(f"class {k!r}: {error}") from error
-        found[k] = result.to_dict()
+        found[k] = results[k].to_dict()
         for pair in found[k]["pairs"]:
             for name in ("synthetic", "train"):
                 pair[f"{name}_file"] = str(parts[name].filenames[pair[name]])
     for k, result in results.items():
-        say(args, f"{k}: {in_color(result.verdict)}\n{result}\n")
+        print_text(args, f"{k}: {color_verdict(result.verdict)}\n{result}\n")
         for pair in found[k]["pairs"]:
             if pair["copy"]:
-                say(args, "{synthetic_file} is nearly {train_file}\n".format(**pair))
+                print_text(
+                    args,
+                    f"{pair['synthetic_file']} is a near-duplicate of {pair['train_file']}\n",
+                )
     table = pd.concat({k: result.table for k, result in results.items()}, names=["class", "row"])
-    if out is not None:
-        _keep(out, results, found, table)
-        say(args, f"Results are in {out}")
-    exceeded = _exceeded(args, table)
+    if args.out is not None:
+        _write_results(args.out, results, found, table)
+        print_text(args, f"Results are in {args.out}")
+    exceeded = _list_exceeded(args, table)
     for line in exceeded:
-        say(args, line)
-    tell(args, {"classes": found, "exceeded": exceeded, "folder": out and str(out)})
+        print_text(args, line)
+    print_json(args, {"classes": found, "exceeded": exceeded, "folder": args.out and str(args.out)})
     return EXIT_EXCEEDED if exceeded else 0
 
 
-def _keep(out, results, found, table):
-    """Write table, JSON and figures."""
+def _write_results(out, results, found, table):
+    """Write the table, the JSON and the figures."""
     import matplotlib.pyplot as plt
 
     from skcxr.displays import AuditDisplay
@@ -124,8 +154,8 @@ def _keep(out, results, found, table):
         plt.close(figure)
 
 
-def _exceeded(args, table):
-    """A line for each statistic above its threshold."""
+def _list_exceeded(args, table):
+    """Return a line for each statistic above its limit."""
     limits = {"copied images": args.max_copies, "share nearer to train": args.max_share}
     return [
         f"Exceeded: {statistic} of {k} in {row['space']} is {row['value']:g}, above {limit:g}"

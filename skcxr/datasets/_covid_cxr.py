@@ -1,16 +1,19 @@
-"""The four classes of the founding paper, from the two public collections they come from."""
+"""The four classes of the founding paper, from the two public collections that hold them."""
 
 from __future__ import annotations
 
 import csv
 import os
+import time
 import warnings
-from collections.abc import Iterable, Set
+from collections.abc import Callable, Collection, Iterable, Set
+from functools import partial
 from hashlib import sha256
 from importlib.resources import files
 from io import BytesIO
 from numbers import Integral, Real
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pooch
@@ -20,11 +23,12 @@ from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from skcxr.datasets._downloading import ResumingDownloader, read_members
+from skcxr._base.files import write_atomically
+from skcxr.datasets._downloading import resume_download
 from skcxr.datasets._folders import load_image_folder
 
-# A commit, not a branch: what git serves under its name never changes. Its metadata.csv lists
-# all 69 images, and states the licences and sources that data/covid_cxr.csv repeats.
+# A commit, not a branch, so that the content of an address never changes. Its metadata.csv lists
+# all 69 images with the licences and sources that data/covid_cxr.csv repeats.
 _COVID_URL = (
     "https://raw.githubusercontent.com/ieee8023/covid-chestxray-dataset/"
     "386e467855284944229290418a59871a55329442/images/"
@@ -34,11 +38,9 @@ _ARCHIVE_URL = (
     "https://data.mendeley.com/public-files/datasets/rscbjbr9sj/files/"
     "f12eaf6d-6023-432f-acc9-80c9d7393433/file_downloaded"
 )
-# SHA-256 of version 2, as several public projects that verify the same download state it.
+# SHA-256 of version 2, as published by several projects that verify the same download.
 _ARCHIVE_HASH = "13efc055629733dbab07877f8b3c9f81097840dbcdaa326a8542322c2281ce36"
-
-_MAX_ARCHIVE_BYTES = 2 * 10**9
-_MAX_IMAGE_BYTES = 50 * 10**6
+_TIMEOUT = 30.0  # seconds
 
 _DESCR = """\
 {n_images} grayscale chest radiographs (subset: {subset}) of {image_size}x{image_size} pixels
@@ -46,14 +48,15 @@ in the four classes of the founding paper: covid, normal, pneumonia_bac, pneumon
 
 - covid: frontal views of the COVID-19 image data collection (Cohen, Morrison and Dao 2020,
   arXiv:2003.11597), https://github.com/ieee8023/covid-chestxray-dataset. Licences differ by image,
-  see `licenses`: some forbid commercial use or derivatives; where it says "see source", the page
-  in `sources` decides.
-- the rest: Kermany, Zhang and Goldbaum 2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0. Children aged 1
-  to 5.
+  see `licenses`: some forbid commercial use or derivatives. If the licence is "see source", the
+  page in `sources` states it.
+- the other classes: Kermany, Zhang and Goldbaum 2018, doi:10.17632/rscbjbr9sj.2, CC BY 4.0. These
+  are children aged 1 to 5.
 
-Know its bias: covid images show adults and come from other hospitals than the rest, so covid is
-told apart by almost anything (age, borders, markers). A near-perfect covid column says little about
-covid. Several images of one patient occur: give `groups` to the cross-validation.
+This data set is biased: covid images show adults and come from other hospitals than the others.
+Almost any difference (age, borders, markers) therefore separates covid from the other classes, and
+a near-perfect score for covid says little about the disease. Some patients have several images:
+pass `groups` to the cross-validation.
 """
 
 
@@ -81,8 +84,8 @@ def fetch_covid_cxr(
 ):
     """Fetch the founding paper's 306 chest X-rays in four classes (download).
 
-    The first call downloads 69 single images from GitHub and one archive of 1.2 GB from Mendeley
-    Data, takes 237 images out of the archive and deletes it. Later calls only read.
+    The first call downloads 69 images from GitHub and an archive of 1.2 GB from Mendeley Data,
+    extracts 237 images from the archive and deletes it. Later calls only read.
 
     ==================  =====  ====
     class               train  test
@@ -96,18 +99,19 @@ def fetch_covid_cxr(
     Parameters
     ----------
     subset : {"train", "test", "all"}, default="train"
-        The paper's split. No patient is in both.
+        Part of the paper's split. No patient is in both train and test.
     image_size : int, default=64
         Height and width to resize to, as :func:`~skcxr.datasets.load_image_folder` does.
     data_home : str, path-like or None, default=None
-        Folder below which ``covid_cxr`` is created; None means scikit-learn's, which is
+        Folder in which ``covid_cxr`` is created. None uses scikit-learn's data folder:
         ``~/scikit_learn_data`` or the environment variable ``SCIKIT_LEARN_DATA``.
     download_if_missing : bool, default=True
-        If False, raise OSError where files are missing, and never use the network.
+        Whether missing files are downloaded. If False, missing files raise an OSError, and the
+        network is never used.
     return_X_y : bool, default=False
         If True, return ``(data, target)``.
     n_retries : int, default=3
-        How often to retry each download after a broken connection or an error of the server.
+        Number of retries of each download after a broken connection or an error of the server.
     delay : float, default=1.0
         Seconds between two attempts.
 
@@ -123,21 +127,21 @@ def fetch_covid_cxr(
         - groups : object ndarray of shape (n_images,), the patient as str
         - split : str ndarray of shape (n_images,), "train" or "test"
         - views : str ndarray of shape (n_images,), "PA" or "AP"
-        - filenames : str ndarray of shape (n_images,), below ``covid_cxr/images``
-        - licenses : str ndarray of shape (n_images,), as the collections state them
+        - filenames : str ndarray of shape (n_images,), relative to ``covid_cxr/images``
+        - licenses : str ndarray of shape (n_images,), as stated by the collections
         - sources : str ndarray of shape (n_images,), the page where each image was published
         - DESCR : str
     (data, target) : tuple of ndarrays
-        In place of the bunch, if `return_X_y` is True.
+        Returned instead of the bunch if `return_X_y` is True.
 
     Raises
     ------
     OSError
-        If files are missing and `download_if_missing` is False; or a download fails, is not what
-        it claims or differs from its checksum. What was there before stays, and a broken download
-        goes on at the next call.
+        If files are missing and `download_if_missing` is False, if a download fails, or if a file
+        is not an image or does not match its checksum. Existing files are unchanged. The next call
+        resumes an interrupted download of the archive.
     ValueError
-        If a parameter is outside of its domain.
+        If a parameter is outside its domain.
 
     Warns
     -----
@@ -151,18 +155,19 @@ def fetch_covid_cxr(
 
     Notes
     -----
-    *Without a network*, put into ``covid_cxr``, in sub-folders of any name, the images of a clone
-    of https://github.com/ieee8023/covid-chestxray-dataset, and ``ChestXRay2017.zip`` of
+    *Without a network*, put two things into ``covid_cxr``, in sub-folders of any name: the images
+    of a clone of https://github.com/ieee8023/covid-chestxray-dataset, and ``ChestXRay2017.zip`` of
     https://data.mendeley.com/datasets/rscbjbr9sj/2 or the images extracted from it. Images are
-    found by their names and copied; nothing of yours is changed or deleted.
+    found by their names and copied. Your files are neither changed nor deleted.
 
-    *Checksums.* The archive must have the SHA-256 that several public projects state for it. For
-    the single images none is published. They come over TLS from one fixed commit, and the first
-    fetch writes the SHA-256 of all 306 images into ``covid_cxr/registry.txt``. Every later call
-    compares: it shows change since the first fetch, not tampering at it.
+    *Checksums.* The archive must have the SHA-256 that several public projects state for it. No
+    checksum is published for the single images. They are downloaded over TLS from one fixed commit,
+    and the first fetch writes the SHA-256 of all 306 images to ``covid_cxr/registry.txt``. Every
+    later call compares them. This detects changes since the first fetch, but not tampering before
+    it.
 
-    The images are resized from the originals, so pixels are close to the paper's but not the same:
-    which software and filter the paper used is not known.
+    The images are resized from the originals. The pixels are close to those of the paper, but not
+    identical, because the paper's software and resampling filter are not known.
 
     References
     ----------
@@ -173,23 +178,23 @@ def fetch_covid_cxr(
 
     Examples
     --------
-    >>> from skcxr.datasets._covid_cxr import fetch_covid_cxr
+    >>> from skcxr.datasets import fetch_covid_cxr
     >>> xrays = fetch_covid_cxr()  # doctest: +SKIP
     >>> xrays.data.shape  # doctest: +SKIP
     (270, 4096)
     """
     root = Path(get_data_home(data_home), "covid_cxr")
     listed = _read_list()
-    if _missing(root, listed):
+    if _find_missing(root, listed):
         root.mkdir(exist_ok=True)
-        with FileLock(root / ".lock"):  # a second process waits here, then finds all in place
-            _gather(root, listed, download_if_missing, n_retries, delay)
+        with FileLock(root / ".lock"):  # a second process waits here, then finds all files
+            _collect(root, listed, download_if_missing, n_retries, delay)
     _verify(root, listed)
 
     folder = root / "images" if subset == "all" else root / "images" / subset
     loaded = load_image_folder(folder, image_size=image_size)
     names = [name if subset == "all" else f"{subset}/{name}" for name in loaded.filenames]
-    images = loaded.images[[name in listed for name in names]]  # strangers may lie beside ours
+    images = loaded.images[[name in listed for name in names]]  # users may add images of their own
     data = images.reshape(len(images), -1)
     rows = [listed[name] for name in names if name in listed]
     split, classes, _ = zip(*(row["file"].split("/") for row in rows), strict=True)
@@ -213,67 +218,68 @@ def fetch_covid_cxr(
 
 
 def _read_list() -> dict[str, dict[str, str]]:
-    """Map <split>/<class>/<original name> to its row of the packaged list."""
+    """Map each file, <split>/<class>/<original name>, to its row of the packaged list."""
     table = files("skcxr.datasets").joinpath("data", "covid_cxr.csv")
     with table.open(encoding="utf-8", newline="") as lines:
         return {row["file"]: row for row in csv.DictReader(lines)}
 
 
-def _recorded(root: Path) -> dict[str, str]:
-    """SHA-256 of each image that an earlier fetch put into place."""
+def _read_registry(root: Path) -> dict[str, str]:
+    """Map each image of an earlier fetch to its SHA-256."""
     images = pooch.create(path=root / "images", base_url="", registry=None)
     if (root / "registry.txt").exists():
         images.load_registry(root / "registry.txt")
     return images.registry
 
 
-def _missing(root: Path, listed: Iterable[str]) -> dict[str, str]:
-    """Map the original name to the path of what is not there, or there but not recorded."""
-    recorded = _recorded(root)
+def _find_missing(root: Path, listed: Iterable[str]) -> dict[str, str]:
+    """Map the original name of each image that is absent or not in the registry to its file."""
+    registry = _read_registry(root)
     return {
         Path(file).name: file
         for file in listed
-        if file not in recorded or not (root / "images" / file).is_file()
+        if file not in registry or not (root / "images" / file).is_file()
     }
 
 
 def _verify(root: Path, listed: Iterable[str]) -> None:
-    recorded = _recorded(root)
-    changed = [file for file in listed if pooch.file_hash(root / "images" / file) != recorded[file]]
+    """Raise an error if an image has changed since it was fetched."""
+    registry = _read_registry(root)
+    changed = [file for file in listed if pooch.file_hash(root / "images" / file) != registry[file]]
     if changed:
         raise OSError(
-            f"{len(changed)} images in {str(root / 'images')!r} have changed since they were "
-            f"fetched, among them {changed[0]}. Delete them to fetch them again."
+            f"{len(changed)} of the images in {str(root / 'images')!r} changed after they were "
+            f"fetched, for example {changed[0]}. Delete the changed images to fetch them again."
         )
 
 
-def _gather(
-    root: Path, listed: Iterable[str], download: bool, n_retries: int, delay: float
+def _collect(
+    root: Path, listed: Collection[str], download_if_missing: bool, n_retries: int, delay: float
 ) -> None:
-    """Put every image into ``root/images``, then record their checksums."""
-    missing = _missing(root, listed)
-    recorded = _recorded(root)
-    for name, path in _find(root, missing.keys()).items():
-        _store(path.read_bytes(), root, missing.pop(name), recorded, str(path))
+    """Put every image into ``root/images``, then write the registry of their checksums."""
+    missing = _find_missing(root, listed)
+    registry = _read_registry(root)
+    for name, path in _find_files(root, missing.keys()).items():
+        _store(path.read_bytes(), root, missing.pop(name), registry, str(path))
 
-    single = {name for name, file in missing.items() if "/covid/" in file}
-    archived = missing.keys() - single
+    single = {name: file for name, file in missing.items() if "/covid/" in file}
+    archived = {name: file for name, file in missing.items() if name not in single}
     archive = root / _ARCHIVE
-    was_there = archive.exists()
-    needs_download = bool(single) or (bool(archived) and not was_there)
-    if needs_download and not download:
-        raise OSError(
-            f"{len(missing)} images are not in {str(root)!r}, among them {min(missing)}, and "
-            "download_if_missing=False. Pass download_if_missing=True, or put there, in any "
-            "sub-folder, the images of https://github.com/ieee8023/covid-chestxray-dataset and "
-            f"{_ARCHIVE} of https://data.mendeley.com/datasets/rscbjbr9sj/2"
-        )
-    if needs_download:
+    needs_archive = bool(archived) and not archive.exists()
+    if single or needs_archive:
+        if not download_if_missing:
+            raise OSError(
+                f"{str(root)!r} lacks {len(missing)} of {len(listed)} images, for example "
+                f"{min(missing)}, and download_if_missing=False. Pass download_if_missing=True, or "
+                "put there, in any sub-folder, the images of "
+                "https://github.com/ieee8023/covid-chestxray-dataset and "
+                f"{_ARCHIVE} of https://data.mendeley.com/datasets/rscbjbr9sj/2"
+            )
         pooch.get_logger().info(
             "Downloading to '%s': %d single images%s.",
             root,
             len(single),
-            f" and {_ARCHIVE}, 1.2 GB" if archived and not was_there else "",
+            f" and {_ARCHIVE}, 1.2 GB" if needs_archive else "",
         )
     remote = pooch.create(
         path=root,
@@ -281,31 +287,27 @@ def _gather(
         registry=dict.fromkeys(single) | {_ARCHIVE: _ARCHIVE_HASH},
         urls={_ARCHIVE: _ARCHIVE_URL},
     )
-    for name in sorted(single):
-        path = _download(remote, name, _MAX_IMAGE_BYTES, n_retries, delay)
+    for name, file in sorted(single.items()):
+        path = _download(remote, name, pooch.HTTPDownloader(timeout=_TIMEOUT), n_retries, delay)
         try:
-            _store(path.read_bytes(), root, missing[name], recorded, remote.get_url(name))
+            _store(path.read_bytes(), root, file, registry, remote.get_url(name))
         finally:
             path.unlink()
+    if needs_archive:
+        downloader = partial(resume_download, part=root / f".{_ARCHIVE}.part", timeout=_TIMEOUT)
+        _download(remote, _ARCHIVE, downloader, n_retries, delay)
     if archived:
-        if not was_there:
-            _download(remote, _ARCHIVE, _MAX_ARCHIVE_BYTES, n_retries, delay)
-        elif pooch.file_hash(archive) != _ARCHIVE_HASH:
-            raise OSError(
-                f"{str(archive)!r} is not the archive that is expected: its SHA-256 is not "
-                f"{_ARCHIVE_HASH}. Move it away to download {_ARCHIVE_URL}, or extract it beside "
-                "it if you trust its images."
-            )
-        _unpack(archive, root, {name: missing[name] for name in archived}, recorded)
-        if not was_there:
-            archive.unlink()
+        _extract(archive, root, archived, registry)
+    if needs_archive:
+        archive.unlink()
 
     lines = [f"{file} {pooch.file_hash(root / 'images' / file)}\n" for file in listed]
-    _write(root / "registry.txt", "".join(lines).encode())
+    with write_atomically(root / "registry.txt") as stream:
+        stream.write("".join(lines).encode())
 
 
-def _find(root: Path, names: Set[str]) -> dict[str, Path]:
-    """Where below `root` each of the named files lies, the first by path."""
+def _find_files(root: Path, names: Set[str]) -> dict[str, Path]:
+    """Map each name to the first file below `root` that has it, in the order of folders."""
     found: dict[str, Path] = {}
     for folder, subfolders, here in os.walk(root):
         subfolders[:] = sorted(name for name in subfolders if not name.startswith("."))
@@ -314,37 +316,65 @@ def _find(root: Path, names: Set[str]) -> dict[str, Path]:
     return found
 
 
-def _download(remote: pooch.Pooch, name: str, max_bytes: int, n_retries: int, delay: float) -> Path:
+def _download(
+    remote: pooch.Pooch, name: str, downloader: Callable, n_retries: int, delay: float
+) -> Path:
+    """Download a file; retry after a broken connection or an error of the server.
+
+    pooch's own retries are not used because they cannot be set to `delay`, and because they would
+    also download an archive of the wrong hash again.
+    """
+    import requests
+
+    url = remote.get_url(name)
     path = Path(remote.path, name)
-    downloader = ResumingDownloader(path, max_bytes=max_bytes, n_retries=n_retries, delay=delay)
-    try:
-        remote.fetch(name, downloader=downloader)
-    except ValueError as error:  # pooch has deleted what did not match
-        raise OSError(
-            f"{remote.get_url(name)} is not the file that is expected: {error} Call again, or put "
-            f"the right file to {str(path)!r} by hand."
-        ) from error
+    for n_left in range(n_retries, -1, -1):
+        try:
+            remote.fetch(name, downloader=downloader)
+            break
+        except requests.RequestException as error:
+            if n_left == 0:
+                raise OSError(
+                    f"Could not download {url}: {error}. Check the network and call again (an "
+                    f"incomplete archive is resumed), or save the file to {str(path)!r} by hand."
+                ) from error
+            warnings.warn(f"Retry downloading from url: {url} ({error})", stacklevel=2)
+            time.sleep(delay)
+        except ValueError as error:  # the hash is wrong, and pooch has deleted the file
+            raise OSError(
+                f"{url} is not the expected file: {error} Call again, or save the right file to "
+                f"{str(path)!r} by hand."
+            ) from error
     return path
 
 
-def _unpack(archive: Path, root: Path, wanted: dict[str, str], recorded: dict[str, str]) -> None:
-    n_found = 0
-    for name, data in read_members(archive, wanted.keys(), max_bytes=_MAX_IMAGE_BYTES):
-        _store(data, root, wanted[name], recorded, f"{name} in {str(archive)!r}")
-        n_found += 1
-    if n_found < len(wanted):
+def _extract(archive: Path, root: Path, wanted: dict[str, str], registry: dict[str, str]) -> None:
+    """Store the images `wanted`, a map of their names to their files, from the archive.
+
+    The hash fixes the content of the archive: it is complete and holds nothing harmful.
+    """
+    if pooch.file_hash(archive) != _ARCHIVE_HASH:
         raise OSError(
-            f"{str(archive)!r} has only {n_found} of the {len(wanted)} images that are wanted. "
-            "Move it away to download it again."
+            f"{str(archive)!r} is not the expected archive: its SHA-256 is not {_ARCHIVE_HASH}. "
+            f"Move it away to download {_ARCHIVE_URL}, or extract it next to itself if you trust "
+            "its images."
         )
+    with ZipFile(archive) as zip_file:
+        paths: dict[str, str] = {}
+        for path in sorted(zip_file.namelist()):
+            paths.setdefault(path.rpartition("/")[2], path)
+        for name, file in wanted.items():
+            origin = f"{paths[name]} in {str(archive)!r}"
+            _store(zip_file.read(paths[name]), root, file, registry, origin)
 
 
-def _store(data: bytes, root: Path, file: str, recorded: dict[str, str], origin: str) -> None:
-    """Put an image into place, whole or not at all, if it is one, and the one it was before."""
-    if recorded.get(file, sha256(data).hexdigest()) != sha256(data).hexdigest():
+def _store(data: bytes, root: Path, file: str, registry: dict[str, str], origin: str) -> None:
+    """Write an image into place if it is readable and the same as in an earlier fetch."""
+    digest = sha256(data).hexdigest()
+    if registry.get(file, digest) != digest:
         raise OSError(
-            f"{origin} is not the image that an earlier fetch got: its SHA-256 differs from that "
-            f"in {str(root / 'registry.txt')!r}. If you trust it, delete the line of {file} there."
+            f"{origin} is not the image of the earlier fetch: its SHA-256 differs from that in "
+            f"{str(root / 'registry.txt')!r}. If you trust it, delete the line of {file} there."
         )
     try:
         with warnings.catch_warnings():
@@ -353,16 +383,11 @@ def _store(data: bytes, root: Path, file: str, recorded: dict[str, str], origin:
                 image.load()
     except Exception as error:  # a decoder may raise anything on a broken file
         raise OSError(
-            f"{origin} is no image that can be read: {error}. Delete it if it is a file of yours; "
-            f"call again, or save {file} to {str(root / 'images')!r} by hand."
+            f"{origin} is not a readable image: {error}. Delete it if it is your own file. If it "
+            "was downloaded, your network may have returned a login page: log in and call again, "
+            f"or save {file} to {str(root / 'images')!r} by hand."
         ) from error
     target = root / "images" / file
     target.parent.mkdir(parents=True, exist_ok=True)
-    _write(target, data)
-
-
-def _write(target: Path, data: bytes) -> None:
-    # Hidden, so that load_image_folder passes over what a killed process leaves.
-    part = target.with_name(f".{target.name}.part")
-    part.write_bytes(data)
-    os.replace(part, target)
+    with write_atomically(target) as stream:
+        stream.write(data)

@@ -1,4 +1,4 @@
-"""Synthetic images on disk: marked as such, with where they come from, whole or not at all."""
+"""Export of synthetic images, each marked as synthetic, with a record of their origin."""
 
 import hashlib
 import json
@@ -12,29 +12,30 @@ import pandas as pd
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from skcxr._base.files import check_writable, temporary_path
+from skcxr._base.files import build_temporary_path, check_writable
 
 PROVENANCE = "provenance.json"
-SUFFIXES = {"png": "png", "dicom": "dcm"}
 NOTICE = (
     "Synthetic image, made by a generative model. It shows no patient and is not for diagnosis."
 )
+_SUFFIXES = {"png": "png", "dicom": "dcm"}
+_PACKAGES = ("skcxr", "torch", "numpy", "scikit-learn", "imbalanced-learn", "pillow")
 
 
-def training_fingerprint(X, y):
-    """Digest of a training set: tells whether two were the same, and nothing of what they hold.
+def fingerprint_training_set(X, y):
+    """Return a digest of a training set that identifies it without revealing its images.
 
     Parameters
     ----------
     X : ndarray of shape (n, ...)
         Images.
     y : ndarray of shape (n,)
-        Their classes.
+        Classes of the images.
 
     Returns
     -------
     fingerprint : dict
-        ``n_images``, ``n_by_class`` and ``sha256`` of shape, dtype, pixels and classes.
+        ``n_images``, ``n_by_class``, and the ``sha256`` of shape, dtype, pixels and classes.
     """
     digest = hashlib.sha256(f"{X.shape} {X.dtype} {y.tolist()}".encode())
     digest.update(np.ascontiguousarray(X).tobytes())
@@ -43,13 +44,13 @@ def training_fingerprint(X, y):
     return {"n_images": len(X), "n_by_class": by_class, "sha256": digest.hexdigest()}
 
 
-def file_name(k, row, file_format="png"):
-    """Where the image of class `k` in this row, counted from 0, goes below the result's folder."""
-    return f"{k}/synthetic-{row + 1:05d}.{SUFFIXES[file_format]}"
+def build_file_name(k, row, file_format="png"):
+    """Return the path, within the output folder, of image `row` (from 0) of class `k`."""
+    return f"{k}/synthetic-{row + 1:05d}.{_SUFFIXES[file_format]}"
 
 
 def check_target(out, *, overwrite=False):
-    """Refuse a folder that the images may not go to, before anything is trained for it.
+    """Raise an error if images cannot be written to a folder. Call it before training.
 
     Parameters
     ----------
@@ -62,9 +63,9 @@ def check_target(out, *, overwrite=False):
     Raises
     ------
     FileExistsError
-        If there is something that may not be replaced.
+        If the folder has content that may not be replaced.
     OSError
-        If nothing can be written beside it.
+        If the folder cannot be created.
     """
     out = Path(out)
     check_writable(out)
@@ -72,84 +73,90 @@ def check_target(out, *, overwrite=False):
         return
     if not overwrite:
         raise FileExistsError(
-            f"--out {out} is there already. Pass a new folder, or --overwrite to replace an "
+            f"out={str(out)!r} exists already. Pass a new folder, or overwrite=True to replace an "
             "earlier result."
         )
     if not (out / PROVENANCE).is_file():
         raise FileExistsError(
-            f"--out {out} holds no {PROVENANCE}, so it is no earlier result, and is not replaced. "
-            "Pass a new folder."
+            f"out={str(out)!r} holds no {PROVENANCE}, so it is not an earlier result and is not "
+            "replaced. Pass a new folder."
         )
 
 
 def write_images(out, images, *, provenance, file_format="png", overwrite=False):
-    """Write synthetic images, one folder a class, with ``manifest.csv`` and ``provenance.json``.
+    """Write synthetic images to one folder per class, with a manifest and their provenance.
 
-    All of it is written to a folder beside `out`, which is then renamed: a run that is killed
-    leaves no half of a result.
+    Everything is written to a temporary folder next to `out`, which is then renamed. A killed run
+    therefore leaves no incomplete result.
 
     Parameters
     ----------
     out : str or path
-        The folder, as :func:`check_target` allows it.
+        The folder, see :func:`check_target`.
     images : dict of class name to ndarray of shape (n, h, w), uint8
         Gray images of each class.
     provenance : dict
-        What is to be known of them, JSON's types only. Versions and time are added.
+        Origin of the images, in JSON's types. Versions and the time are added.
     file_format : {"png", "dicom"}, default="png"
-        "dicom" writes secondary captures that say they are synthetic in their own fields.
+        Format of the images. "dicom" writes secondary captures that are marked as synthetic in
+        their standard attributes.
     overwrite : bool, default=False
-        As of :func:`check_target`.
+        Whether an earlier result may be replaced, see :func:`check_target`.
 
     Returns
     -------
     manifest : pandas.DataFrame
-        A row an image: ``file``, ``class``, ``sha256`` of the file, ``synthetic`` (True).
+        One row per image: ``file``, ``class``, ``sha256`` of the file, ``synthetic`` (True). It is
+        also written to ``manifest.csv``.
 
     Raises
     ------
     OSError
-        If it can not be written. What was at `out` stays, and nothing is left beside it.
+        If the images cannot be written. The earlier content of `out` is then unchanged, and no
+        other file is left.
     """
     out = Path(out)
     check_target(out, overwrite=overwrite)
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = temporary_path(out)
+    temporary = build_temporary_path(out)
     shutil.rmtree(temporary, ignore_errors=True)
-    write = {"png": _write_png, "dicom": _write_dicom}[file_format]
-    rows = []
     try:
-        for k, of_class in images.items():
-            (temporary / str(k)).mkdir(parents=True)
-            for row, image in enumerate(of_class):
-                name = file_name(k, row, file_format)
-                file = temporary / name
-                write(file, image, f"{k}-{row + 1:05d}")
-                digest = hashlib.sha256(file.read_bytes()).hexdigest()
-                rows.append({"file": name, "class": k, "sha256": digest, "synthetic": True})
-        manifest = pd.DataFrame(rows)
+        manifest = _write_files(temporary, images, file_format)
         manifest.to_csv(temporary / "manifest.csv", index=False)
-        names = ("skcxr", "torch", "numpy", "scikit-learn", "imbalanced-learn", "pillow")
         provenance = {
             "notice": NOTICE,
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            "versions": {name: version(name) for name in names},
+            "versions": {name: version(name) for name in _PACKAGES},
             **provenance,
         }
         (temporary / PROVENANCE).write_text(json.dumps(provenance, indent=2) + "\n")
-        _replace(temporary, out)
+        _replace_folder(out, temporary)
     except OSError as error:
         raise OSError(
-            f"--out {out} can not be written: {error.strerror or error}. Free space, or pass "
-            "another folder. What was there is as it was."
+            f"out={str(out)!r} cannot be written: {error.strerror or error}. Free space, or pass "
+            "another folder. An earlier result is unchanged."
         ) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return manifest
 
 
-def _replace(new, out):
-    """Put the folder `new` in the place of `out`, which stays until it is there."""
+def _write_files(folder, images, file_format):
+    """Write the images to `folder`; return the manifest."""
+    write = {"png": _write_png, "dicom": _write_dicom}[file_format]
+    rows = []
+    for k, class_images in images.items():
+        (folder / str(k)).mkdir(parents=True)
+        for row, image in enumerate(class_images):
+            name = build_file_name(k, row, file_format)
+            write(folder / name, image, k, row + 1)
+            digest = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            rows.append({"file": name, "class": k, "sha256": digest, "synthetic": True})
+    return pd.DataFrame(rows)
+
+
+def _replace_folder(out, new):
+    """Rename the folder `new` to `out`. If that fails, restore the earlier `out`."""
     if not out.exists():
         new.rename(out)
         return
@@ -163,50 +170,67 @@ def _replace(new, out):
     shutil.rmtree(old)
 
 
-def _write_png(file, image, name):
+def _write_png(file, image, k, number):
     text = PngInfo()
     text.add_text("Synthetic", "true")
-    text.add_text("Title", name)
+    text.add_text("Title", f"{k}-{number:05d}")
     text.add_text("Description", NOTICE)
     text.add_text("Software", f"skcxr {version('skcxr')}")
     Image.fromarray(image).save(file, pnginfo=text)
 
 
-def _write_dicom(file, image, name):
-    """A secondary capture: derived, of no patient, its conversion type "synthetic image"."""
+def _write_dicom(file, image, k, number):
+    """Write a secondary capture that is marked as a derived, synthetic image of no patient."""
     import pydicom
     from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid
 
+    instance_uid = generate_uid()
+    attributes = {
+        "SpecificCharacterSet": "ISO_IR 192",  # UTF-8, since a class may have any name
+        "SOPClassUID": SecondaryCaptureImageStorage,
+        "SOPInstanceUID": instance_uid,
+        "StudyInstanceUID": generate_uid(),
+        "SeriesInstanceUID": generate_uid(),
+        "ImageType": ["DERIVED", "SECONDARY", "SYNTHETIC"],
+        "ConversionType": "SYN",  # PS3.3, C.8.6.1: synthetic image
+        "Modality": "OT",
+        "PatientName": "SYNTHETIC^NO PATIENT",
+        "PatientID": f"SYNTHETIC-{k}-{number:05d}"[:64],
+        "PatientIdentityRemoved": "YES",
+        "DeidentificationMethod": "Synthetic image of no patient",
+        "SeriesNumber": 1,
+        "InstanceNumber": number,
+        "SeriesDescription": "Synthetic images, not for diagnosis",
+        "DerivationDescription": f"{NOTICE} skcxr {version('skcxr')}",
+        "Manufacturer": "skcxr",
+        # Required by the standard, which allows them to be empty
+        "PatientBirthDate": "",
+        "PatientSex": "",
+        "StudyID": "",
+        "StudyDate": "",
+        "StudyTime": "",
+        "AccessionNumber": "",
+        "ReferringPhysicianName": "",
+        "Laterality": "",
+        "PatientOrientation": "",
+        # Pixels
+        "PhotometricInterpretation": "MONOCHROME2",
+        "SamplesPerPixel": 1,
+        "Rows": image.shape[0],
+        "Columns": image.shape[1],
+        "BitsAllocated": 8,
+        "BitsStored": 8,
+        "HighBit": 7,
+        "PixelRepresentation": 0,
+        "PixelData": image.tobytes() + bytes(image.size % 2),  # of an even number of bytes
+    }
     dataset = pydicom.Dataset()
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    # PS3.3, C.12.1.1: Synthetic Data. Older releases of pydicom do not know its keyword.
+    dataset.add_new(0x0008001C, "CS", "YES")
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
-    dataset.file_meta.MediaStorageSOPInstanceUID = generate_uid()
-    dataset.SpecificCharacterSet = "ISO_IR 192"  # UTF-8: a class may have any name
-    dataset.SOPClassUID = SecondaryCaptureImageStorage
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = generate_uid(), generate_uid()
-    dataset.ImageType = ["DERIVED", "SECONDARY", "SYNTHETIC"]
-    # PS3.3, C.12.1.1: Synthetic Data, by its tag since it is newer than some of pydicom's releases.
-    dataset.add_new(0x0008001C, "CS", "YES")
-    # Defined terms of PS3.3, C.8.6.1: SYN is a synthetic image.
-    dataset.ConversionType = "SYN"
-    dataset.Modality = "OT"
-    dataset.PatientName = "SYNTHETIC^NO PATIENT"
-    dataset.PatientID = f"SYNTHETIC-{name}"[:64]
-    dataset.PatientBirthDate, dataset.PatientSex = "", ""
-    dataset.PatientIdentityRemoved = "YES"
-    dataset.DeidentificationMethod = "Synthetic image of no patient"
-    dataset.StudyID, dataset.AccessionNumber, dataset.ReferringPhysicianName = "", "", ""
-    dataset.StudyDate, dataset.StudyTime = "", ""
-    dataset.Laterality, dataset.PatientOrientation = "", ""
-    dataset.SeriesNumber, dataset.InstanceNumber = 1, int(name.rpartition("-")[2])
-    dataset.SeriesDescription = "Synthetic images, not for diagnosis"
-    dataset.DerivationDescription = f"{NOTICE} skcxr {version('skcxr')}"
-    dataset.Manufacturer = "skcxr"
-    dataset.PhotometricInterpretation, dataset.SamplesPerPixel = "MONOCHROME2", 1
-    dataset.Rows, dataset.Columns = image.shape
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
-    dataset.PixelRepresentation = 0
-    dataset.PixelData = np.ascontiguousarray(image).tobytes() + bytes(image.size % 2)
+    dataset.file_meta.MediaStorageSOPInstanceUID = instance_uid
     dataset.save_as(file, enforce_file_format=True)

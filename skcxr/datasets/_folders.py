@@ -1,4 +1,4 @@
-"""Chest X-rays from a folder: one sub-folder a class, perhaps below train and test."""
+"""Chest X-rays from a folder with one sub-folder per class, or per split and class."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
-from skcxr.datasets._groups import listing, match_groups, patient_ids, read_groups
+from skcxr.datasets._groups import format_lines, match_groups, read_groups, read_patient_ids
 from skcxr.datasets._reading import read_images
 
 if TYPE_CHECKING:
@@ -42,19 +42,19 @@ def load_image_folder(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> Bunch:
-    """Load grayscale images and DICOM files from one folder a class.
+    """Load grayscale images and DICOM files from one folder per class.
 
     The layout is ``path/<class>/<files>`` or, if every sub-folder of `path` is named train, test,
-    val, valid or validation in any case, ``path/<split>/<class>/<files>``. Files may lie deeper
-    below their class. What is hidden, and files beside the class folders, is passed over; every
-    other file must be an image. Its content tells of which format it is, not its name.
+    val, valid or validation in any case, ``path/<split>/<class>/<files>``. Class folders may have
+    sub-folders. Hidden files and files next to the class folders are ignored. Every other file must
+    be an image. Its format is recognized by its content, not by its name.
 
-    - Colour turns gray by ITU-R 601 luma; what is transparent turns black, as air is.
-    - 8-bit images keep their values. 16-bit and 32-bit grayscale is scaled, image by image,
-      from its own minimum and maximum to 0 and 255; a constant image turns 0.
-    - DICOM files (``pip install "skcxr[dicom]"``) appear as in a viewer: rescaled, inverted if
-      their white is low (MONOCHROME1), and the first VOI LUT or window that they hold is what
-      turns 0 to 255. Without one, the two rules above hold.
+    - Colour is converted to gray by ITU-R 601 luma. Transparent pixels become black, like air.
+    - 8-bit images keep their values. Each 16-bit or 32-bit grayscale image is scaled from its own
+      minimum and maximum to 0 and 255. If it is constant, it becomes 0.
+    - DICOM files (they need pydicom, the extra ``dicom``) appear as in a viewer. They are rescaled,
+      and inverted if low values are white (MONOCHROME1). The first VOI LUT or window in the file
+      sets the values that become 0 and 255. Without one, the two rules above apply.
     - The EXIF orientation is applied.
 
     Parameters
@@ -65,28 +65,32 @@ def load_image_folder(
         Height and width to resize to. None keeps the native size, which all images must then
         share.
     fit : {"squash", "pad", "crop"}, default="squash"
-        How an image that is no square becomes one. "squash" resizes whatever the aspect ratio;
-        "pad" adds black on both sides of the shorter axis; "crop" cuts both ends of the longer.
+        How an image that is not square becomes one. "squash" ignores the aspect ratio; "pad" adds
+        black on both sides of the shorter axis; "crop" cuts both ends of the longer axis.
     percentiles : (low, high) or None, default=None
-        Percentiles of the pixels of an image, such as (1, 99), that turn 0 and 255; what lies
-        outside is clipped. Evens out exposure, in 8-bit and in windowed images as well.
+        Percentiles of the pixels of an image, such as (1, 99), that become 0 and 255; values
+        outside are clipped. This equalizes exposure, also of 8-bit and of windowed images. None
+        applies the rules above.
     groups : str, path-like, DataFrame, "PatientID" or None, default=None
-        The group of each image, such as the patient. "PatientID" takes that of the DICOM header,
-        which every file must then have; it is kept in `groups` as it is and nowhere else.
+        Groups of the images, such as patients. "PatientID" takes them from the DICOM header, which
+        every file must then have. The PatientID is kept unchanged in `groups`, and nowhere else.
+        None loads no groups.
 
         A CSV file or table needs a column ``file``, ``filename``, ``path`` or ``image`` and a
         column ``group``, ``groups``, ``patient_id``, ``patientid``, ``patient`` or ``subject``, in
-        any case; the first in this order counts. An image is looked up by its path relative to
-        `path`, then without its split, its class and so on down to its bare name; a shortened
-        path counts only if no second image shares it. Rows without an image are passed over.
+        any case. If several are present, the first in this order is used. An image is looked up by
+        its path relative to `path`, then without its split, without its class and so on down to
+        its bare name. A shortened path is used only if no second image shares it. Rows without an
+        image are ignored.
     on_error : {"raise", "skip"}, default="raise"
-        What becomes of files that are not readable as one still image each: an error that lists
-        them all with the reasons, or a warning that names the first, and `skipped`.
+        How to handle files that are not readable as one still image: "raise" lists them all with
+        the reasons; "skip" warns, naming the first 20, and records all in `skipped`.
     n_jobs : int or None, default=None
-        Threads that read at once; -1 is one a core. Each holds one image of full size. None is 1
-        unless in a :obj:`joblib.parallel_config` context.
+        Number of threads that read files; -1 uses one thread per core. Each thread holds one image
+        of full size. None uses one thread, unless a :obj:`joblib.parallel_config` context is
+        active.
     verbose : int, default=0
-        Above 0, a progress bar.
+        If above 0, a progress bar is shown.
 
     Returns
     -------
@@ -97,53 +101,54 @@ def load_image_folder(
         - data : `images` as a view of shape (n_images, height * width)
         - target : int64 ndarray of shape (n_images,), indices into `target_names`
         - target_names : str ndarray of shape (n_classes,), sorted, the union over the splits
-        - groups : object ndarray of shape (n_images,), str if they come from a CSV or from the
-          PatientID; or None
+        - groups : object ndarray of shape (n_images,), or None; str if they come from a CSV file
+          or from the PatientID
         - split : str ndarray of shape (n_images,), lower case; None in a layout without splits
         - filenames : str ndarray of shape (n_images,), POSIX paths relative to `path`
-        - skipped : dict, for each file left out (a path like those of `filenames`) the reason
-        - DESCR : str, what was loaded
+        - skipped : dict that maps each skipped file, a path like those of `filenames`, to the
+          reason
+        - DESCR : str, a description of the data
 
     Raises
     ------
     FileNotFoundError, NotADirectoryError
-        If `path` does not exist or is no folder.
+        If `path` does not exist or is not a folder.
     PermissionError
         If a folder in `path` may not be listed.
     ImportError
         If there are DICOM files and pydicom is not installed.
     ValueError
-        If a parameter is outside its domain; a class folder is missing or empty, or each of its
-        files is left out; files are not readable as one still image each while `on_error` is
-        "raise" (all are named: empty, truncated, of several frames, decompression bombs, links
-        that lead nowhere or back); sizes differ while `image_size` is None; the `groups` CSV is
-        unreadable or lacks a column; or an image has no group, or several.
+        If a parameter is outside its domain; if a class folder is missing, is empty or has only
+        skipped files; if files are not readable as one still image each and `on_error` is "raise"
+        (empty, truncated, of several frames, decompression bombs, broken or circular links); if
+        sizes differ and `image_size` is None; if the `groups` CSV is unreadable or lacks a column;
+        or if an image has no group, or several.
     TypeError
         If `groups` is neither None, nor a path, nor a DataFrame.
 
     Warns
     -----
     UserWarning
-        If sub-folders named as splits and others mix, so that all are taken as classes; or if
-        files are left out.
+        If `path` mixes sub-folders named as splits with others, so that all are taken as classes;
+        or if files are skipped.
 
     Notes
     -----
     Images are resized in float32 by an antialiasing triangle filter and rounded once. Its weights
-    are never negative: bicubic and Lanczos ring beyond the range at the edge of a marker.
+    are never negative: bicubic and Lanczos filters overshoot at the edges of markers.
 
-    Pillow decodes 16-bit *colour* to its upper 8 bits; save such images as 16-bit grayscale.
+    Pillow decodes 16-bit *colour* to its upper 8 bits. Save such images as 16-bit grayscale.
 
-    Of a DICOM header only what describes the pixels is used, and dropped with the file: no name,
-    no date, no identifier but the PatientID, and that only if asked for. Text burned into the
-    pixels stays. Overlays, shutters and presentation states are not applied.
+    Only the elements of a DICOM header that describe the pixels are used. They are dropped with the
+    file: no name, date or identifier is kept, except the PatientID on request. Text that is burned
+    into the pixels stays. Overlays, shutters and presentation states are not applied.
 
     Examples
     --------
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> from PIL import Image
-    >>> from skcxr.datasets._folders import load_image_folder
+    >>> from skcxr.datasets import load_image_folder
     >>> with TemporaryDirectory() as folder:
     ...     for name in ["covid/a.png", "covid/b.png", "normal/c.png"]:
     ...         file = Path(folder, name)
@@ -161,7 +166,7 @@ def load_image_folder(
             f"image_size must be an int >= 1, got {image_size!r}. Pass image_size=64, or None "
             "to keep the native size."
         )
-    if percentiles is not None and not _are_percentiles(percentiles):
+    if percentiles is not None and not _is_percentile_range(percentiles):
         raise ValueError(
             f"percentiles must be two numbers, 0 <= low < high <= 100, got {percentiles!r}. Pass "
             "(1, 99), or None."
@@ -170,17 +175,20 @@ def load_image_folder(
     if not root.exists():
         raise FileNotFoundError(f"path {str(root)!r} does not exist. Pass an existing folder.")
     if not root.is_dir():
-        raise NotADirectoryError(f"path {str(root)!r} is a file. Pass the folder of the classes.")
+        raise NotADirectoryError(
+            f"path {str(root)!r} is a file. Pass the folder that holds the class folders."
+        )
 
     by_patient_id = isinstance(groups, str) and groups == "PatientID"
-    groups_of = None if groups is None or by_patient_id else read_groups(groups)
-    rows = list(_find_files(root))
-    found = {row[-1].relative_to(root).as_posix(): row for row in rows}
-    if groups_of is not None and on_error == "raise":
-        # Every file must be an image: a missing row is told now, not after minutes of reading.
-        match_groups(list(found), groups_of)
+    groups_by_file = None if groups is None or by_patient_id else read_groups(groups)
+    found = {}
+    for split, class_name, file in _find_files(root):
+        found[file.relative_to(root).as_posix()] = (split, class_name, file)
+    if groups_by_file is not None and on_error == "raise":
+        # Every file must be an image, so a missing row is an error before minutes of reading.
+        match_groups(list(found), groups_by_file)
     results = read_images(
-        [file for *_, file in found.values()],
+        [file for _, _, file in found.values()],
         image_size=image_size,
         fit=fit,
         percentiles=percentiles,
@@ -190,14 +198,14 @@ def load_image_folder(
     results = dict(zip(found, results, strict=True))
     skipped = {name: result for name, result in results.items() if isinstance(result, str)}
     if skipped:
-        _leave_out(skipped, found, on_error)
+        _report_skipped(skipped, found, on_error)
     names = [name for name in found if name not in skipped]
     splits, classes, files = zip(*(found[name] for name in names), strict=True)
     image_groups = None
     if by_patient_id:
-        image_groups = patient_ids(names, files)
-    elif groups_of is not None:
-        image_groups = match_groups(names, groups_of, beside=skipped)
+        image_groups = read_patient_ids(names, files)
+    elif groups_by_file is not None:
+        image_groups = match_groups(names, groups_by_file, skipped)
     images = _stack([results[name] for name in names], names)
 
     target_names, target = np.unique(classes, return_inverse=True)
@@ -215,7 +223,7 @@ def load_image_folder(
     )
 
 
-def _are_percentiles(percentiles: object) -> bool:
+def _is_percentile_range(percentiles: object) -> bool:
     try:
         low, high = percentiles
         return bool(0 <= low < high <= 100)
@@ -225,62 +233,69 @@ def _are_percentiles(percentiles: object) -> bool:
 
 def _find_files(root: Path) -> Iterator[tuple[str | None, str, Path]]:
     """Yield (split, class, file) in order."""
-    folders = _subfolders(root)
+    folders = _list_subfolders(root)
     n_splits = sum(folder.name.lower() in _SPLITS for folder in folders)
+    split_by_folder: dict[Path, str | None] = dict.fromkeys(folders)
     if n_splits == len(folders):
-        folders.sort(key=lambda split: split.name.lower())
-        split_of = {f: split.name.lower() for split in folders for f in _subfolders(split)}
-    else:
-        split_of = dict.fromkeys(folders)
-        if n_splits >= 2:  # one alone may be a class: valid against invalid
-            warnings.warn(
-                f"path {str(root)!r} mixes splits and others, so each sub-folder is a class: "
-                f"{[folder.name for folder in folders]}. For splits, move the others away.",
-                stacklevel=4,
-            )
-    for class_folder, split in split_of.items():
-        files = list(_visible_files(class_folder, {os.path.realpath(root)}))
+        folders.sort(key=lambda folder: folder.name.lower())
+        split_by_folder = {
+            class_folder: folder.name.lower()
+            for folder in folders
+            for class_folder in _list_subfolders(folder)
+        }
+    elif n_splits >= 2:  # a single one may be a class: valid, as opposed to invalid
+        warnings.warn(
+            f"path {str(root)!r} mixes splits and others, so each sub-folder is a class: "
+            f"{[folder.name for folder in folders]}. For splits, move the others away.",
+            stacklevel=4,
+        )
+    for class_folder, split in split_by_folder.items():
+        files = list(_walk_files(class_folder, {os.path.realpath(root)}))
         if not files:
             empty = class_folder.relative_to(root).as_posix()
             raise ValueError(f"path has an empty class folder {empty!r}. Fill or remove it.")
-        yield from ((split, class_folder.name, file) for file in files)
+        for file in files:
+            yield split, class_folder.name, file
 
 
-def _visible(folder: Path) -> list[Path]:
-    # By name, as Path's own order ignores case on Windows.
+def _list_visible(folder: Path) -> list[Path]:
+    # Sorted by name, because the order of Paths ignores case on Windows.
     entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
     return sorted(entries, key=lambda entry: entry.name)
 
 
-def _subfolders(folder: Path) -> list[Path]:
-    if folders := [entry for entry in _visible(folder) if entry.is_dir()]:
+def _list_subfolders(folder: Path) -> list[Path]:
+    if folders := [entry for entry in _list_visible(folder) if entry.is_dir()]:
         return folders
     raise ValueError(
-        f"path must hold one sub-folder a class, got none in {str(folder)!r}. Sort the images "
+        f"path must hold one sub-folder per class, got none in {str(folder)!r}. Sort the images "
         "into <class>/ or <train or test>/<class>/."
     )
 
 
-def _visible_files(entry: Path, above: set[str]) -> Iterator[Path]:
-    """The files of a folder that lies in the folders `above`; links back to these as they are."""
-    # Not Path.rglob: it passes over linked folders.
+def _walk_files(entry: Path, parents: set[str]) -> Iterator[Path]:
+    """Yield the files below `entry`, and links to any of the folders `parents` that contain it.
+
+    Path.rglob would ignore linked folders.
+    """
     real = os.path.realpath(entry)
-    if entry.is_dir() and real not in above:
-        for child in _visible(entry):
-            yield from _visible_files(child, above | {real})
+    if entry.is_dir() and real not in parents:
+        for child in _list_visible(entry):
+            yield from _walk_files(child, parents | {real})
     else:
         yield entry
 
 
-def _leave_out(skipped: dict[str, str], found: dict[str, tuple], on_error: str) -> None:
-    """Raise or warn that the files `skipped` are no images."""
-    # All of them in an error: who is to repair files has no other list. Else `skipped` is one.
+def _report_skipped(skipped: dict[str, str], found: dict[str, tuple], on_error: str) -> None:
+    """Raise an error or warn that the files `skipped` are not readable."""
+    # An error lists all files, because who repairs them has no other list. A warning need not,
+    # because the result has `skipped`.
     limit = None if on_error == "raise" else 20
-    reasons = listing([f"{name}: {reason}" for name, reason in skipped.items()], limit)
+    reasons = format_lines([f"{name}: {reason}" for name, reason in skipped.items()], limit)
     if on_error == "raise":
         raise ValueError(
-            f"path must hold still images, got {len(skipped)} files that are not readable as one. "
-            f'Repair, convert or remove them, or pass on_error="skip":{reasons}'
+            f"path must hold still images, got {len(skipped)} of {len(found)} files that are not "
+            f'readable as one. Repair, convert or remove them, or pass on_error="skip":{reasons}'
         )
     classes = {name: class_name for name, (_, class_name, _) in found.items()}
     kept = {class_name for name, class_name in classes.items() if name not in skipped}
@@ -290,11 +305,14 @@ def _leave_out(skipped: dict[str, str], found: dict[str, tuple], on_error: str) 
 
 
 def _stack(images: list[np.ndarray], names: list[str]) -> np.ndarray:
-    examples = {image.shape: name for image, name in zip(images[::-1], names[::-1], strict=True)}
+    """Stack images, or raise an error that names the first file of each size."""
+    examples: dict[tuple[int, int], str] = {}
+    for image, name in zip(images, names, strict=True):
+        examples.setdefault(image.shape, name)
     if len(examples) > 1:
         sizes = [f"{height}x{width}: {name}" for (height, width), name in sorted(examples.items())]
         raise ValueError(
             f"image_size=None needs images of one size, got {len(sizes)} (height x width). "
-            f"Pass image_size=64 to resize them:{listing(sizes)}"
+            f"Pass image_size=64 to resize them:{format_lines(sizes)}"
         )
     return np.stack(images)

@@ -1,4 +1,4 @@
-"""Which patient is on which image: groups of the files of a folder, from a table."""
+"""Groups of the images in a folder, such as patients, from a table or from DICOM headers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skcxr.datasets._dicom import in_silence, read_patient_id
+from skcxr.datasets._dicom import read_patient_id, silence_pydicom
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,21 +20,11 @@ _GROUP_COLUMNS = ("group", "groups", "patient_id", "patientid", "patient", "subj
 
 
 def read_groups(groups: str | os.PathLike[str] | pd.DataFrame) -> dict[str, set]:
-    """Map each file of the table to the groups that its rows give it."""
+    """Map each file of a table to the set of groups in its rows."""
     import pandas as pd
 
     if isinstance(groups, str | os.PathLike):
-        try:
-            with warnings.catch_warnings():
-                # Rows longer than the header are an error: by default they move to the left.
-                warnings.simplefilter("error", pd.errors.ParserWarning)
-                # Path keeps pandas from fetching an address, str keeps "007".
-                table = pd.read_csv(Path(groups), dtype=str, index_col=False)
-        except (OSError, ValueError, pd.errors.ParserWarning) as error:
-            raise ValueError(
-                f"groups must be a comma-separated UTF-8 file, got {os.fspath(groups)!r}: {error}. "
-                "Pass such a file, or a DataFrame."
-            ) from error
+        table = _read_csv(groups)
     elif isinstance(groups, pd.DataFrame):
         table = groups
     else:
@@ -42,55 +32,78 @@ def read_groups(groups: str | os.PathLike[str] | pd.DataFrame) -> dict[str, set]
             f"groups must be None, a path or a DataFrame, got {type(groups).__name__}. Pass a "
             "DataFrame with the columns 'file' and 'group'."
         )
+    columns = [_find_column(table, _FILE_COLUMNS), _find_column(table, _GROUP_COLUMNS)]
+    groups_by_file: dict[str, set] = {}
+    for file, group in table.iloc[:, columns].dropna().itertuples(index=False, name=None):
+        groups_by_file.setdefault(_normalize_path(str(file)), set()).add(group)
+    return groups_by_file
+
+
+def _read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        with warnings.catch_warnings():
+            # By default, pandas moves the values of rows that are longer than the header.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            # Path prevents pandas from downloading an address; str preserves "007".
+            return pd.read_csv(Path(path), dtype=str, index_col=False)
+    except (OSError, ValueError, pd.errors.ParserWarning) as error:
+        raise ValueError(
+            f"groups must be a comma-separated UTF-8 file, got {os.fspath(path)!r}: {error}. "
+            "Pass such a file, or a DataFrame."
+        ) from error
+
+
+def _find_column(table: pd.DataFrame, accepted: tuple[str, ...]) -> int:
+    """Return the position of the column named by the first of the `accepted` names found."""
     columns = [str(column).strip().lower() for column in table.columns]
-    used = []
-    for accepted in (_FILE_COLUMNS, _GROUP_COLUMNS):
-        present = [columns.index(name) for name in accepted if name in columns]
-        if not present:
-            raise ValueError(
-                f"groups must have a column named one of {', '.join(accepted)}, got the columns "
-                f"{', '.join(map(str, table.columns))}. Rename one."
-            )
-        used.append(present[0])
-    groups_of: dict[str, set] = {}
-    for file, group in table.iloc[:, used].dropna().itertuples(index=False, name=None):
-        groups_of.setdefault(_spelled_alike(str(file)), set()).add(group)
-    return groups_of
+    for name in accepted:
+        if name in columns:
+            return columns.index(name)
+    raise ValueError(
+        f"groups must have a column named one of {', '.join(accepted)}, got the columns "
+        f"{', '.join(map(str, table.columns))}. Rename one."
+    )
 
 
-def patient_ids(names: Iterable[str], files: Iterable[Path]) -> list[str]:
-    """The PatientID of each file, of which `names` are the names in errors."""
-    with in_silence():
-        found = {name: _patient_id(file) for name, file in zip(names, files, strict=True)}
+def read_patient_ids(names: Iterable[str], files: Iterable[Path]) -> list[str]:
+    """Return the PatientID of each file. Errors refer to the files by `names`."""
+    with silence_pydicom():
+        found = {name: _try_patient_id(file) for name, file in zip(names, files, strict=True)}
     if failures := [name for name, patient_id in found.items() if not patient_id]:
         raise ValueError(
-            f'groups="PatientID" needs DICOM files that state it, got {len(failures)} of '
-            f"{len(found)} files that do not. Pass a table of files and groups:{listing(failures)}"
+            f'groups="PatientID" requires DICOM files with a PatientID, got {len(failures)} of '
+            f"{len(found)} files without one. Pass a table of files and groups:"
+            f"{format_lines(failures)}"
         )
     return list(found.values())
 
 
-def _patient_id(file: Path) -> str | None:
+def _try_patient_id(file: Path) -> str | None:
     try:
         return read_patient_id(file)
     except ImportError:  # a fault of the installation, not of the file
         raise
-    except Exception:  # pydicom may raise anything on an element that is damaged
+    except Exception:  # pydicom may raise anything on a damaged element
         return None
 
 
-def match_groups(names: list[str], groups_of: dict[str, set], beside: Iterable[str] = ()) -> list:
-    """The group of each image in `names`, by its path or an unambiguous tail of it.
+def match_groups(
+    names: list[str], groups_by_file: dict[str, set], skipped: Iterable[str] = ()
+) -> list:
+    """Return the group of each image, found by its path or by an unambiguous tail of its path.
 
-    Tails of the files `beside` count as well: theirs may be the row.
+    A tail that a file in `skipped` shares is ambiguous too, since the row may belong to that file.
     """
-    tails = [_tails(_spelled_alike(name)) for name in names]
+    tails = [_list_tails(name) for name in names]
     n_owners = Counter(tail for image_tails in tails for tail in image_tails)
-    n_owners.update(tail for name in beside for tail in _tails(_spelled_alike(name)))
-    found, failures = [], []
-    for name, (full, *shorter) in zip(names, tails, strict=True):
-        keys = [full, *(tail for tail in shorter if n_owners[tail] == 1)]
-        matched = next((groups_of[key] for key in keys if key in groups_of), set())
+    n_owners.update(tail for name in skipped for tail in _list_tails(name))
+    found = []
+    failures = []
+    for name, (path, *shorter) in zip(names, tails, strict=True):
+        keys = [path, *(tail for tail in shorter if n_owners[tail] == 1)]
+        matched = next((groups_by_file[key] for key in keys if key in groups_by_file), set())
         if len(matched) == 1:
             found.extend(matched)
         else:
@@ -99,24 +112,25 @@ def match_groups(names: list[str], groups_of: dict[str, set], beside: Iterable[s
         raise ValueError(
             f"groups must give each image one group, got none or several for {len(failures)} of "
             f"{len(names)} images. Correct their rows; images that share a name need their paths "
-            f"relative to `path`:{listing(failures)}"
+            f"relative to `path`:{format_lines(failures)}"
         )
     return found
 
 
-def _spelled_alike(name: str) -> str:
-    """Spell a path in one way: macOS decomposes accents, Windows writes backslashes."""
+def _normalize_path(name: str) -> str:
+    """Return one spelling of a path: macOS decomposes accents, Windows writes backslashes."""
     return unicodedata.normalize("NFC", name.replace("\\", "/")).removeprefix("./")
 
 
-def _tails(name: str) -> list[str]:
-    """Shorten a path from the left: a/b/c, b/c, c."""
-    parts = name.split("/")
+def _list_tails(name: str) -> list[str]:
+    """Return the path and its tails, from the longest: a/b/c, b/c, c."""
+    parts = _normalize_path(name).split("/")
     return ["/".join(parts[i:]) for i in range(len(parts))]
 
 
-def listing(lines: list[str], limit: int | None = 20) -> str:
-    """`lines` below an error message: the first `limit` of them, or all if that is None."""
-    n_left = 0 if limit is None else len(lines) - limit
-    rest = [f"... and {n_left} more"] if n_left > 0 else []
-    return "".join(f"\n  {line}" for line in lines[:limit] + rest)
+def format_lines(lines: list[str], limit: int | None = 20) -> str:
+    """Format the first `limit` of the lines for the end of a message. None formats all lines."""
+    shown = lines[:limit]
+    if limit is not None and len(lines) > limit:
+        shown = [*shown, f"... and {len(lines) - limit} more"]
+    return "".join(f"\n  {line}" for line in shown)

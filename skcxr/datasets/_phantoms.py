@@ -1,4 +1,4 @@
-"""Procedural chest radiographs: a labelled set of any size, without a download or a patient."""
+"""Procedural chest radiographs: labelled sets of any size, without patient data."""
 
 from numbers import Integral, Real
 
@@ -7,18 +7,6 @@ from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skcxr.datasets._thorax import SIGNS, draw_radiograph
-
-
-def _samples_per_class(n_samples, n_classes):
-    if isinstance(n_samples, Integral):
-        return np.bincount(np.arange(n_samples) % n_classes, minlength=n_classes)
-    counts = np.asarray(n_samples)
-    if counts.shape != (n_classes,) or counts.dtype.kind not in "iu" or counts.min() < 0:
-        raise ValueError(
-            f"n_samples must be {n_classes} integers >= 0, one a class, got {n_samples!r}. "
-            "Pass as many counts as classes, or an int for the total."
-        )
-    return counts
 
 
 @validate_params(
@@ -43,25 +31,25 @@ def make_chest_phantoms(
 
     Each image is a new patient: trunk, lungs, ribs, heart, diaphragm and vessels are drawn with
     random anatomy and posture, then filmed with random exposure, wires, side marker and borders.
-    The class adds only its sign, from subtle to plain:
+    The class adds only its sign, which ranges from subtle to obvious:
 
     - "normal": clear lungs;
     - "pneumonia_bac": one dense, focal opacity that stops at a fissure;
     - "pneumonia_vir": fine lines and nodules in both lungs;
     - "covid": ground glass in both lungs, along the wall and towards the bases.
 
-    With 70 images a class, logistic regression on the pixels tells about half of the images
-    right, a small convolutional network about four in five. The phantoms serve to test and to
-    teach; they carry no evidence about patients.
+    With 70 images per class, logistic regression on the pixels classifies about half of the images
+    correctly, a small convolutional network about four in five. The phantoms are for testing and
+    teaching. They are not evidence about patients.
 
     Parameters
     ----------
     n_samples : int or array-like of shape (n_classes,), default=100
-        If int, the total number of images, divided over the classes as evenly as possible.
-        If array-like, the number of images of each class.
+        Number of images: an int is the total, divided among the classes as evenly as possible; an
+        array has one number per class.
 
     classes : sequence of str, default=("normal", "pneumonia_bac", "pneumonia_vir", "covid")
-        The classes to draw; a subset, in any order. ``target`` indexes it.
+        Classes to draw: a subset of the default, in any order. ``target`` indexes it.
 
     image_size : int, default=64
         Height and width of the images in pixels, at least 16. With the same `random_state`, the
@@ -72,8 +60,8 @@ def make_chest_phantoms(
         white.
 
     random_state : int, RandomState instance or None, default=None
-        Determines anatomy, disease, film and order. Pass an int for reproducible output across
-        multiple function calls.
+        Seed of anatomy, disease, film and order. Pass an int for reproducible output across
+        multiple function calls. None uses NumPy's global generator.
 
     Returns
     -------
@@ -81,19 +69,19 @@ def make_chest_phantoms(
         Dictionary-like object, with the following attributes.
 
         images : ndarray of shape (n_samples, image_size, image_size), dtype=uint8
-            The phantoms, shuffled; 0 is black, 255 white.
+            Phantoms, shuffled; 0 is black, 255 is white.
         data : ndarray of shape (n_samples, image_size**2), dtype=uint8
-            The same pixels, an image a row.
+            The same pixels, one image per row.
         target : ndarray of shape (n_samples,), dtype=int64
-            The index of each image's class in `target_names`.
+            Index of each image's class in `target_names`.
         target_names : ndarray of shape (n_classes,), dtype=str
-            `classes`, in the order given.
+            `classes`, in the given order.
         groups : ndarray of shape (n_samples,), dtype=int64
-            The patient; each image has its own.
+            Patient of each image; each image has its own.
         filenames : None
-            The phantoms are in no file.
+            Phantoms have no files.
         DESCR : str
-            What the set is.
+            Description of the data.
 
     Raises
     ------
@@ -103,7 +91,7 @@ def make_chest_phantoms(
 
     Examples
     --------
-    >>> from skcxr.datasets._phantoms import make_chest_phantoms
+    >>> from skcxr.datasets import make_chest_phantoms
     >>> phantoms = make_chest_phantoms([6, 2], classes=["normal", "covid"], random_state=0)
     >>> phantoms.images.shape, phantoms.data.shape
     ((8, 64, 64), (8, 4096))
@@ -114,10 +102,10 @@ def make_chest_phantoms(
     unknown = [name for name in classes if name not in SIGNS]
     if unknown or not classes or len(set(classes)) < len(classes):
         raise ValueError(
-            f"classes must be distinct names out of {list(SIGNS)}, got {classes!r}. "
+            f"classes must be distinct names from {list(SIGNS)}, got {classes!r}. "
             "Correct the spelling, or leave classes out to draw all of them."
         )
-    counts = _samples_per_class(n_samples, len(classes))
+    counts = _count_per_class(n_samples, len(classes))
 
     generator = check_random_state(random_state)
     target = generator.permutation(np.repeat(np.arange(len(classes)), counts))
@@ -136,3 +124,16 @@ def make_chest_phantoms(
         DESCR=f"{len(images)} procedural chest radiograph phantoms of {image_size} x {image_size} "
         f"pixels; classes: {', '.join(classes)}. No patient data.",
     )
+
+
+def _count_per_class(n_samples, n_classes):
+    """Return the number of images of each class."""
+    if isinstance(n_samples, Integral):
+        return np.bincount(np.arange(n_samples) % n_classes, minlength=n_classes)
+    counts = np.asarray(n_samples)
+    if counts.shape != (n_classes,) or counts.dtype.kind not in "iu" or counts.min() < 0:
+        raise ValueError(
+            f"n_samples must be {n_classes} integers >= 0, one per class, got {n_samples!r}. "
+            "Pass as many counts as classes, or an int for the total."
+        )
+    return counts

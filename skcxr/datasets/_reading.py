@@ -1,4 +1,4 @@
-"""One file in, one gray image out: decoding, scaling to 8 bits, fitting to a square."""
+"""One file in, one gray image out: decode, scale to 8 bits, resize to a square."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ from joblib import Parallel, delayed
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
-from skcxr.datasets._dicom import in_silence, is_dicom, read_dicom
+from skcxr.datasets._dicom import is_dicom, read_dicom, silence_pydicom
 
-# Pillow knows more, and opens EPS by starting Ghostscript: no image of ours is worth that.
+# Pillow supports more formats. EPS is excluded because Pillow starts Ghostscript to open it.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
 
 
 def _pad(image: Image.Image, size: tuple[int, int], method: Image.Resampling) -> Image.Image:
-    """The whole image, black beside it. ImageOps.pad fails, before Pillow 13, on very long ones."""
+    """Fit the whole image into `size`, centred on black.
+
+    Before Pillow 13, ImageOps.pad fails on very long images.
+    """
     scale = min(size[0] / image.width, size[1] / image.height)
-    inner = image.resize(tuple(max(1, round(side * scale)) for side in image.size), method)
+    width = max(1, round(image.width * scale))
+    height = max(1, round(image.height * scale))
     padded = Image.new(image.mode, size)
-    padded.paste(inner, tuple((new - old) // 2 for new, old in zip(size, inner.size, strict=True)))
+    corner = ((size[0] - width) // 2, (size[1] - height) // 2)
+    padded.paste(image.resize((width, height), method), corner)
     return padded
 
 
@@ -38,23 +43,23 @@ def read_images(
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> list[np.ndarray | str]:
-    """Read `files` in threads; of each, only the resized image stays in memory.
+    """Read `files` in threads. Only the resized images stay in memory.
 
     Parameters
     ----------
     files : list of Path
         Images and DICOM files.
     image_size, fit, percentiles
-        As of :func:`read_image`.
+        Parameters of :func:`read_image`.
     n_jobs : int or None, default=None
-        Threads.
+        Number of threads.
     verbose : int, default=0
-        Above 0, a progress bar.
+        If above 0, a progress bar is shown.
 
     Returns
     -------
     results : list of ndarray or str
-        For each file, what :func:`read_image` returns, or why it failed.
+        For each file, the result of :func:`read_image`, or the reason for its failure.
 
     Raises
     ------
@@ -68,27 +73,28 @@ def read_images(
     >>> read_images([Path("nowhere.png")])
     ['No such file or directory']
     """
-    with in_silence():
+    with silence_pydicom():
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        # sharedmem: these filters hold in threads, and not in another process.
+        # sharedmem, because these filters work in threads but not in other processes.
         parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
         results = parallel(
-            delayed(_attempt)(file, image_size=image_size, fit=fit, percentiles=percentiles)
+            delayed(_try_read)(file, image_size=image_size, fit=fit, percentiles=percentiles)
             for file in files
         )
         bar = tqdm(results, total=len(files), desc="reading", unit="file", disable=not verbose)
         return list(bar)
 
 
-def _attempt(file: Path, **options) -> np.ndarray | str:
+def _try_read(file: Path, **options) -> np.ndarray | str:
+    """Return the image, or the reason for which it cannot be read."""
     try:
         return read_image(file, **options)
     except ImportError:  # a fault of the installation, not of the file
         raise
     except Image.UnidentifiedImageError:
-        return "no image format that Pillow knows, and no DICOM"
+        return "not an image format that Pillow reads, and not DICOM"
     except OSError as error:
-        return error.strerror or str(error)  # strerror leaves the path out
+        return error.strerror or str(error)  # strerror omits the path
     except Exception as error:  # a decoder may raise anything on a broken file
         return " ".join(str(error).split()) or type(error).__name__
 
@@ -105,14 +111,14 @@ def read_image(
     Parameters
     ----------
     file : Path
-        The file. Its content tells what it is, not its name.
+        The file. Its format is recognized by its content, not by its name.
     image_size : int or None, default=None
-        Height and width of the result; None keeps the native size.
+        Height and width of the result. None keeps the native size.
     fit : {"squash", "pad", "crop"}, default="squash"
-        What becomes of an aspect ratio that is not 1; no matter if `image_size` is None.
+        How an image that is not square becomes one. Ignored if `image_size` is None.
     percentiles : (low, high) or None, default=None
-        Percentiles of the pixels that turn 0 and 255; what lies outside is clipped. None scales
-        as :func:`skcxr.datasets.load_image_folder` says.
+        Percentiles of the pixels that become 0 and 255; values outside are clipped. None scales as
+        :func:`skcxr.datasets.load_image_folder` describes.
 
     Returns
     -------
@@ -121,9 +127,9 @@ def read_image(
     Raises
     ------
     ValueError
-        If the file is empty, no regular file, has several frames or pixels that are not finite, or
-        the percentiles of pixels that differ are equal.
-        Pillow, pydicom and their decoders raise errors of any other type on damaged files.
+        If the file is empty or not a regular file, has several frames or pixels that are not
+        finite, or if the percentiles are equal although the pixels differ. On damaged files,
+        Pillow, pydicom and their decoders raise errors of any other type.
 
     Examples
     --------
@@ -139,19 +145,19 @@ def read_image(
     """
     status = file.stat()
     if stat.S_ISDIR(status.st_mode):  # the search descends into all other folders
-        raise ValueError("it links to a folder that it lies in")
-    if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for ever
-        raise ValueError("it is no regular file")
+        raise ValueError("it links to a folder that contains it")
+    if not stat.S_ISREG(status.st_mode):  # opening a pipe would wait forever
+        raise ValueError("it is not a regular file")
     if status.st_size == 0:
         raise ValueError("the file is empty")
 
-    gray, levels = read_dicom(file) if is_dicom(file) else _read_with_pillow(file)
+    gray, (low, high) = read_dicom(file) if is_dicom(file) else _read_with_pillow(file)
     if percentiles is not None:
-        levels = low, high = tuple(np.percentile(gray, percentiles))
+        low, high = np.percentile(gray, percentiles)
         if low == high and np.ptp(gray) > 0:
-            raise ValueError(f"its percentiles {percentiles} are both {low:g}, and show nothing")
-    if levels != (0, 255):
-        gray = _window(gray, *levels)
+            raise ValueError(f"its percentiles {percentiles} are both {low:g}")
+    if (low, high) != (0, 255):
+        gray = _scale_levels(gray, low, high)
     if image_size is not None:
         image = Image.fromarray(gray.astype(np.float32))
         size = (image_size, image_size)
@@ -160,9 +166,9 @@ def read_image(
 
 
 def _read_with_pillow(file: Path) -> tuple[np.ndarray, tuple[float, float]]:
-    """Gray pixels, and which of their values are black and white."""
-    # Opened by path, Pillow 13.0 maps an uncompressed TIFF and scrambles it if its orientation tag
-    # swaps height and width. A handle keeps it from mapping.
+    """Return the gray pixels, and which of their values are black and white."""
+    # If the orientation tag of an uncompressed TIFF swaps height and width, Pillow 13.0 maps the
+    # file into memory and scrambles it. It does so only if the file is opened by its path.
     with file.open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
         if (n_frames := getattr(image, "n_frames", 1)) > 1:
             raise ValueError(f"it has {n_frames} frames")
@@ -170,10 +176,10 @@ def _read_with_pillow(file: Path) -> tuple[np.ndarray, tuple[float, float]]:
         if upright.mode.startswith("I") or upright.mode == "F":
             values = np.asarray(upright, dtype=np.float64)
             if image.format == "TIFF" and image.tag_v2.get(262) == 0:  # PhotometricInterpretation
-                values = -values  # white is zero, which Pillow heeds for up to 8 bits alone
+                values = -values  # low values are white, which Pillow considers only up to 8 bits
             if not np.isfinite(values).all():
                 raise ValueError("it has NaN or infinite pixels")
-            # convert("L") would saturate what exceeds 255.
+            # convert("L") would clip values above 255.
             return values, (values.min(), values.max())
         if upright.has_transparency_data:
             upright = upright.convert("RGBA")
@@ -182,8 +188,8 @@ def _read_with_pillow(file: Path) -> tuple[np.ndarray, tuple[float, float]]:
         return np.asarray(upright.convert("L")), (0, 255)
 
 
-def _window(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Scale [low, high] to [0, 255] and clip; all 0 if there is nothing between."""
+def _scale_levels(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Scale [low, high] to [0, 255] and clip (all 0 if `low` equals `high`)."""
     if not low < high:
         return np.zeros(values.shape)
     return np.clip((values - low) / (high - low) * 255, 0, 255)

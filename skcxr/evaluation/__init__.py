@@ -1,7 +1,9 @@
-"""Experiments: estimators on the same folds, and what their differences show."""
+"""Experiments: estimators on the same folds, their differences, and their synthetic images."""
 
-from skcxr.evaluation._compare import FoldResult, compare, duplicates_of, fit_folds
+from skcxr.evaluation._compare import compare
 from skcxr.evaluation._comparison import Comparison
+from skcxr.evaluation._controls import duplicates_of
+from skcxr.evaluation._folds import FoldResult, fit_folds
 from skcxr.evaluation._inspection import inspect_samples
 
 __all__ = [

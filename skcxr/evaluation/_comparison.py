@@ -1,4 +1,4 @@
-"""What a comparison of arms on the same folds found: tables, intervals and their reading."""
+"""The result of a comparison: tables, paired differences and their summary in sentences."""
 
 from dataclasses import dataclass, replace
 
@@ -14,7 +14,7 @@ from skcxr.metrics import (
     wilcoxon_p_value,
 )
 
-# Not a score: it takes part in no paired test.
+# A metric in the results, but not a score: no paired test includes it.
 SECONDS = "fit_seconds"
 
 
@@ -22,21 +22,21 @@ SECONDS = "fit_seconds"
 class Comparison:
     """Results of several arms on the same folds.
 
-    :func:`skcxr.evaluation.compare` makes it.
+    Use :func:`skcxr.evaluation.compare` to create it.
 
     Parameters
     ----------
     results : pandas.DataFrame
-        Long form, a row for each arm, fold and metric: ``arm``, ``fold``, ``repeat``, ``n_train``,
+        Long form, one row per arm, fold and metric: ``arm``, ``fold``, ``repeat``, ``n_train``,
         ``n_test``, ``metric``, ``value``. A repeat is a run of folds that share no test image.
-        Metrics are the scores asked for, ``sensitivity[<class>]``, and ``fit_seconds``.
+        Metrics are the requested scores, ``sensitivity[<class>]``, and ``fit_seconds``.
     predictions : pandas.DataFrame
-        A row for each arm and predicted image: ``arm``, ``fold``, ``repeat``, ``row`` (in X),
+        One row per arm and predicted image: ``arm``, ``fold``, ``repeat``, ``row`` (in X),
         ``true``, ``predicted``, and the probability ``p_<class>`` of each class.
     classes : ndarray
         The classes of y, sorted.
     baseline : str
-        The arm that differences are taken to.
+        Name of the arm that the others are compared with.
     """
 
     results: pd.DataFrame
@@ -46,74 +46,55 @@ class Comparison:
 
     @classmethod
     def of(cls, fold_results, y, *, arms, baseline):
-        """Comparison of FoldResults.
+        """Build a comparison from the results of single folds.
 
         Parameters
         ----------
         fold_results : iterable of FoldResult
-            In any order.
+            Results in any order.
         y : ndarray of shape (n,)
             Classes of all images.
         arms : iterable of str
-            The arms in the order wished for.
+            Names of the arms, in the order of the tables.
         baseline : str
-            One of them.
+            Name of the arm that the others are compared with.
 
         Returns
         -------
         comparison : Comparison
-            With all of their scores and predictions.
+            All scores and predictions of `fold_results`.
         """
-        classes, scores, predictions = np.unique(y), [], []
-        fold_results = list(fold_results)
-        repeat_of = _repeats({result.fold: result.test for result in fold_results})
+        arms = list(arms)
+        fold_results = sorted(fold_results, key=lambda r: (arms.index(r.arm), r.fold))
+        repeats = _number_repeats({result.fold: result.test for result in fold_results})
+        classes = np.unique(y)
+        scores = []
+        predictions = []
         for result in fold_results:
-            repeat = repeat_of[result.fold]
-            fold = {"arm": result.arm, "fold": result.fold, "repeat": repeat}
-            true = y[result.test]
-            hits = result.predictions == true
-            # The sensitivity of a class that a fold lacks is not known.
-            of_class = [hits[true == k] for k in classes]
-            values = (
-                result.scores
-                | {
-                    f"sensitivity[{k}]": h.mean() if h.size else np.nan
-                    for k, h in zip(classes, of_class, strict=True)
-                }
-                | {SECONDS: result.seconds}
-            )
+            fold = {"arm": result.arm, "fold": result.fold, "repeat": repeats[result.fold]}
             sizes = {"n_train": len(result.train), "n_test": len(result.test)}
-            scores += [fold | sizes | {"metric": m, "value": v} for m, v in values.items()]
-            rows = {"row": result.test, "true": true, "predicted": result.predictions}
-            columns = result.classes.tolist()
-            rows |= {
-                f"p_{k}": result.probabilities[:, columns.index(k)] if k in columns else 0.0
-                for k in classes.tolist()
-            }
-            predictions.append(pd.DataFrame(fold | rows))
-        order = {arm: i for i, arm in enumerate(arms)}
-
-        def sorted_by(table, columns):
-            return table.sort_values(
-                columns, key=lambda c: c.map(order) if c.name == "arm" else c, kind="stable"
-            ).reset_index(drop=True)
-
-        predictions = sorted_by(pd.concat(predictions), ["arm", "fold"])
-        results = sorted_by(pd.DataFrame(scores), ["arm", "fold"])
-        return cls(results, predictions, classes, baseline)
+            for metric, value in _collect_metrics(result, y, classes).items():
+                scores.append({**fold, **sizes, "metric": metric, "value": value})
+            predictions.append(pd.DataFrame({**fold, **_collect_predictions(result, y, classes)}))
+        return cls(
+            results=pd.DataFrame(scores),
+            predictions=pd.concat(predictions, ignore_index=True),
+            classes=classes,
+            baseline=baseline,
+        )
 
     def against(self, baseline):
-        """The same results with differences to another arm.
+        """Return the same results with differences to another arm.
 
         Parameters
         ----------
         baseline : str
-            The arm that differences are to be taken to.
+            Name of the arm that the others are to be compared with.
 
         Returns
         -------
         comparison : Comparison
-            A new one.
+            A new comparison.
 
         Raises
         ------
@@ -121,45 +102,48 @@ class Comparison:
             If there is no such arm.
         """
         if baseline not in self.arms:
-            raise ValueError(f"baseline={baseline!r} is not one of the arms, {self.arms}.")
+            raise ValueError(
+                f"baseline={baseline!r} is not one of the arms, {self.arms}. Name one of them."
+            )
         return replace(self, baseline=baseline)
 
     def only(self, arms):
-        """The same results of some arms alone.
+        """Return the results of some arms alone.
 
         Parameters
         ----------
         arms : list of str
-            Those to keep; the baseline must be among them for differences to be read.
+            Names of the arms to keep. Differences need the baseline among them.
 
         Returns
         -------
         comparison : Comparison
-            A new one.
+            A new comparison.
         """
-        kept = [table[table["arm"].isin(arms)] for table in (self.results, self.predictions)]
-        return replace(self, results=kept[0], predictions=kept[1])
+        results = self.results[self.results["arm"].isin(arms)]
+        predictions = self.predictions[self.predictions["arm"].isin(arms)]
+        return replace(self, results=results, predictions=predictions)
 
     @property
     def arms(self):
-        """Names of the arms, in their order."""
+        """Names of the arms, in order."""
         return self.results["arm"].unique().tolist()
 
     @property
     def metric(self):
-        """The first score that was asked for, which decides the reading."""
+        """The first of the requested scores, which decides the reading."""
         return self.results["metric"].iloc[0]
 
     @property
     def differences(self):
-        """Paired differences to the baseline: a row for each other arm and metric.
+        """Paired differences to the baseline, one row per other arm and metric.
 
         Columns ``arm``, ``metric``, ``difference`` (mean over folds), ``low`` and ``high`` (95 %
-        interval after Nadeau and Bengio), ``wilcoxon_p`` (over a repeat's folds, the median over
-        repeats), ``n_folds``.
+        confidence interval after Nadeau and Bengio), ``wilcoxon_p`` (over the folds of a repeat;
+        the median over repeats), ``n_folds``.
         """
         folds = self.results[self.results["metric"] != SECONDS]
-        ratio = float((folds["n_test"] / folds["n_train"]).mean())
+        test_ratio = float((folds["n_test"] / folds["n_train"]).mean())
         wide = folds.pivot(index=["metric", "repeat", "fold"], columns="arm", values="value")
         rows = []
         for arm in self.arms:
@@ -168,35 +152,32 @@ class Comparison:
             paired = wide[arm] - wide[self.baseline]
             for metric in folds["metric"].unique():
                 values = paired[metric].dropna()
-                mean, low, high = corrected_interval(values, ratio)
-                row = {"arm": arm, "metric": metric, "difference": mean, "low": low, "high": high}
-                p = values.groupby("repeat").agg(wilcoxon_p_value).median()
-                rows.append(row | {"wilcoxon_p": p, "n_folds": len(values)})
+                mean, low, high = corrected_interval(values, test_ratio)
+                p_values = values.groupby("repeat").agg(wilcoxon_p_value)
+                rows.append((arm, metric, mean, low, high, p_values.median(), len(values)))
         columns = ["arm", "metric", "difference", "low", "high", "wilcoxon_p", "n_folds"]
         return pd.DataFrame(rows, columns=columns)
 
     @property
     def sensitivities(self):
-        """The rows of `differences` that are of classes' sensitivities, by arm."""
+        """The rows of `differences` for the sensitivity of each class, by arm."""
         table = self.differences
         table = table[table["metric"].str.startswith("sensitivity[")]
         return table.set_index("arm").drop(columns="n_folds")
 
     @property
     def summary(self):
-        """One row an arm, for the first score.
+        """One row per arm, for the first score.
 
         Columns ``score`` (mean over folds); ``difference``, ``low``, ``high`` and ``wilcoxon_p``
-        as in `differences`; ``only_arm`` and ``only_baseline``, images that just one of the two
-        got right, and ``mcnemar_p`` of them, in repeated cross-validation the median over repeats;
-        ``calibration_error``, pooled; ``fit_seconds``.
+        as in `differences`; ``only_arm`` and ``only_baseline``, the numbers of images that only
+        one of the two classified correctly, and their ``mcnemar_p``, which are medians over the
+        repeats of a repeated cross-validation; ``calibration_error``, pooled over folds;
+        ``fit_seconds``.
         """
         values = self.results.pivot_table("value", "arm", "metric", sort=False)
         table = pd.DataFrame({"score": values[self.metric]})
-        differences = self.differences
-        first = differences[differences["metric"] == self.metric].set_index("arm")
-        table = table.join(first[["difference", "low", "high", "wilcoxon_p"]])
-        table = table.join(pd.DataFrame({arm: self._discordant(arm) for arm in first.index}).T)
+        table = table.join(self._test_first_score().drop(columns="n_folds"))
         table["calibration_error"] = {
             arm: expected_calibration_error(
                 rows["true"], rows[[f"p_{k}" for k in self.classes]], self.classes
@@ -206,12 +187,20 @@ class Comparison:
         table[SECONDS] = values[SECONDS]
         return table.rename_axis("arm")
 
-    def _discordant(self, arm):
-        """McNemar's counts and p-value of an arm, the median over repeats."""
-        hits = self.predictions.assign(hit=lambda p: p["true"] == p["predicted"]).pivot(
+    def _test_first_score(self):
+        """Return the first score's differences and McNemar's test, one row per other arm."""
+        differences = self.differences
+        table = differences[differences["metric"] == self.metric].set_index("arm")
+        mcnemar = pd.DataFrame({arm: self._test_with_mcnemar(arm) for arm in table.index}).T
+        return table.drop(columns="metric").join(mcnemar)
+
+    def _test_with_mcnemar(self, arm):
+        """Return the counts and p-value of McNemar's test as medians over repeats."""
+        is_correct = self.predictions["true"] == self.predictions["predicted"]
+        hits = self.predictions.assign(hit=is_correct).pivot(
             index=["repeat", "row"], columns="arm", values="hit"
         )
-        # Of a run that was cut short, the images that both have seen.
+        # If a run was interrupted, arms differ in the images they have predicted.
         hits = hits[[arm, self.baseline]].dropna().astype(bool)
         repeats = [
             {
@@ -221,36 +210,36 @@ class Comparison:
             }
             for _, pair in hits.groupby("repeat")
         ]
-        return pd.DataFrame(repeats).median()
+        return pd.DataFrame(repeats, columns=["only_arm", "only_baseline", "mcnemar_p"]).median()
 
     def report(self, arm):
-        """The paper's table 4 of one arm, pooled over folds.
+        """Return the paper's table 4 of one arm, pooled over folds.
 
         Parameters
         ----------
         arm : str
-            Its name.
+            Name of the arm.
 
         Returns
         -------
         report : pandas.DataFrame
-            As :func:`skcxr.metrics.per_class_report` returns it.
+            The table that :func:`skcxr.metrics.per_class_report` returns.
         """
         rows = self.predictions[self.predictions["arm"] == arm]
         return per_class_report(rows["true"], rows["predicted"], labels=self.classes)
 
     def confusion(self, arm):
-        """Confusion matrix of one arm, pooled over folds.
+        """Return the confusion matrix of one arm, pooled over folds.
 
         Parameters
         ----------
         arm : str
-            Its name.
+            Name of the arm.
 
         Returns
         -------
         matrix : pandas.DataFrame
-            Numbers of images: true classes in rows, predicted ones in columns.
+            Numbers of images, with true classes in rows and predicted ones in columns.
         """
         rows = self.predictions[self.predictions["arm"] == arm]
         return pd.DataFrame(
@@ -261,87 +250,133 @@ class Comparison:
 
     @property
     def findings(self):
-        """Of each arm but the baseline, the verdict and what it stands on: two strings, by arm."""
-        summary, found = self.summary, {}
-        n_folds = self.results["fold"].nunique()
-        for arm in summary.index.drop(self.baseline):
-            row = summary.loc[arm]
-            interval = f"95 % interval {row['low']:+.3f} to {row['high']:+.3f} over {n_folds} folds"
-            if np.isnan(row["low"]):
-                # McNemar's test alone is left.
-                interval = f"no interval from {n_folds} fold{'s' * (n_folds > 1)}"
-                told = row["mcnemar_p"] < 0.05
-            else:
-                told = row["low"] > 0 or row["high"] < 0
-            verdict = "is better than" if row["difference"] > 0 else "is worse than"
-            found[arm] = (
-                f"{arm} {verdict if told else 'can not be told from'} {self.baseline}",
-                f"{self.metric} {row['difference']:+.3f}, {interval}; only {arm} is "
-                f"right on {row['only_arm']:g} images, only {self.baseline} on "
-                f"{row['only_baseline']:g} (McNemar p = {row['mcnemar_p']:.2g})",
-            )
-        return found
+        """Verdict and basis of each arm but the baseline: two strings, by arm."""
+        return {
+            arm: _format_finding(arm, self.baseline, row, self.metric)
+            for arm, row in self._test_first_score().iterrows()
+        }
 
     @property
     def reading(self):
-        """What the differences show, in words: one sentence an arm."""
+        """The findings as text, one line per arm."""
         return "\n".join(f"{verdict}: {basis}." for verdict, basis in self.findings.values())
 
     def to_markdown(self):
-        """Summary, paired differences of sensitivities, and each arm's table 4 as Markdown.
+        """Return the summary, the differences in sensitivity and each arm's table 4 as Markdown.
 
         Returns
         -------
         text : str
-            Tables with their captions and the reading.
+            Tables with captions, and the reading.
         """
         parts = [
-            f"Scores are {self.metric}; differences are to {self.baseline}, with 95 % intervals "
-            "after Nadeau and Bengio.",
-            _markdown(self.summary, {"fit_seconds": ".1f", "only_arm": "g", "only_baseline": "g"}),
+            f"Scores are {self.metric}. Differences are to {self.baseline}, with 95 % confidence "
+            "intervals after Nadeau and Bengio.",
+            _format_table(self.summary, {SECONDS: ".1f", "only_arm": "g", "only_baseline": "g"}),
         ]
         if len(self.arms) > 1:
-            parts += [self.reading, "Differences in sensitivity", _markdown(self.sensitivities, {})]
+            parts += [
+                self.reading,
+                "Differences in sensitivity",
+                _format_table(self.sensitivities, {}),
+            ]
         for arm in self.arms:
             report = self.report(arm)
             parts += [
                 f"{arm}, total accuracy {report.attrs['accuracy']:.3f}",
-                _markdown(report.rename_axis("class"), {}),
+                _format_table(report.rename_axis("class"), {}),
             ]
         return "\n\n".join(parts) + "\n"
 
     def to_csv(self, path=None):
-        """`results` as CSV.
+        """Write `results` as CSV.
 
         Parameters
         ----------
         path : str, path or None, default=None
-            Where to write it.
+            File to write. None returns the text.
 
         Returns
         -------
         text : str or None
-            The CSV itself, if `path` is None.
+            The CSV text if `path` is None, otherwise None.
         """
         return self.results.to_csv(path, index=False)
 
 
-def _repeats(tests):
-    """Number of the repeat of each fold: a new one begins where a test image comes again."""
-    repeat_of, repeat, seen = {}, 0, set()
+def _number_repeats(tests):
+    """Return the repeat of each fold; a new one starts where a test image recurs."""
+    repeats = {}
+    repeat = 0
+    seen = set()
     for fold, test in sorted(tests.items()):
         rows = set(test.tolist())
         if seen & rows:
-            repeat, seen = repeat + 1, set()
+            repeat += 1
+            seen = set()
         seen |= rows
-        repeat_of[fold] = repeat
-    return repeat_of
+        repeats[fold] = repeat
+    return repeats
 
 
-def _markdown(table, formats):
-    """`table` as Markdown: three decimals where `formats` has nothing else, NaN as a blank."""
+def _collect_metrics(result, y, classes):
+    """Return the scores of a FoldResult, its sensitivity for each class, and its time."""
+    true = y[result.test]
+    hits = result.predictions == true
+    metrics = dict(result.scores)
+    for k in classes:
+        hits_of_class = hits[true == k]
+        # A fold without images of a class has no sensitivity for it.
+        metrics[f"sensitivity[{k}]"] = hits_of_class.mean() if hits_of_class.size else np.nan
+    metrics[SECONDS] = result.seconds
+    return metrics
 
-    def cell(value, column):
+
+def _collect_predictions(result, y, classes):
+    """Return the columns of a FoldResult in `Comparison.predictions`."""
+    columns = {"row": result.test, "true": y[result.test], "predicted": result.predictions}
+    known = result.classes.tolist()
+    for k in classes.tolist():
+        # A class that the training fold lacks has probability 0.
+        columns[f"p_{k}"] = result.probabilities[:, known.index(k)] if k in known else 0.0
+    return columns
+
+
+def _format_finding(arm, baseline, row, metric):
+    """Return the verdict on an arm, and the figures that it rests on."""
+    if row["n_folds"] == 0:
+        return f"{arm} cannot be compared with {baseline}", "no fold has finished for both"
+    if np.isnan(row["low"]):
+        # Without an interval, McNemar's test decides.
+        is_significant = row["mcnemar_p"] < 0.05
+    else:
+        is_significant = row["low"] > 0 or row["high"] < 0
+    if is_significant:
+        verdict = f"{arm} is {'better' if row['difference'] > 0 else 'worse'} than {baseline}"
+    else:
+        verdict = f"No significant difference between {arm} and {baseline}"
+    images = "1 image was" if row["only_arm"] == 1 else f"{row['only_arm']:g} images were"
+    basis = (
+        f"{metric} {row['difference']:+.3f} ({_format_interval(row)}). {images} classified "
+        f"correctly only by {arm}, {row['only_baseline']:g} only by {baseline} "
+        f"(McNemar p = {row['mcnemar_p']:.2g})"
+    )
+    return verdict, basis
+
+
+def _format_interval(row):
+    """Return a difference's confidence interval and number of folds, or why it has no interval."""
+    if row["n_folds"] == 1:
+        return "no confidence interval from 1 fold"
+    if np.isnan(row["low"]):
+        return f"no confidence interval: all {row['n_folds']:g} folds have the same difference"
+    return f"95 % CI {row['low']:+.3f} to {row['high']:+.3f}, {row['n_folds']:g} folds"
+
+
+def _format_table(table, formats):
+    """Return `table` as Markdown, with three decimals by default and blanks for NaN."""
+
+    def format_cell(value, column):
         if isinstance(value, str):
             return value
         if pd.isna(value):
@@ -350,5 +385,5 @@ def _markdown(table, formats):
             return "<0.001"
         return format(value, formats.get(column, ".3f"))
 
-    cells = table.apply(lambda column: [cell(value, column.name) for value in column])
+    cells = table.apply(lambda column: [format_cell(value, column.name) for value in column])
     return cells.to_markdown(disable_numparse=True)

@@ -1,51 +1,50 @@
-"""What the images of a fitted sampler are like: quality and copying, class by class."""
+"""Quality and copying of the images of a fitted sampler, class by class."""
 
 import numpy as np
 import pandas as pd
 
+from skcxr._base.images import to_dense
 from skcxr.metrics import audit, generative_report
-from skcxr.over_sampling._base import check_samples, sample_like, to_dense
-
-TOO_FEW = "too few hold-out images"
+from skcxr.over_sampling._base import check_samples, sample_like
 
 
 def inspect_samples(
     sampler, X, y, X_holdout, y_holdout, *, samples=None, features="cxr", random_state=0
 ):
-    """Generative metrics and the memorization audit of each class that `sampler` has grown.
+    """Measure and audit the synthetic images of each class that `sampler` has grown.
 
     Parameters
     ----------
     sampler : DCGANOversampler
-        One that `fit_resample` was called on.
+        Sampler whose `fit_resample` has been called.
     X : array-like of shape (n, ...), or sparse matrix
         The images it was fitted on.
     y : array-like of shape (n,)
-        Their classes.
+        Classes of `X`.
     X_holdout, y_holdout : array-like
-        Images that it has not seen, such as the fold's test images, for the audit: of the same
-        source as the training images, since the audit takes any difference between the two for
-        memorization. Copies of training images among them are left out.
+        Held-out images for the audit, such as the fold's test images, and their classes. Take them
+        from the same source as the training images: the audit interprets any difference between
+        the two as memorization. Copies of training images among them are left out.
     samples : dict of class to ndarray of shape (n, ...), or None, default=None
-        The synthetic images to look at, each a row as of X. None draws as many from each model as
-        it had real ones, which says what the models make; images that are passed on have to be
-        looked at themselves, since a copy among them need not be drawn again.
+        Synthetic images to inspect, each a row in the layout of `X`. None draws as many from each
+        model as it was fitted on, which describes the model. Images that you share must be passed
+        here, since a new draw need not repeat a copy among them.
     features : str, path or callable, default="cxr"
-        As :func:`skcxr.metrics.features.feature_extractor` takes it.
+        Features, as in :func:`skcxr.metrics.features.feature_extractor`.
     random_state : int, default=0
         Seed of samples, permutations and intervals.
 
     Returns
     -------
     table : pandas.DataFrame
-        A row a class: ``n_real``, ``n_fake`` and ``n_compared``; each metric of
+        One row per class: ``n_real``, ``n_fake`` and ``n_compared``; each metric of
         :func:`skcxr.metrics.generative_report`, followed by its value for real images in place of
-        the synthetic ones; the kernel distance's ``p_value``; ``n_shared``, the hold-out images
-        that are in the training set too; and ``copying``, the audit's verdict. By which features:
-        ``features``, ``layer`` and ``d``.
+        the synthetic ones; the kernel distance's ``p_value``; the ``features`` with their ``layer``
+        and dimension ``d``; ``n_shared``, the number of held-out images that are also in the
+        training set; and ``copying``, the audit's verdict.
     audits : dict of class to AuditResult
-        Of the classes with four training and two hold-out images or more. Rows of synthetic images
-        are those of `samples`, if given.
+        Audits of the classes with at least four training and two held-out images. Rows of
+        synthetic images refer to `samples`, if given.
 
     Raises
     ------
@@ -66,37 +65,53 @@ def inspect_samples(
     >>> table.index.tolist(), list(audits)
     ([0], [0])
     """
-    (X, y), (X_holdout, y_holdout) = (
-        (np.asarray(to_dense(X)), np.asarray(y)) for X, y in ((X, y), (X_holdout, y_holdout))
-    )
+    X = np.asarray(to_dense(X))
+    y = np.asarray(y)
+    X_holdout = np.asarray(to_dense(X_holdout))
+    y_holdout = np.asarray(y_holdout)
     check_samples(samples, sampler)
     known = {image.tobytes() for image in X}
-    shared = np.array([image.tobytes() in known for image in X_holdout], dtype=bool)
-    rows, audits = {}, {}
+    is_shared = np.array([image.tobytes() in known for image in X_holdout], dtype=bool)
+    rows = {}
+    audits = {}
     for k, estimator in sampler.estimators_.items():
-        real, unseen = X[y == k], X_holdout[(y_holdout == k) & ~shared]
-        # As many as there are real ones: the Frechet distance hangs on the number.
-        fake = (
-            sample_like(estimator, real, len(real), random_state) if samples is None else samples[k]
-        )
+        real = X[y == k]
+        unseen = X_holdout[(y_holdout == k) & ~is_shared]
+        if samples is None:
+            # The Frechet distance depends on the sample size, so draw as many as there are real.
+            fake = sample_like(estimator, real, len(real), random_state)
+        else:
+            fake = samples[k]
         options = {
             "features": features,
             "image_shape": getattr(estimator, "image_shape", None),
             "random_state": random_state,
         }
-        rows[k] = row = {"n_real": len(real), "n_fake": len(fake)}
+        row = {"n_real": len(real), "n_fake": len(fake)}
         if len(real) >= 4 and len(fake) >= 2:
-            report = generative_report(real, fake, **options)
-            row["n_compared"] = report.attrs["n_compared"][0]
-            for metric, values in report.iterrows():
-                row |= {metric: values["synthetic"], f"{metric}, real": values["real"]}
-            row["p_value"] = report.attrs["p_value"]
-            row |= {"features": report.attrs["extractor"]}
-            row |= {name: report.attrs[name] for name in ("layer", "d")}
-        row["n_shared"] = np.count_nonzero(shared & (y_holdout == k))
-        row["copying"] = TOO_FEW
+            row.update(_measure_quality(real, fake, options))
+        row["n_shared"] = np.count_nonzero(is_shared & (y_holdout == k))
+        row["copying"] = "too few held-out images"
         if len(real) >= 4 and len(unseen) >= 2:
             discriminator = estimator if hasattr(estimator, "decision_function") else None
             audits[k] = audit(fake, real, unseen, discriminator=discriminator, **options)
             row["copying"] = audits[k].verdict
+        rows[k] = row
     return pd.DataFrame.from_dict(rows, orient="index"), audits
+
+
+def _measure_quality(real, fake, options):
+    """Return the generative metrics of one class, and the features they are based on."""
+    report = generative_report(real, fake, **options)
+    metrics = {}
+    for metric, values in report.iterrows():
+        metrics[metric] = values["synthetic"]
+        metrics[f"{metric}, real"] = values["real"]
+    return {
+        "n_compared": report.attrs["n_compared"][0],
+        **metrics,
+        "p_value": report.attrs["p_value"],
+        "features": report.attrs["extractor"],
+        "layer": report.attrs["layer"],
+        "d": report.attrs["d"],
+    }

@@ -1,4 +1,4 @@
-"""A training step as one CUDA graph: launched at once, instead of kernel by kernel."""
+"""A training step as one CUDA graph, which is launched at once instead of kernel by kernel."""
 
 import threading
 import warnings
@@ -22,17 +22,18 @@ _TAKING = threading.Lock()
 class GraphedStep:
     """``step(rows)``, replayed as one CUDA graph once it has run a few times.
 
-    A DCGAN's step at batch 32 is a few hundred kernels, and a large GPU computes them faster than a
-    CPU launches them. The first steps run as they are, and count like all others. Where a step can
-    not be captured, as one with an augmentation that waits for the device, all of them do.
+    A DCGAN's step at batch 32 has a few hundred kernels, and a large GPU computes them faster than
+    a CPU launches them. The first steps run kernel by kernel, and count like all others. If a step
+    cannot be captured, for example because an augmentation waits for the device, all steps do.
 
     Parameters
     ----------
     step : callable
-        From rows, an int64 tensor of one length, to a tensor. It waits for nothing, and draws
-        random numbers from `generator` alone. Called outside the default stream.
+        Function of rows, an int64 tensor of one length, that returns a tensor. It waits for
+        nothing, draws random numbers from `generator` alone, and is called outside the default
+        stream.
     generator : torch.Generator
-        On a CUDA device.
+        Generator on a CUDA device.
 
     Warns
     -----
@@ -81,8 +82,8 @@ class GraphedStep:
         except RuntimeError as error:
             self.generator.graphsafe_set_state(generator_before)
             warnings.warn(
-                "The training step can not be one CUDA graph, and is slower without. An augment= "
-                f"of your own must not wait for the device. {str(error).splitlines()[0]}",
+                "The training step cannot be captured as one CUDA graph and is slower without. A "
+                f"callable augment must not wait for the device. {str(error).splitlines()[0]}",
                 stacklevel=2,
             )
             return None

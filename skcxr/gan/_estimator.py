@@ -1,54 +1,40 @@
 """DCGAN: a generative estimator of images, with scikit-learn's interface."""
 
-import time
-from contextlib import nullcontext
-from functools import partial
 from numbers import Integral, Real
 from os import PathLike
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
-from tqdm.auto import tqdm
 
-from skcxr._base.estimators import Documented, EpochHistory
-from skcxr._base.images import (
-    ImageSpec,
-    TrainingImages,
-    check_one_size,
-    crop_from_square,
-    pad_to_square,
-)
-from skcxr._base.parallel import limit_threads, resolve_device, use_repeatable_convolutions
-from skcxr.gan._checkpoint import Checkpoint, fingerprint_training, hash_states
-from skcxr.gan._cuda_graph import own_stream
-from skcxr.gan._training import GANTraining, check_converging, format_statistics
-from skcxr.gan._weights import NO_DISCRIMINATOR, SHAPING_PARAMETERS, GANWeights
-from skcxr.networks._dcgan import IMAGE_SIZES, Discriminator, forward_in_batches
-from skcxr.networks._precision import PRECISIONS, resolve_precision
-from skcxr.persistence._state import Persistent, describe_network
-
-INFERENCE_BATCH = 64
-# What a training's result hangs on, beside images, seed and device; not on how long it goes on.
-TRAINING_PARAMETERS = ("latent_dim", "image_size", "base_width", "steps_per_epoch", "batch_size")
-TRAINING_PARAMETERS += ("lr", "betas", "dropout", "augment", "diff_augment", "mode_seeking")
+from skcxr._base.estimators import EpochHistory, Estimator
+from skcxr._base.images import pad_to_square, stack_images, to_dense
+from skcxr._base.parallel import resolve_device
+from skcxr.gan._fit import convert_to_rows, fit_dcgan
+from skcxr.gan._weights import NO_DISCRIMINATOR, read_gan, write_gan
+from skcxr.networks import Discriminator
+from skcxr.networks._dcgan import IMAGE_SIZES
+from skcxr.networks._inference import forward_in_batches
+from skcxr.networks._precision import PRECISIONS
+from skcxr.persistence._state import Persistent
 
 
-class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
+class DCGAN(EpochHistory, Persistent, Estimator):
     """Deep convolutional GAN for a small set of images of one class.
 
     How it works:
 
     - `fit` infers the images' layout and range and trains the paper's two networks in turn: the
-      discriminator on a real and a synthetic batch, then the generator against it.
-    - Training is counted in steps, ``max_epochs * steps_per_epoch``, never in passes over the
-      images, which may be as few as two.
-    - The defaults are what came nearest to unseen radiographs from sixty (``docs/small_sets.md``):
-      the paper's networks and steps, augmentation of all that the discriminator sees, no dropout
-      and `mode_seeking`. :meth:`paper` is the paper's own recipe.
+      discriminator on a real and a synthetic batch, then the generator against the updated
+      discriminator.
+    - Training is counted in steps, ``max_epochs * steps_per_epoch``, not in passes over the images,
+      which may be as few as two.
+    - The default recipe came nearest to unseen radiographs in training on sixty: the paper's
+      networks and steps, with differentiable augmentation, no dropout and `mode_seeking`.
+      :meth:`paper` is the paper's own recipe.
     - `sample` returns images in the layout, dtype and range of the training images.
 
     Parameters
@@ -56,16 +42,17 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
     latent_dim : int, default=100
         Length of the latent vectors, uniform on [-1, 1].
     image_size : {16, 32, 64, 128, 256}, default=64
-        Side of the images that the networks see. Smaller images are padded to it with the
+        Side of the images that the networks process. Smaller images are padded to it with the
         smallest value and cropped back; larger ones are refused.
     base_width : int, default=64
-        Channels of the networks' outermost layers. Time grows nearly with its square.
+        Channels of the networks' outermost layers. Training time grows almost with its square.
     max_epochs : int, default=200
-        Epochs: after each, statistics go into `history_`.
+        Number of epochs. After each one, statistics are added to `history_`.
     steps_per_epoch : int, default=34
-        Updates of both networks in an epoch.
+        Updates of both networks per epoch.
     batch_size : int, default=32
-        Real, and synthetic, images in a step. Drawn with replacement if there are fewer.
+        Real images, and synthetic images, per step. They are drawn with replacement if there are
+        fewer.
     lr : float, default=2e-4
         Adam's learning rate, for both networks.
     betas : tuple of two floats, default=(0.5, 0.999)
@@ -73,72 +60,74 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
     dropout : float, default=0.0
         Rate of the discriminator's dropout layers.
     augment : "classic", callable or None, default=None
-        Augmentation of real batches alone: small rotations, shifts and scalings
-        (:class:`skcxr.augment.Affine`), a callable on (tensor (n, c, h, w), torch.Generator), or
-        none. Synthetic images come out augmented as well.
+        Augmentation of real batches only. "classic" stands for small rotations, shifts and scalings
+        (:class:`skcxr.augment.Affine`), a callable takes (tensor (n, c, h, w), torch.Generator).
+        Synthetic images come out augmented as well.
     diff_augment : "classic", callable or None, default="classic"
-        Differentiable augmentation of all that the discriminator sees, real and synthetic, in both
-        networks' steps [4]_, as `augment` takes it. A discriminator can not learn sixty images by
-        heart that it never sees twice alike, and synthetic ones do not come out augmented.
+        Differentiable augmentation of all images that the discriminator sees, real and synthetic,
+        in both networks' updates [4]_; the same choices as for `augment`. This keeps the
+        discriminator from memorizing a small data set, without leaking augmentation into the
+        samples.
     mode_seeking : float, default=0.3
         Weight of a term in the generator's loss that is small where different latent vectors lead
-        to different images [5]_; 0 is none.
+        to different images [5]_. 0 leaves it out.
     image_shape : tuple of int or None, default=None
-        (height, width) or (channels, height, width) that the rows of a flat X have; None takes
-        square ones of one channel.
+        (height, width) or (channels, height, width) of the images in the rows of a flat X. None
+        assumes square images of one channel.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        Arithmetic of the networks in training. bfloat16 takes half of the time where the processor
-        has it; "auto" takes it where a short check finds it faster and right. Weights, losses and
-        the optimizers are float32, and so are `sample` and `decision_function`. A training that
-        goes on from a `checkpoint` keeps what "auto" was when it began.
+        Arithmetic of the networks in training. "auto" is bfloat16 on processors that have it,
+        which takes half of the time, and float32 on others. Weights, losses and the optimizers are
+        float32, and so are `sample` and `decision_function`. A training that resumes from a
+        `checkpoint` keeps its precision.
     device : str, default="auto"
-        PyTorch device; "auto" is CUDA where there is one: of several, each worker takes its own.
+        PyTorch device. "auto" is CUDA if available; with several GPUs, each worker takes its own.
     random_state : int, RandomState instance or None, default=None
         Seed of weights, batches, latent vectors and augmentation. Pass an int for reproducible
         results. PyTorch's global generators are neither used nor changed.
     verbose : int, default=0
-        1 shows a progress bar with the statistics of the last epoch.
+        Verbosity. 1 shows a progress bar with the statistics of the last epoch.
     monitor : str, path, callable or None, default=None
-        Features of :func:`skcxr.metrics.features.feature_extractor`, such as "cxr", by which
-        samples are compared with the training images while training goes on.
+        Features of :func:`skcxr.metrics.features.feature_extractor`, such as "cxr", in which
+        samples are compared with the training images during training. None measures nothing.
     monitor_every : int, default=10
-        Epochs from one such comparison to the next; the last epoch has one too.
+        Epochs between two such comparisons. The last epoch has one too.
     checkpoint : str, path or None, default=None
-        File that the state of training is kept in. `fit` with the same images and parameters goes
-        on from it, to the same result, bit by bit, as if it had not been stopped; only `max_epochs`
-        may have grown. A path without a suffix is a folder, in which each training has a file of
-        its own, named by its images and parameters: pass one under :class:`DCGANOversampler`,
-        cross-validation and searches. Without a seed, a training goes on with that of the file.
+        File that the state of training is saved to. `fit` with the same images and parameters
+        resumes from it, with the same result, bit by bit, as if it had not been stopped; only
+        `max_epochs` may have grown. A path without a suffix is a folder, in which each training has
+        a file named after its images and parameters: pass one for :class:`DCGANOversampler`,
+        cross-validation and searches. Checkpoints are keyed by seed: without a fixed seed, leave
+        `random_state` unset so that training resumes with the stored one. None saves nothing.
     checkpoint_every : int, default=10
-        Epochs from one such save to the next; the last epoch and Ctrl-C save too.
+        Epochs between two saves. The last epoch and Ctrl-C save too.
     warm_start : bool, default=False
-        Whether `fit` begins with the networks of the last fit. Their optimizers begin anew.
+        Whether `fit` starts from the networks of the last fit. Their optimizers start anew.
 
     Attributes
     ----------
     generator_ : Generator
-        Fitted, in evaluation mode, on the CPU.
+        Fitted generator, in evaluation mode, on the CPU.
     discriminator_ : Discriminator
-        Fitted, in evaluation mode, on the CPU.
+        Fitted discriminator, in evaluation mode, on the CPU.
     history_ : pandas.DataFrame
-        A row an epoch, each value a mean over its steps: ``epoch``; ``loss_d``, the sum of the real
-        and the synthetic batch's binary cross-entropies; ``loss_g``, with the term of
+        One row per epoch with means over its steps: ``epoch``; ``loss_d``, the sum of the binary
+        cross-entropies of the real and the synthetic batch; ``loss_g``, including the term of
         `mode_seeking`; ``d_x``, the discriminator's mean output on real images; ``d_g_z1`` and
-        ``d_g_z2``, that on the same synthetic images before and after the discriminator's update;
-        ``seconds`` of training. Epochs that were monitored also have ``kernel_distance`` and
-        ``frechet_distance`` between as many samples as training images (256 at most) and those, and
-        ``inception_score`` where the features have a classifier.
+        ``d_g_z2``, its mean output on the same synthetic images before and after its update;
+        ``seconds`` of training. Monitored epochs also have ``kernel_distance`` and
+        ``frechet_distance`` between the training images and as many samples (256 at most), and
+        ``inception_score`` if the features have a classifier.
     monitor_ : dict or None
-        What belongs beside the monitored figures: ``extractor``, ``layer``, ``d``, ``n_real``,
+        Facts to report with the monitored figures: ``extractor``, ``layer``, ``d``, ``n_real``,
         ``n_fake``, and ``floor``, the distances between random halves of the training images.
-    precision_ : {"float32", "bfloat16"}
-        What `precision` was taken for; None after :meth:`load_weights`.
+    precision_ : {"float32", "bfloat16"} or None
+        Arithmetic that was used. None after :meth:`load_weights`.
     spec_ : ImageSpec
         Layout, dtype and range of the training images.
     n_features_in_ : int
         Size of the second axis of X.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, when X had string column names.
+        Names of features, if X had string column names.
 
     See Also
     --------
@@ -244,20 +233,20 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
 
     @classmethod
     def paper(cls, **params):
-        """The paper's exact recipe, for ever; `params` replace single values.
+        """Return the paper's exact recipe, in every version of skcxr.
 
         Tables 1 and 2 at 64x64, 200 epochs of 34 steps of 32 images, Adam with learning rate
-        2e-4 and betas (0.5, 0.999), real batches under classic augmentation.
+        2e-4 and betas (0.5, 0.999), real batches with classic augmentation.
 
         Parameters
         ----------
         **params : dict
-            Parameters that are to be others than the paper's.
+            Parameters that replace the paper's.
 
         Returns
         -------
         gan : DCGAN
-            Not fitted.
+            Unfitted estimator.
         """
         recipe = {
             "latent_dim": 100,
@@ -284,7 +273,7 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
         X : array-like of shape (n, h*w), (n, h, w) or (n, c, h, w)
             At least two images, of any numeric dtype and range.
         y : None
-            Ignored; here for scikit-learn's conventions.
+            Ignored. It is here for scikit-learn's conventions.
 
         Returns
         -------
@@ -294,148 +283,11 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
         Raises
         ------
         ValueError
-            If a parameter or X is out of its domain. Nothing was trained then.
+            If a parameter or X is invalid. Nothing was trained then.
         FloatingPointError
             If a loss is NaN, infinite or exploding.
         """
-        return self._fit(X)
-
-    def _fit(self, X, labels=None):
-        """`fit`; with `labels`, ints from 0, of networks that are conditional on them."""
-        check_one_size(X)
-        X = validate_data(self, X, allow_nd=True, ensure_min_samples=2)
-        spec = ImageSpec.of(X, self.image_shape)
-        _, height, width = spec.shape
-        if max(height, width) > self.image_size:
-            raise ValueError(
-                f"X holds images of {height}x{width}, larger than image_size={self.image_size}. "
-                "Pass a larger image_size (16, 32, 64, 128 or 256), or smaller images."
-            )
-        betas_are_real = len(self.betas) == 2 and all(isinstance(b, Real) for b in self.betas)
-        if not (betas_are_real and all(0 <= beta < 1 for beta in self.betas)):
-            raise ValueError(f"betas must be two numbers in [0, 1), got {self.betas!r}.")
-        device = resolve_device(self.device)
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        measure = self._sample_monitor(X, spec, seed)
-        if labels is not None:
-            labels = torch.as_tensor(labels, dtype=torch.int64)
-        images = TrainingImages(X, spec, self.image_size, device)
-        with limit_threads():
-            start = self._start(images)
-            checkpoint = self._checkpoint(images, labels, seed, start)
-            saved = checkpoint.load() if checkpoint else None
-            # A training stays in the precision that it began in, also where another machine, or
-            # the check on a busy one, would choose the other. The check too takes a number of
-            # threads of its own, and puts it back.
-            precision = saved["precision"] if saved else resolve_precision(self.precision, device)
-            with own_stream(device), use_repeatable_convolutions(device):
-                training = GANTraining(self, images, seed, precision, start, labels)
-                fitted = self._train(training, checkpoint, saved, measure)
-        # Set together and last: networks and spec belong together, also after a fit that failed.
-        self.generator_, self.discriminator_, self._history = fitted
-        self.precision_ = precision
-        self.monitor_ = measure.context if measure else None
-        self.spec_ = spec
-        return self
-
-    def _sample_monitor(self, X, spec, seed):
-        """What measures a generator's samples, or None."""
-        if self.monitor is None:
-            return None
-        # Imported here: most fits have no monitor, and need no features.
-        from skcxr.gan._monitor import SampleMonitor
-
-        try:
-            return SampleMonitor(
-                self.monitor,
-                X,
-                to_array=partial(_as_rows, spec),
-                latent_dim=self.latent_dim,
-                image_shape=self.image_shape,
-                seed=seed,
-            )
-        except (ValueError, FileNotFoundError) as error:
-            raise type(error)(f"monitor={self.monitor!r}: {error}") from error
-
-    def _train(self, training, checkpoint, saved, measure):
-        """Train on the images' device; returns G, D and the history."""
-        history = saved["history"] if saved else []
-        if saved:
-            self._check_length(len(history))
-            training.restore(saved["training"])
-        try:
-            with self._bar(n_epochs_done=len(history)) as bar:
-                for epoch in range(len(history) + 1, self.max_epochs + 1):
-                    start, last = time.perf_counter(), epoch == self.max_epochs
-                    row = training.epoch(self.steps_per_epoch, partial(_show, bar, epoch))
-                    row |= {"seconds": time.perf_counter() - start}
-                    if measure and (epoch % self.monitor_every == 0 or last):
-                        row |= measure(training.G)
-                    history.append({"epoch": epoch, **row})
-                    if bar is not None:
-                        bar.set_postfix_str(format_statistics(history, measure and measure.context))
-                    check_converging(history[-1], training.G)
-                    if checkpoint:
-                        state = {"training": training.state(), "history": list(history)}
-                        state["precision"] = training.precision
-                        checkpoint.keep(state, write=epoch % self.checkpoint_every == 0 or last)
-        except KeyboardInterrupt:
-            if checkpoint:
-                checkpoint.write_kept()
-            raise
-        return *training.networks(), history
-
-    def _bar(self, n_epochs_done):
-        """A progress bar over steps, or None.
-
-        A disabled one would still take tqdm's lock, which is shared by forked processes: one that
-        was killed while it held the lock would stop all others for ever.
-        """
-        if not self.verbose:
-            return nullcontext()
-        n_steps = self.max_epochs * self.steps_per_epoch
-        return tqdm(total=n_steps, initial=n_epochs_done * self.steps_per_epoch, unit="step")
-
-    def _start(self, images):
-        """The weights of both networks that training begins with; None are random ones."""
-        if not (self.warm_start and hasattr(self, "generator_")):
-            return None
-        check_is_fitted(self, "discriminator_", msg=NO_DISCRIMINATOR)
-        params = describe_network(self.generator_)["params"]
-        own = {name: getattr(self, name) for name in SHAPING_PARAMETERS}
-        wanted = {**own, "n_channels": images.n_channels}
-        differing = [name for name in wanted if params[name] != wanted[name]]
-        if differing:
-            words = ", ".join(f"{name}={params[name]}" for name in differing)
-            raise ValueError(
-                f"warm_start=True goes on from networks of {words}, and now it would be "
-                + ", ".join(f"{name}={wanted[name]}" for name in differing)
-                + ". Pass the same, or warm_start=False."
-            )
-        return self.generator_.state_dict(), self.discriminator_.state_dict()
-
-    def _checkpoint(self, images, labels, seed, start):
-        """The file of this training, if there is to be one, by all that its result hangs on."""
-        if self.checkpoint is None:
-            return None
-        params = {name: getattr(self, name) for name in TRAINING_PARAMETERS}
-        # Without a seed of its own, a training takes that of the file.
-        params["seed"] = None if self.random_state is None else seed
-        params |= {"device": images.device.type, "precision": self.precision}
-        params["image_shape"] = images.spec.shape
-        if start is not None:
-            params["start"] = hash_states(start)
-        if labels is not None:
-            params["labels"] = hash_states([{"": labels}])
-        return Checkpoint.at(self.checkpoint, fingerprint_training(images.X, params))
-
-    def _check_length(self, n_epochs):
-        if n_epochs > self.max_epochs:
-            raise ValueError(
-                f"checkpoint={str(self.checkpoint)!r} holds {n_epochs} epochs of training, more "
-                f"than max_epochs={self.max_epochs}. Pass a larger max_epochs (a larger "
-                "fine_tune_epochs, after pooled pretraining) or another file."
-            )
+        return fit_dcgan(self, X)
 
     def sample(self, n_samples=1, random_state=None):
         """Draw synthetic images.
@@ -443,77 +295,130 @@ class DCGAN(Documented, EpochHistory, GANWeights, Persistent, BaseEstimator):
         Parameters
         ----------
         n_samples : int, default=1
-            How many.
+            Number of images.
         random_state : int, RandomState instance or None, default=None
-            Seed of the latent vectors; the first rows do not depend on `n_samples`.
+            Seed of the latent vectors. The first rows do not depend on `n_samples`.
 
         Returns
         -------
         X : ndarray of shape (n_samples, ...)
-            In the layout, dtype and range of the training images.
+            Images in the layout, dtype and range of the training images.
         """
         check_is_fitted(self)
         if not isinstance(n_samples, Integral) or isinstance(n_samples, bool) or n_samples < 1:
             raise ValueError(f"n_samples must be an int >= 1, got {n_samples!r}.")
         rng = check_random_state(random_state)
 
-        def latent(rows):
-            z = rng.uniform(-1, 1, (rows.stop - rows.start, self.latent_dim, 1, 1))
-            return torch.from_numpy(z.astype(np.float32))
+        def draw_latent(rows):
+            shape = (rows.stop - rows.start, self.latent_dim, 1, 1)
+            return torch.from_numpy(rng.uniform(-1, 1, shape).astype(np.float32))
 
         X = np.empty((n_samples, *self.spec_.row_shape), self.spec_.dtype)
-        for rows, images in forward_in_batches(
+        batches = forward_in_batches(
             self.generator_,
-            latent,
+            draw_latent,
             n_samples,
-            batch_size=INFERENCE_BATCH,
             device=resolve_device(self.device),
-        ):
-            X[rows] = _as_rows(self.spec_, images)
+        )
+        for rows, images in batches:
+            X[rows] = convert_to_rows(self.spec_, images)
         return X
 
     def decision_function(self, X):
-        """The discriminator's logits: the larger, the more real it holds an image for.
+        """Return the discriminator's logits, which are larger for images it takes for real.
 
         Parameters
         ----------
         X : array-like
-            Images laid out as those of `fit`.
+            Images in the layout of those passed to `fit`.
 
         Returns
         -------
         logits : ndarray of shape (n,), float64
-            Unbounded; 0 is a probability of one half.
+            Logits, unbounded; 0 is a probability of one half.
         """
         check_is_fitted(self)
         check_is_fitted(self, "discriminator_", msg=NO_DISCRIMINATOR)
-        check_one_size(X)
+        X = to_dense(stack_images(X))
         X = validate_data(self, X, allow_nd=True, reset=False)
+
+        self.spec_.warn_of_range(X)
+
+        def load_images(rows):
+            return pad_to_square(self.spec_.to_tensor(X[rows]), self.image_size)
+
         logits = np.empty(len(X))
-        for rows, outputs in forward_in_batches(
+        batches = forward_in_batches(
             self.discriminator_,
-            lambda rows: pad_to_square(self.spec_.to_tensor(X[rows]), self.image_size),
+            load_images,
             len(X),
-            batch_size=INFERENCE_BATCH,
             device=resolve_device(self.device),
             forward=Discriminator.logits,
-        ):
+        )
+        for rows, outputs in batches:
             logits[rows] = outputs.flatten().numpy()
         return logits
+
+    def save_weights(self, path, *, discriminator=False):
+        """Write the fitted generator to a safetensors file, which cannot hold code.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write. An existing one is replaced, completely or not at all.
+        discriminator : bool, default=False
+            Whether to write the discriminator too. It distinguishes training images from others:
+            do not give it to people who must not learn whose images you had.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        write_gan(self, path, discriminator=discriminator)
+
+    def load_weights(self, path):
+        """Become fitted with the weights that :meth:`save_weights` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            File to read. `latent_dim`, `image_size` and `base_width` must be those it was saved
+            with.
+
+        Returns
+        -------
+        self : DCGAN
+            Estimator with an empty `history_`, which the file does not hold, and with a
+            `discriminator_` if the file holds one.
+
+        Raises
+        ------
+        FileNotFoundError, ValueError
+            If there is no such file, or if it is broken, of another format, or of other parameters.
+            The message says what differs, and the estimator stays as it was.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> from skcxr import DCGAN
+        >>> from skcxr.datasets import make_chest_phantoms
+        >>> X = make_chest_phantoms(20, image_size=16, random_state=0).images
+        >>> gan = DCGAN(image_size=16, base_width=8, max_epochs=2, random_state=0).fit(X)
+        >>> with TemporaryDirectory() as folder:
+        ...     gan.save_weights(Path(folder) / "gan.safetensors")
+        ...     same = DCGAN(image_size=16, base_width=8).load_weights(
+        ...         Path(folder) / "gan.safetensors"
+        ...     )
+        >>> bool((same.sample(3, random_state=0) == gan.sample(3, random_state=0)).all())
+        True
+        """
+        self._validate_params()
+        return read_gan(self, path)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.input_tags.sparse = True
         return tags
-
-
-def _show(bar, epoch, step, n_steps):
-    """Tell the progress bar, if there is one, of a step."""
-    if bar is not None:
-        bar.set_description(f"Epoch {epoch} {step}/{n_steps}", refresh=False)
-        bar.update()
-
-
-def _as_rows(spec, images):
-    """A generator's square `images` in the caller's layout, dtype and range."""
-    return spec.to_array(crop_from_square(images, *spec.shape[1:]))

@@ -1,114 +1,153 @@
-"""The adversarial training of DCGAN: one step, and what it changes."""
+"""The adversarial training of two networks: what one step does, and what it changes."""
 
-from functools import partial
+from dataclasses import dataclass
 
 import torch
-from torch.nn.functional import softplus
 
 from skcxr.augment import resolve_augment
 from skcxr.gan._cuda_graph import GraphedStep
+from skcxr.gan._losses import discriminator_loss, generator_loss, mode_seeking_loss
+from skcxr.networks import Discriminator, Generator
 from skcxr.networks._conditional import ConditionalDiscriminator, ConditionalGenerator
-from skcxr.networks._dcgan import Discriminator, Generator
+from skcxr.networks._inference import BATCH_SIZE
 from skcxr.networks._precision import autocast
 
-# A mean loss beyond this is no game between two networks any more, and NaN comes next.
-LARGEST_LOSS = 1e3
-# What a step changes, beside the random numbers.
-CHANGING = ("G", "D", "adam_g", "adam_d", "rows")
 STATISTICS = ("loss_d", "loss_g", "d_x", "d_g_z1", "d_g_z2")
+# A mean loss beyond this means that training has diverged; NaN follows soon.
+LARGEST_LOSS = 1e3
 
 
-class GANTraining:
-    """The two networks, their optimizers and the random numbers of one training.
-
-    All that a step changes is in :meth:`state`: from it, a training goes on as if it had never
-    stopped.
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Parameters of DCGAN that decide the result of a step.
 
     Parameters
     ----------
-    gan : DCGAN
-        Its parameters are read.
+    latent_dim, image_size, base_width, batch_size, lr, betas, dropout, augment, diff_augment, \
+mode_seeking : object
+        Parameters of :class:`skcxr.DCGAN`.
+    """
+
+    latent_dim: int
+    image_size: int
+    base_width: int
+    batch_size: int
+    lr: float
+    betas: tuple
+    dropout: float
+    augment: object
+    diff_augment: object
+    mode_seeking: float
+
+    @classmethod
+    def from_estimator(cls, gan):
+        """Return the configuration of a DCGAN, in plain types.
+
+        True passes for 1 in scikit-learn's checks, but not in PyTorch.
+        """
+        return cls(
+            latent_dim=int(gan.latent_dim),
+            image_size=int(gan.image_size),
+            base_width=int(gan.base_width),
+            batch_size=int(gan.batch_size),
+            lr=float(gan.lr),
+            betas=tuple(float(beta) for beta in gan.betas),
+            dropout=float(gan.dropout),
+            augment=gan.augment,
+            diff_augment=gan.diff_augment,
+            mode_seeking=float(gan.mode_seeking),
+        )
+
+
+class GANTraining:
+    """Two networks, their optimizers and the random numbers of one training.
+
+    Everything that a step changes is in :meth:`state_dict`. From it, a training continues as if it
+    had never stopped.
+
+    Parameters
+    ----------
+    config : TrainingConfig
+        Networks, batches and losses.
     images : TrainingImages
         Real images, on the device to train on.
     seed : int
-        Of weights, batches, latent vectors, dropout and augmentation.
+        Seed of weights, batches, latent vectors, dropout and augmentation.
     precision : {"float32", "bfloat16"}
-        Of the networks' arithmetic. Weights, logits, losses and optimizers are float32.
+        Arithmetic of the networks. Weights, logits, losses and optimizers are float32.
     start : tuple of two state dicts or None, default=None
-        Weights of G and D to begin with, in place of random ones.
+        Weights of G and D to start from. None draws them.
     labels : tensor of shape (n,), int64, or None, default=None
-        Class of each image, from 0: both networks are then conditional on it.
+        Class of each image, from 0, for networks that are conditional on it. None trains plain
+        networks.
     """
 
-    def __init__(self, gan, images, seed, precision, start=None, labels=None):
+    # What a step changes, except the random numbers.
+    STATEFUL = ("G", "D", "adam_g", "adam_d", "rows")
+
+    def __init__(self, config, images, seed, precision, start=None, labels=None):
+        device = images.device
+        self.config = config
         self.images = images
-        self.augment = resolve_augment(gan.augment)
-        self.seen = resolve_augment(gan.diff_augment)
-        self.mode_seeking = float(gan.mode_seeking)
-        # True passes for 1 in scikit-learn's checks, but not with PyTorch.
-        latent_dim, base_width = int(gan.latent_dim), int(gan.base_width)
-        self.latent_shape = (gan.batch_size, latent_dim, 1, 1)
-        device, n_channels = images.device, images.n_channels
-        self.rng = torch.Generator().manual_seed(seed)
-        of_g = (latent_dim, gan.image_size, base_width, n_channels, self.rng)
-        of_d = (gan.image_size, base_width, n_channels, gan.dropout, self.rng)
+        self.precision = precision
+        self.augment = resolve_augment(config.augment)
+        self.diff_augment = resolve_augment(config.diff_augment)
         self.labels = None if labels is None else labels.to(device)
-        if labels is None:
-            G, D = Generator(*of_g), Discriminator(*of_d)
-        else:
-            n_classes = int(labels.max()) + 1
-            G, D = (
-                ConditionalGenerator(n_classes, *of_g),
-                ConditionalDiscriminator(n_classes, *of_d),
-            )
+
+        # Weights come from a generator on the CPU, so that every device starts from the same ones.
+        rng = torch.Generator().manual_seed(seed)
+        G, D = _build_networks(config, images.n_channels, labels, rng)
         if start is not None:
-            for net, state in zip((G, D), start, strict=True):
-                net.load_state_dict(state)
-        self.G, self.D = (net.to(device, memory_format=torch.channels_last) for net in (G, D))
-        if device.type != "cpu":
-            self.rng = torch.Generator(device).manual_seed(seed)
-        self.rows = ShuffledRows(len(images), gan.batch_size, self.rng)
-        betas, on_cuda = tuple(float(beta) for beta in gan.betas), device.type == "cuda"
-        options = {"fused": True, "capturable": on_cuda}
-        self.adam_g, self.adam_d = (
-            torch.optim.Adam(net.parameters(), lr=float(gan.lr), betas=betas, **options)
-            for net in (self.G, self.D)
-        )
-        self.precision, self.autocast = precision, partial(autocast, device, precision)
+            G.load_state_dict(start[0])
+            D.load_state_dict(start[1])
+        self.G = G.to(device, memory_format=torch.channels_last)
+        self.D = D.to(device, memory_format=torch.channels_last)
+
+        on_cuda = device.type == "cuda"
+        adam = {"lr": config.lr, "betas": config.betas, "fused": True, "capturable": on_cuda}
+        self.adam_g = torch.optim.Adam(self.G.parameters(), **adam)
+        self.adam_d = torch.optim.Adam(self.D.parameters(), **adam)
+
+        self.rng = rng if device.type == "cpu" else torch.Generator(device).manual_seed(seed)
+        self.rows = ShuffledRows(len(images), config.batch_size, self.rng)
         self.run_step = GraphedStep(self.step, self.rng) if on_cuda else self.step
 
     def step(self, rows):
-        """Update D, then G, with the real images `rows`.
+        """Update D, then G, with the real images in `rows`.
 
-        Returns the step's STATISTICS as a tensor on the device. Nothing in it waits for the device,
-        so that all of it can be one CUDA graph.
+        Returns the step's STATISTICS as a tensor on the device. Nothing in a step waits for the
+        device, so that all of it can be one CUDA graph.
         """
-        G, D, rng, device = self.G, self.D, self.rng, self.images.device
-        real = self.augment(self.images.batch(rows), rng)
-        z = torch.rand(self.latent_shape, generator=rng, device=device) * 2 - 1
-        # Synthetic images are to be of the real ones' classes.
-        classes = () if self.labels is None else (self.labels[rows],)
-        with self.autocast():
-            # bfloat16 would be too coarse for the coordinates of an augmentation.
-            fake = G(z, *classes).float()
-            real_seen, fake_seen = self.seen(real, rng), self.seen(fake.detach(), rng)
-            real_logits = D.logits(real_seen, rng, *classes)
-            fake_logits = D.logits(fake_seen, rng, *classes)
+        G = self.G
+        D = self.D
+        rng = self.rng
+        device = self.images.device
 
-        # D's step. On logits l, binary cross-entropy is softplus(-l) for real images and
-        # softplus(l) for synthetic ones.
-        loss_d = softplus(-real_logits).mean() + softplus(fake_logits).mean()
+        real = self.augment(self.images.batch(rows), rng)
+        z_shape = (self.config.batch_size, self.config.latent_dim, 1, 1)
+        z = torch.rand(z_shape, generator=rng, device=device) * 2 - 1
+        # Synthetic images are of the real images' classes.
+        classes = () if self.labels is None else (self.labels[rows],)
+
+        # Update the discriminator. Coordinates of an augmentation need more than bfloat16.
+        with autocast(device, self.precision):
+            fake = G(z, *classes).float()
+            augmented_real = self.diff_augment(real, rng)
+            augmented_fake = self.diff_augment(fake.detach(), rng)
+            real_logits = D.logits(augmented_real, rng, *classes)
+            fake_logits = D.logits(augmented_fake, rng, *classes)
+        loss_d = discriminator_loss(real_logits, fake_logits)
         self.adam_d.zero_grad()
         loss_d.backward()
         self.adam_d.step()
 
-        # G's step, against the updated D, whose own gradients are not needed.
+        # Update the generator, against the updated discriminator, whose gradients are not needed.
         D.requires_grad_(False)
-        with self.autocast():
-            updated_logits = D.logits(self.seen(fake, rng), rng, *classes)
-        loss_g = softplus(-updated_logits).mean()
-        if self.mode_seeking:
-            loss_g = loss_g + self.mode_seeking * mode_seeking_loss(fake, z)
+        with autocast(device, self.precision):
+            updated_logits = D.logits(self.diff_augment(fake, rng), rng, *classes)
+        loss_g = generator_loss(updated_logits)
+        if self.config.mode_seeking:
+            loss_g = loss_g + self.config.mode_seeking * mode_seeking_loss(fake, z)
         self.adam_g.zero_grad()
         loss_g.backward()
         self.adam_g.step()
@@ -116,13 +155,13 @@ class GANTraining:
 
         with torch.no_grad():
             outputs = torch.stack([real_logits, fake_logits, updated_logits])
-            means = outputs.sigmoid().flatten(1).mean(1)
-            return torch.cat([torch.stack([loss_d, loss_g]), means])
+            mean_probabilities = outputs.sigmoid().flatten(1).mean(1)
+            return torch.cat([torch.stack([loss_d, loss_g]), mean_probabilities])
 
-    def epoch(self, n_steps, after_step):
-        """`n_steps` steps; returns the statistics' means by name.
+    def run_epoch(self, n_steps, after_step):
+        """Run `n_steps` steps and return the statistics' means by name.
 
-        ``after_step(step, n_steps)`` is called after each, counted from 1.
+        ``after_step(step, n_steps)`` is called after each step, counted from 1.
         """
         # Summed on the device: reading a loss in each step would wait for it.
         sums = torch.zeros(len(STATISTICS), device=self.images.device)
@@ -131,66 +170,69 @@ class GANTraining:
             after_step(step, n_steps)
         return dict(zip(STATISTICS, (sums / n_steps).tolist(), strict=True))
 
-    def state(self):
-        """A copy of all that training changes, on the CPU."""
-        parts = {name: getattr(self, name).state_dict() for name in CHANGING}
-        return _copied(parts | {"rng": self.rng.get_state()})
+    @torch.no_grad()
+    def sample(self, z):
+        """Return the generator's current images of the latent vectors `z`, on the CPU."""
+        self.G.eval()
+        batches = [self.G(part.to(self.images.device)).cpu() for part in z.split(BATCH_SIZE)]
+        self.G.train()
+        return torch.cat(batches)
 
-    def restore(self, state):
-        """Go back to what :meth:`state` returned."""
-        for name in CHANGING:
+    def state_dict(self):
+        """Return a copy, on the CPU, of everything that training changes."""
+        state = {name: getattr(self, name).state_dict() for name in self.STATEFUL}
+        state["rng"] = self.rng.get_state()
+        return _copy_to_cpu(state)
+
+    def load_state_dict(self, state):
+        """Go back to what :meth:`state_dict` returned."""
+        for name in self.STATEFUL:
             getattr(self, name).load_state_dict(state[name])
         self.rng.set_state(state["rng"])
 
-    def networks(self):
-        """G and D on the CPU, in evaluation mode, without what only training needs: its end."""
-        # This holds its object, and that the images, until the garbage collector comes.
+    def finish(self):
+        """Return G and D on the CPU, in evaluation mode, without what only training needs."""
+        # It holds this object, and with it the images, until the garbage collector runs.
         del self.run_step
-        for net in (self.G, self.D):
-            net.cpu().eval().requires_grad_(False).zero_grad()
+        for network in (self.G, self.D):
+            network.cpu().eval().requires_grad_(False).zero_grad()
         return self.G, self.D
 
 
-def mode_seeking_loss(images, z):
-    """How alike images of different latent vectors are: what mode seeking adds to G's loss.
-
-    The mean distance of latent vectors over that of their images, of each with the next in the
-    batch (Mao et al., "Mode Seeking Generative Adversarial Networks for Diverse Image Synthesis",
-    CVPR 2019, equation 2, with the ratio turned over as in the authors' code).
-
-    Parameters
-    ----------
-    images : tensor of shape (n, c, h, w)
-        In [-1, 1].
-    z : tensor of shape (n, latent_dim, 1, 1)
-        That they were made of.
-    """
-    apart, of_z = ((values - values.roll(1, 0)).abs().mean(dim=(1, 2, 3)) for values in (images, z))
-    return 1 / ((apart / of_z).mean() + 1e-5)
+def _build_networks(config, n_channels, labels, rng):
+    """Return G and D with weights drawn from `rng`, conditional on `labels` if there are any."""
+    of_g = (config.latent_dim, config.image_size, config.base_width, n_channels, rng)
+    of_d = (config.image_size, config.base_width, n_channels, config.dropout, rng)
+    if labels is None:
+        return Generator(*of_g), Discriminator(*of_d)
+    n_classes = int(labels.max()) + 1
+    return ConditionalGenerator(n_classes, *of_g), ConditionalDiscriminator(n_classes, *of_d)
 
 
 class ShuffledRows:
     """Rows of batches, without replacement where there are enough, in time independent of `n`.
 
-    Batches are cut from a shuffled order, and it is drawn anew once less than a batch is left.
+    Batches are cut from a shuffled order. A new order is drawn once less than a batch is left.
 
     Parameters
     ----------
     n : int
-        Rows to draw from.
+        Number of rows to draw from.
     size : int
-        Rows of a batch.
+        Number of rows per batch.
     rng : torch.Generator
-        On the device that rows are wanted on.
+        Generator on the device that rows are needed on.
     """
 
     def __init__(self, n, size, rng):
-        self.n, self.size, self.rng = n, size, rng
+        self.n = n
+        self.size = size
+        self.rng = rng
         self.order = torch.empty(0, dtype=torch.int64, device=rng.device)
         self.position = 0
 
     def draw(self):
-        """The next batch's rows, a tensor of shape (size,)."""
+        """Return the next batch's rows, a tensor of shape (size,)."""
         if self.position + self.size > len(self.order):
             options = {"generator": self.rng, "device": self.rng.device}
             if self.n < self.size:
@@ -210,43 +252,29 @@ class ShuffledRows:
         self.position = state["position"]
 
 
-def _copied(value):
-    """`value` with its tensors cloned to the CPU: the next step changes them in place."""
+def _copy_to_cpu(value):
+    """Return `value` with its tensors cloned: the next step changes them in place."""
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
+        return {key: _copy_to_cpu(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_copied(item) for item in value]
+        return [_copy_to_cpu(item) for item in value]
     return value
 
 
-def check_converging(row, generator):
-    """Stop after an epoch whose losses, or the generator's weights, are not of this world."""
+def check_convergence(row, generator):
+    """Raise FloatingPointError if an epoch's losses or the generator's weights have diverged."""
     for name in ("loss_d", "loss_g"):
         if not row[name] <= LARGEST_LOSS:
-            _diverged(row["epoch"], f"{name}={row[name]:.3g}")
-    finite = [weight.isfinite().all() for weight in generator.state_dict().values()]
-    if not torch.stack(finite).all():
-        _diverged(row["epoch"], "the generator's weights are not finite")
+            _raise_diverged(row["epoch"], f"{name}={row[name]:.3g}")
+    is_finite = [weight.isfinite().all() for weight in generator.state_dict().values()]
+    if not torch.stack(is_finite).all():
+        _raise_diverged(row["epoch"], "the generator's weights are not finite")
 
 
-def _diverged(epoch, what):
+def _raise_diverged(epoch, reason):
     raise FloatingPointError(
-        f"DCGAN training diverged in epoch {epoch}: {what}. Try a smaller lr (the paper's is "
-        "2e-4) or mode_seeking, betas=(0.5, 0.999), or a larger batch_size; no generator was kept."
+        f"DCGAN training diverged in epoch {epoch}: {reason}. Try a smaller lr (the paper's is "
+        "2e-4) or mode_seeking, betas=(0.5, 0.999), or a larger batch_size. No generator was kept."
     )
-
-
-def format_statistics(history, monitor):
-    """The last epoch's statistics, as the paper prints them, and what was last monitored."""
-    words = (
-        "Loss_D {loss_d:.3f} Loss_G {loss_g:.3f} D(x) {d_x:.3f} D(G(z)) {d_g_z1:.3f} / {d_g_z2:.3f}"
-    ).format(**history[-1])
-    monitored = [row for row in history if "kernel_distance" in row]
-    if monitored:
-        words += " KD {kernel_distance:.3f} FD {frechet_distance:.2f}".format(**monitored[-1])
-        words += " ({extractor}, {n_fake} against {n_real})".format(**monitor)
-        if "inception_score" in monitored[-1]:
-            words += f" IS {monitored[-1]['inception_score']:.2f}"
-    return words

@@ -1,35 +1,35 @@
-"""The GAN's convolutions as PyTorch computes them, or as matrix products where those are faster.
+"""The GAN's convolutions, as PyTorch computes them or as matrix products where those are faster.
 
 On a CPU, oneDNN's transposed convolutions to few channels take eight times as long as a matrix
-product does, those from and to one pixel several times, and in bfloat16 its gradients of deep
-kernels twice as long (``docs/performance.md``). In channels_last layout the patches that such a
-product needs are one strided copy.
+product, those from and to one pixel several times as long, and in bfloat16 its gradients of deep
+kernels twice as long. On a GPU, cuDNN's convolutions of few channels take two to four times as
+long. In channels_last layout, the patches that such a product needs are one strided copy.
 """
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-# Up to this side, oneDNN's bfloat16 gradients of kernels leave half of the peak unused.
+# Up to this side, oneDNN's bfloat16 gradients of kernels reach only half of the peak.
 DEEP_SIDE = 16
 # Channels of an image: kernels of oneDNN and cuDNN for so few take several times the time.
 FEW = 3
 
 
 def convolve(layer, x):
-    """``layer(x)``, by the faster way.
+    """Return ``layer(x)``, by the faster way.
 
     Parameters
     ----------
     layer : nn.Conv2d or nn.ConvTranspose2d
-        4x4 without bias, of stride 2 and padding 1, or of one pixel to or from a kernel's size.
+        Layer with a 4x4 kernel and no bias, of stride 2 and padding 1, or from or to one pixel.
     x : tensor of shape (n, c, h, w)
-        On the layer's device. Under ``torch.autocast`` the result has its dtype, but for a result
-        of one pixel, which has the layer's.
+        Input on the layer's device. Under ``torch.autocast`` the result has its dtype, except for a
+        result of one pixel, which has the layer's.
     """
     transposed = isinstance(layer, nn.ConvTranspose2d)
     if layer.stride == (1, 1):
-        return (_from_pixel if transposed else _to_pixel)(x, layer.weight)
+        return _from_pixel(x, layer.weight) if transposed else _to_pixel(x, layer.weight)
     device = x.device.type
     if device != "cpu" and layer.weight.shape[1] > FEW:
         return layer(x)
@@ -39,42 +39,45 @@ def convolve(layer, x):
 
 
 def _from_pixel(z, weight):
-    """(n, c, 1, 1) to (n, out, 4, 4)."""
+    """Return the transposed convolution of (n, c, 1, 1), of shape (n, out, 4, 4)."""
     return _images(z.flatten(1) @ _nhwc(weight).flatten(1), 4, 4)
 
 
 def _to_pixel(x, weight):
-    """(n, c, 4, 4) to (n, 1, 1, 1): the discriminator's logits."""
+    """Return the convolution of (n, c, 4, 4), the discriminator's logits of shape (n, 1, 1, 1)."""
     with torch.autocast(x.device.type, enabled=False):
         logits = _nhwc(x.to(weight.dtype)).flatten(1) @ _nhwc(weight).flatten()
     return logits.view(-1, 1, 1, 1)
 
 
 class _Strided(torch.autograd.Function):
-    """4x4 convolution of stride 2 and padding 1, in `dtype`, or the same with its sides exchanged.
+    """4x4 convolution of stride 2 and padding 1 in `dtype`, or the transposed one.
 
-    Its backward can be differentiated, but then casts the kernel again, since what forward has cast
-    leads back to nothing.
+    Its backward can be differentiated. It then casts the kernel again, since the copy that forward
+    has cast has no graph.
     """
 
     @staticmethod
     def forward(ctx, x, weight, dtype, transposed):
         ctx.save_for_backward(x, weight)
-        ctx.cast, ctx.transposed = weight.to(dtype), transposed
-        return (_up if transposed else _down)(x.to(dtype), ctx.cast)
+        ctx.cast = weight.to(dtype)
+        ctx.transposed = transposed
+        return _up(x.to(dtype), ctx.cast) if transposed else _down(x.to(dtype), ctx.cast)
 
     @staticmethod
     def backward(ctx, gradient):
         x, weight = ctx.saved_tensors
         cast = weight.to(ctx.cast.dtype) if torch.is_grad_enabled() else ctx.cast
-        of_x = of_weight = None
+        x_gradient = None
+        weight_gradient = None
         if ctx.needs_input_grad[0]:
-            of_x = (_down if ctx.transposed else _up)(gradient, cast).to(x.dtype)
+            adjoint = _down if ctx.transposed else _up
+            x_gradient = adjoint(gradient, cast).to(x.dtype)
         if ctx.needs_input_grad[1]:
             x = x.to(cast.dtype)
             small, large = (x, gradient) if ctx.transposed else (gradient, x)
-            of_weight = _kernel_gradient(small, large).to(weight.dtype)
-        return of_x, of_weight, None, None
+            weight_gradient = _compute_kernel_gradient(small, large).to(weight.dtype)
+        return x_gradient, weight_gradient, None, None
 
 
 def _down(large, weight):
@@ -84,8 +87,8 @@ def _down(large, weight):
 def _up(small, weight):
     if weight.shape[1] > FEW:
         return F.conv_transpose2d(small, weight, stride=2, padding=1)
-    # Each pixel of `small` makes a patch of 4x4, and neighbours' patches overlap by one half. Few
-    # channels stand first, so that what is added has long rows.
+    # Each pixel of `small` makes a patch of 4x4, and patches of neighbours overlap by one half. The
+    # few channels stand first, so that the parts that are added have long rows.
     n, _, h, w = small.shape
     patches = _nhwc(weight).flatten(1).T @ _nhwc(small).flatten(0, 2).T
     patches = patches.view(2, 2, 2, 2, -1, n, h, w)
@@ -97,14 +100,14 @@ def _up(small, weight):
     return padded[:, 1:-1, 1:-1].permute(0, 3, 1, 2)
 
 
-def _kernel_gradient(small, large):
-    """Gradient of the kernel between `small` (n, c, h, w) and `large` (n, k, 2h, 2w)."""
+def _compute_kernel_gradient(small, large):
+    """Return the gradient of the kernel between `small` (n, c, h, w) and `large` (n, k, 2h, 2w)."""
     is_deep = small.dtype == torch.bfloat16 and large.shape[3] <= DEEP_SIDE
     on_cpu = small.device.type == "cpu"
     if large.shape[1] > FEW and not (on_cpu and is_deep):
         shape = (small.shape[1], large.shape[1], 4, 4)
         return torch.nn.grad.conv2d_weight(large, shape, small, stride=2, padding=1)
-    # The 4x4 patches that the kernel is laid on, a row each: (n * h * w, 4 * 4 * k).
+    # One row per 4x4 patch that the kernel is applied to: (n * h * w, 4 * 4 * k).
     patches = F.pad(_nhwc(large), (0, 0, 1, 1, 1, 1)).unfold(1, 4, 2).unfold(2, 4, 2)
     patches = patches.permute(0, 1, 2, 4, 5, 3).reshape(-1, 16 * large.shape[1])
     return _images(_nhwc(small).flatten(0, 2).T @ patches, 4, 4)
@@ -115,5 +118,5 @@ def _nhwc(x):
 
 
 def _images(rows, height, width):
-    """The values of `rows` (n, ...) as (n, c, height, width) in channels_last layout."""
+    """Return `rows` (n, ...) as (n, c, height, width) in channels_last layout."""
     return rows.view(len(rows), height, width, -1).permute(0, 3, 1, 2)

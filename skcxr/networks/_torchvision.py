@@ -1,18 +1,19 @@
-"""torchvision's classification networks, made to take radiographs."""
+"""torchvision's classification networks, adapted to radiographs."""
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class TorchvisionNet(nn.Module):
-    """A torchvision classifier with a new last layer, fed with images in [-1, 1].
+    """torchvision classifier with a new last layer, for images in [-1, 1].
 
-    Gray images are repeated to three channels and all are normalised as ImageNet's were. With
-    pretrained weights they are resized to the size those expect; without, they keep theirs, which
-    transformers (224) and the inception networks (75 and more) refuse to take at 64.
+    Gray images are repeated to three channels, and all are normalised as ImageNet's were. With
+    pretrained weights, images are resized to the size that those expect. Without, they keep their
+    size; transformers (224) and the inception networks (75 and more) refuse images of 64.
 
     Parameters
     ----------
@@ -21,11 +22,10 @@ class TorchvisionNet(nn.Module):
     n_channels : {1, 3}, default=1
         Channels of the images.
     name : str, default="resnet18"
-        A classification network of torchvision, by the name that ``torchvision.models.list_models``
-        gives it.
+        Name of a classification network, as ``torchvision.models.list_models`` gives it.
     weights : str or None, default=None
-        None starts from random weights; "DEFAULT", or another of torchvision's names, from
-        pretrained ones, which torchvision downloads unless its cache holds them.
+        Pretrained weights: "DEFAULT", or another of torchvision's names. torchvision downloads them
+        unless its cache holds them. None starts from random weights.
 
     Raises
     ------
@@ -40,7 +40,7 @@ class TorchvisionNet(nn.Module):
         known = models.list_models(module=models)
         if name not in known:
             raise ValueError(
-                f"module={name!r} is no network of skcxr or torchvision. Pass 'cxrnet', an "
+                f"module={name!r} is not a network of skcxr or torchvision. Pass 'cxrnet', an "
                 f"nn.Module class, or one of {', '.join(known)}."
             )
         self.input_size = None
@@ -54,7 +54,11 @@ class TorchvisionNet(nn.Module):
             weights = choices[weights]
             self.input_size = weights.transforms().crop_size[0]
         self.net = models.get_model(name, weights=weights)
-        layers = [n for n, m in self.net.named_modules() if isinstance(m, nn.Linear | nn.Conv2d)]
+        layers = [
+            name
+            for name, module in self.net.named_modules()
+            if isinstance(module, nn.Linear | nn.Conv2d)
+        ]
         parent, _, child = layers[-1].rpartition(".")
         last = self.net.get_submodule(layers[-1])
         if isinstance(last, nn.Linear):
@@ -66,11 +70,11 @@ class TorchvisionNet(nn.Module):
         self.register_buffer("std", torch.tensor(IMAGENET_STD).view(3, 1, 1), persistent=False)
 
     def forward(self, x):
-        """Logits (n, n_classes) of the images `x` (n, n_channels, h, w) in [-1, 1]."""
+        """Return logits (n, n_classes) of the images `x` (n, n_channels, h, w) in [-1, 1]."""
         if self.input_size:
             side = self.input_size
             x = F.interpolate(x, (side, side), mode="bilinear", antialias=True)
         x = ((x + 1) / 2 - self.mean) / self.std
         outputs = self.net(x)
-        # Networks with auxiliary heads return a named tuple while they train.
+        # Networks with auxiliary heads return a named tuple in training.
         return getattr(outputs, "logits", outputs)

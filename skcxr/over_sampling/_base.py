@@ -1,5 +1,6 @@
-"""What over-samplers of images share: who grows, what is kept, and where synthetic images go."""
+"""What over-samplers of images share: which classes grow, and where synthetic rows go."""
 
+import math
 from inspect import signature
 from numbers import Integral
 from typing import NamedTuple
@@ -14,9 +15,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from skcxr._base.estimators import Documented
-from skcxr._base.images import check_one_size
+from skcxr._base.images import stack_images, to_dense
 from skcxr._base.validation import check_labels
-from skcxr.gan._estimator import DCGAN
+from skcxr.gan import DCGAN
 from skcxr.over_sampling._selection import (
     SELECTIONS,
     Candidates,
@@ -25,9 +26,22 @@ from skcxr.over_sampling._selection import (
 )
 from skcxr.persistence._state import Persistent
 
+# Images are rounded in pieces: rounding goes through floats of up to eight times their size.
+ROUNDED_ROWS = 1024
 
-class Growing(NamedTuple):
-    """A class that is to grow, by how many images, and its seed."""
+
+class GrowingClass(NamedTuple):
+    """Class that grows.
+
+    Parameters
+    ----------
+    label : object
+        Its label.
+    n_new : int
+        Number of images to add.
+    seed : int
+        Seed of its model and its samples.
+    """
 
     label: object
     n_new: int
@@ -35,11 +49,11 @@ class Growing(NamedTuple):
 
 
 class ImageOversampler(Documented, Persistent, BaseOverSampler):
-    """What over-samplers of images share; a subclass says how synthetic images are made.
+    """Base class of over-samplers of images; a subclass trains the models and samples them.
 
-    It has `_images_of(estimator, X, y, growing)`, an iterator over (class, fitted model, synthetic
-    images) of each item of `growing`, from a clone of the parameter `estimator`, and the parameters
-    `select`, `candidates` and `random_state`.
+    A subclass has the method ``_generate(estimator, X, y, growing)``. It yields a pair (fitted
+    model, synthetic images) for each GrowingClass of `growing`, in that order, from a clone of the
+    parameter `estimator`. It also has the parameters `select`, `candidates` and `random_state`.
     """
 
     _parameter_constraints: dict = {
@@ -49,7 +63,7 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
     }
 
     def fit_resample(self, X, y, **params):
-        """Train a generative model for each class that is to grow, and add its images.
+        """Train a generative model for each class that grows, and add its images.
 
         Parameters
         ----------
@@ -58,87 +72,97 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         y : array-like of shape (n,)
             Their classes, of any one type.
         **params : dict
-            None are taken; here for imbalanced-learn's conventions.
+            No parameters are accepted. This is here for imbalanced-learn's conventions.
 
         Returns
         -------
         X_resampled : {array-like, sparse matrix} of shape (n_new, ...)
-            The images in X's container, dtype and layout, and the synthetic ones behind them.
+            The original images, followed by the synthetic ones, in X's container, dtype and layout.
         y_resampled : array-like of shape (n_new,)
             Their classes.
 
         Raises
         ------
         ValueError
-            If X, y, a parameter or a class is out of its domain. Nothing was trained then.
+            If X, y, a parameter or a class is invalid. Nothing was trained then.
         FloatingPointError
-            If a class' training diverged.
+            If the training of a class diverged.
         """
-        # Before imbalanced-learn's own look, which fails on mixed types or sizes and names none.
+        # First: imbalanced-learn's own checks fail on mixed types or sizes without naming any.
         check_labels(y, "y")
-        check_one_size(X)
+        X = stack_images(X)
         return super().fit_resample(X, y, **params)
 
     def _check_X_y(self, X, y, accept_sparse=("csr", "csc")):
         y, one_hot = check_target_type(y, indicate_one_vs_all=True)
+        # A table of several dtypes becomes an array of floats, and its dtypes are restored at last.
+        self._integer_columns = _find_integer_columns(X)
         X, y = validate_data(self, X, y, accept_sparse=accept_sparse, allow_nd=True)
         _check_sizes(self.sampling_strategy, y)
         return X, y, one_hot
 
     def _fit_resample(self, X, y):
+        growing = self._plan_growth(y)
+        estimator = self._clone_estimator()
+
+        y_new = [np.full(item.n_new, item.label, dtype=y.dtype) for item in growing]
+        y_resampled = np.concatenate([y, *y_new])
+        X_resampled = _Stack(X, len(y_resampled))
+        fitted = {}
+        n_factor = 1 if self.select is None else self.candidates
+        to_draw = [item._replace(n_new=item.n_new * n_factor) for item in growing]
+        # Class by class: images that are in their place need not be kept elsewhere.
+        for item, (model, images) in zip(
+            growing, self._generate(estimator, X, y, to_draw), strict=True
+        ):
+            if self.select is not None:
+                real = to_dense(X[np.flatnonzero(y == item.label)])
+                candidates = Candidates(images, real, item.label, model, item.seed)
+                images = images[select_rows(self.select, candidates, item.n_new)]
+            if self._integer_columns is not None:
+                images[:, self._integer_columns] = np.rint(images[:, self._integer_columns])
+            X_resampled.append(images)
+            fitted[item.label] = model
+
+        self.estimators_ = fitted
+        self.synthetic_mask_ = np.arange(len(y_resampled)) >= len(y)
+        return X_resampled.finish(), y_resampled
+
+    def _plan_growth(self, y):
+        """Return the GrowingClass of each class that gains images."""
         classes = np.unique(y)
-        wanted = {k: self.sampling_strategy_.get(k, 0) for k in classes.tolist()}
-        for k, n_new in wanted.items():
-            n_images = np.count_nonzero(y == k)
-            if n_new and n_images < 2:
-                raise ValueError(
-                    f"Class {k!r} has {n_images} image; a generative model needs two or more. "
-                    "Leave the class out of sampling_strategy, or add images."
-                )
-        estimator = self._checked_estimator()
-        # A seed for every class, grown or not: one class' images do not hang on another's growth.
+        # Every class has a seed: the images of one do not depend on whether another grows.
         rng = check_random_state(self.random_state)
         seeds = rng.randint(np.iinfo(np.int32).max, size=len(classes))
-        growing = [
-            Growing(k, n, int(seed))
-            for (k, n), seed in zip(wanted.items(), seeds, strict=True)
-            if n
-        ]
-        fitted = {}
+        growing = []
+        for label, seed in zip(classes.tolist(), seeds.tolist(), strict=True):
+            n_new = self.sampling_strategy_.get(label, 0)
+            n_images = np.count_nonzero(y == label)
+            if n_new and n_images < 2:
+                raise ValueError(
+                    f"Class {label!r} has {n_images} image; a generative model needs two or more. "
+                    "Leave the class out of sampling_strategy, or add images."
+                )
+            if n_new:
+                growing.append(GrowingClass(label, n_new, seed))
+        return growing
 
-        def synthetic():
-            drawn = growing
-            if self.select is not None:
-                drawn = [g._replace(n_new=g.n_new * self.candidates) for g in growing]
-            images_of = self._images_of(estimator, X, y, drawn)
-            for (k, n_new, seed), (_, model, images) in zip(growing, images_of, strict=True):
-                fitted[k] = model
-                if self.select is not None:
-                    real = to_dense(X[np.flatnonzero(y == k)])
-                    candidates = Candidates(images, real, k, model, seed)
-                    images = images[select_rows(self.select, candidates, n_new)]
-                yield images
-
-        labels = [np.full(n_new, k, dtype=y.dtype) for k, n_new, _ in growing]
-        labels = np.concatenate([y, *labels])
-        X_new = _stack(X, synthetic(), len(labels))
-        self.estimators_ = fitted
-        self.synthetic_mask_ = np.arange(len(labels)) >= len(y)
-        return X_new, labels
-
-    def _seed_for_all(self, model):
-        """Give its seed to a `model` that is to be trained on the images of all classes."""
-        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        seed_model(model, seed, unseeded=self.random_state is None)
-
-    def _checked_estimator(self):
-        """A clone of the estimator, or an error if it can not serve."""
-        # safe=False copies an object that is no scikit-learn estimator.
+    def _clone_estimator(self):
+        """Return a clone of the estimator, or raise an error if it cannot serve."""
+        if isinstance(self.estimator, type):
+            name = self.estimator.__name__
+            raise TypeError(f"estimator={name} is a class. Pass an instance: {name}().")
+        # safe=False copies an object that is not a scikit-learn estimator.
         estimator = clone(DCGAN() if self.estimator is None else self.estimator, safe=False)
         check_parameters(estimator)
         if self.select == "discriminator":
             check_has_discriminator(estimator)
         return estimator
+
+    def _seed_pooled_model(self, model):
+        """Give its seed to a `model` that is trained on the images of all classes."""
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        seed_model(model, seed, is_unseeded=self.random_state is None)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -146,17 +170,66 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         return tags
 
 
-def check_parameters(estimator):
-    """Refuse parameters that are out of their domain now, before anything is trained.
+class _Stack:
+    """The original rows and the synthetic ones after them, in X's own container.
 
-    scikit-learn's own check waits for `estimator.fit`, and is left out in an outer estimator's fit.
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n, ...)
+        Original rows.
+    n_rows : int
+        Number of rows in the end.
+    """
+
+    def __init__(self, X, n_rows):
+        if sparse.issparse(X):
+            self.parts = [X]
+        else:
+            self.parts = None
+            self.stacked = np.empty((n_rows, *X.shape[1:]), X.dtype)
+            self.stacked[: len(X)] = X
+            self.n_filled = len(X)
+
+    def append(self, images):
+        """Add rows, which are copied."""
+        if self.parts is not None:
+            self.parts.append(type(self.parts[0])(images))
+            return
+        end = self.n_filled + len(images)
+        self.stacked[self.n_filled : end] = images
+        self.n_filled = end
+
+    def finish(self):
+        """Return all rows."""
+        if self.parts is not None:
+            return sparse.vstack(self.parts, format=self.parts[0].format)
+        return self.stacked
+
+
+def _find_integer_columns(X):
+    """Return the positions of a DataFrame's integer and Boolean columns, or None for an array."""
+    if not hasattr(X, "columns"):
+        return None
+    for column, dtype in X.dtypes.items():
+        if str(dtype) == "category":
+            raise ValueError(
+                f"X has the column {column!r} of dtype category, which synthetic values do not "
+                "fit. Convert pixels to numbers, for example by X.astype('uint8')."
+            )
+    return np.flatnonzero([getattr(dtype, "kind", "O") in "biu" for dtype in X.dtypes])
+
+
+def check_parameters(estimator):
+    """Refuse invalid parameters now, before anything is trained.
+
+    scikit-learn's own check waits for `estimator.fit`, and is skipped in an outer estimator's fit.
     """
     if hasattr(estimator, "_parameter_constraints"):
         estimator._validate_params()
 
 
 def _check_sizes(strategy, y):
-    """Refuse a strategy of no whole numbers, on which imbalanced-learn stumbles without a name."""
+    """Refuse a strategy without whole numbers; imbalanced-learn's error would not name it."""
     sizes = strategy(y) if callable(strategy) else strategy
     if callable(strategy) and not isinstance(sizes, dict):
         raise TypeError(f"sampling_strategy returned {sizes!r}. It must return a dict of sizes.")
@@ -165,73 +238,81 @@ def _check_sizes(strategy, y):
 
 
 def get_parameters(model):
-    """The parameters of a generative model; none of an object that is no estimator."""
+    """Return the parameters of a generative model, or none if it is not an estimator."""
     return model.get_params(deep=False) if hasattr(model, "get_params") else {}
 
 
-def seed_model(model, seed, *, unseeded):
-    """Give `model` its `seed`, where it takes one; `unseeded` says that it was drawn anew."""
+def seed_model(model, seed, *, is_unseeded):
+    """Give `model` its `seed`, if it takes one; `is_unseeded` says that the seed is a new one."""
     params = get_parameters(model)
     if "random_state" in params:
-        # A checkpoint of another seed is of another training: with one drawn anew in each process,
-        # a killed training would begin again. Without, it goes on with the file's.
-        goes_on = unseeded and params.get("checkpoint") is not None
-        model.set_params(random_state=None if goes_on else seed)
+        # Checkpoints are keyed by seed. Without a fixed seed, random_state stays None, so that
+        # training resumes with the stored one.
+        resumes = is_unseeded and params.get("checkpoint") is not None
+        model.set_params(random_state=None if resumes else seed)
 
 
 def sample_like(estimator, X, n_samples, random_state):
-    """Samples of a fitted generative model, as rows of the real images X of its class.
+    """Return samples of a fitted generative model, as rows like the real images of its class.
 
     Parameters
     ----------
     estimator : object
-        Fitted, with `sample(n_samples)`; `random_state` is passed on if it takes one.
+        Fitted model with `sample(n_samples)`. `random_state` is passed on if it takes one.
     X : ndarray of shape (n, ...)
-        Real images: samples get their layout, dtype and range of values.
+        Real images, whose layout, dtype and range of values the samples get.
     n_samples : int
-        How many.
+        Number of samples.
     random_state : int, RandomState instance or None
         Seed of the samples.
 
     Returns
     -------
     samples : ndarray of shape (n_samples, ...)
+        Samples.
     """
-    seeded = "random_state" in signature(estimator.sample).parameters
-    images = estimator.sample(n_samples, **({"random_state": random_state} if seeded else {}))
+    options = {}
+    if "random_state" in signature(estimator.sample).parameters:
+        options["random_state"] = random_state
+    images = estimator.sample(n_samples, **options)
     if isinstance(images, tuple):  # scikit-learn's mixtures return (X, component)
         images = images[0]
-    images = np.asarray(images).reshape(n_samples, *X.shape[1:])
-    samples, low, high = np.empty(images.shape, X.dtype), X.min(), X.max()
-    # In pieces: rounding goes through floats of up to eight times the size.
-    for rows in gen_batches(n_samples, 1024):
-        part = np.clip(images[rows], low, high)
-        samples[rows] = np.rint(part) if X.dtype.kind in "biu" else part
+    images = _check_images(np.asarray(images), estimator, n_samples, X.shape[1:])
+    low = X.min()
+    high = X.max()
+    samples = np.empty(images.shape, X.dtype)
+    for rows in gen_batches(n_samples, ROUNDED_ROWS):
+        clipped = np.clip(images[rows], low, high)
+        samples[rows] = np.rint(clipped) if X.dtype.kind in "biu" else clipped
     return samples
 
 
+def _check_images(images, estimator, n_samples, row_shape):
+    """Return what a generative model has sampled in the shape of X's rows, or refuse it."""
+    name = type(estimator).__name__
+    n_values = n_samples * math.prod(row_shape)
+    if len(images) != n_samples or images.size != n_values or images.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{name}.sample({n_samples}) returned an array of shape {images.shape} and dtype "
+            f"{images.dtype}. It must return {n_samples} rows of numbers of shape {row_shape}, or "
+            "flattened."
+        )
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        rows = ~np.isfinite(images.reshape(n_samples, -1)).all(axis=1)
+        raise ValueError(
+            f"{name}.sample({n_samples}) returned NaN or infinity in {np.count_nonzero(rows)} of "
+            f"{n_samples} rows. Train the model longer or at a smaller rate, or check its images."
+        )
+    return images.reshape(n_samples, *row_shape)
+
+
 def check_samples(samples, sampler):
-    """Refuse a dict of images by class, if it is one, that lacks a class `sampler` has grown."""
-    if samples is not None and (missing := set(sampler.estimators_) - set(samples)):
+    """Refuse images by class, if there are any, that lack a class `sampler` has grown."""
+    if samples is None:
+        return
+    missing = set(sampler.estimators_) - set(samples)
+    if missing:
         raise ValueError(
             f"samples has no images of {sorted(map(str, missing))}. Pass those of every class that "
             "the sampler has grown, or None."
         )
-
-
-def to_dense(X):
-    """`X` as an array where it is sparse, else as it is."""
-    return X.toarray() if sparse.issparse(X) else X
-
-
-def _stack(X, synthetic, n_rows):
-    """`X` with the synthetic images behind it, `n_rows` in all, in X's own container."""
-    if sparse.issparse(X):
-        return sparse.vstack([X, *(type(X)(images) for images in synthetic)], format=X.format)
-    stacked = np.empty((n_rows, *X.shape[1:]), X.dtype)
-    stacked[: len(X)], end = X, len(X)
-    # Class by class, as they come: what is in its place need not be kept beside it.
-    for images in synthetic:
-        stacked[end : end + len(images)] = images
-        end += len(images)
-    return stacked

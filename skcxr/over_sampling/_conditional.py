@@ -1,57 +1,60 @@
-"""ConditionalDCGANOversampler: synthetic images of all classes by one class-conditional GAN."""
+"""ConditionalDCGANOversampler: synthetic images of all classes from one conditional GAN."""
 
 import numpy as np
 from sklearn.base import clone
 
+from skcxr._base.images import to_dense
 from skcxr._base.parallel import limit_threads
-from skcxr.gan._estimator import DCGAN
-from skcxr.over_sampling._base import ImageOversampler, sample_like, to_dense
+from skcxr.gan import DCGAN
+from skcxr.gan._fit import fit_dcgan
+from skcxr.over_sampling._base import ImageOversampler, sample_like
 
 
 class ConditionalDCGANOversampler(ImageOversampler):
-    """Over-sample images with one GAN of all classes, which share what their anatomy shares.
+    """Over-sampler of images with one class-conditional GAN for all classes.
 
     How it works:
 
-    - As with :class:`DCGANOversampler`, only `fit_resample` trains, originals come first, and
-      synthetic images stay within the range of values of their class' real ones.
+    - As in :class:`DCGANOversampler`, only `fit_resample` trains, original rows come first, and
+      synthetic images stay within the range of values of their class's real images.
     - One GAN is trained on the images of all classes, also of those that do not grow. Its generator
-      has a scale and a shift for each class in its normalisation, its discriminator an embedding of
-      each class that is projected onto.
+      has a scale and a shift per class in its normalisation, its discriminator projects onto an
+      embedding of each class.
     - For one class, both are networks of the paper's tables, so that each class has a plain fitted
       DCGAN in the end.
 
     Parameters
     ----------
     estimator : DCGAN or None, default=None
-        Its parameters are those of the training; ``max_epochs`` is that of the one GAN, whatever
-        the number of classes. None is ``DCGAN()``.
+        Parameters of the training. ``max_epochs`` is that of the one GAN, whatever the number of
+        classes. None is ``DCGAN()``.
     sampling_strategy : float, str, dict or callable, default="auto"
-        Which classes grow, and how far, as :class:`DCGANOversampler` takes it.
+        Classes that grow, and their new sizes, as in :class:`DCGANOversampler`.
     select : {"discriminator", "distinct"}, callable or None, default=None
-        Which of more samples than are wanted to keep. None keeps what is drawn. A callable takes
-        (:class:`skcxr.over_sampling.Candidates`, how many) and returns rows.
+        Selection among more samples than are needed. A callable takes
+        (:class:`skcxr.over_sampling.Candidates`, number of rows) and returns rows. None keeps the
+        samples as they are drawn.
     candidates : int, default=4
-        Samples to choose from for each one that is kept, where there is a `select`.
+        Number of samples to choose from for each one that is kept, if there is a `select`.
     random_state : int, RandomState instance or None, default=None
         Seed of training and samples. Pass an int for reproducible results.
 
     Attributes
     ----------
     estimators_ : dict
-        A fitted DCGAN of each class that grew. All have the `history_` of the one training.
+        Fitted DCGAN of each class that grew. All have the `history_` of the one training.
     synthetic_mask_ : ndarray of shape (n_samples_new,), bool
-        Which rows of the last result are synthetic.
+        Mask of synthetic rows in the last result.
     sampling_strategy_ : dict
-        How many images each class was to gain.
+        Number of images that each class gains.
     n_features_in_ : int
         Size of the second axis of X.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features, when X had string column names.
+        Names of features, if X had string column names.
 
     See Also
     --------
-    DCGANOversampler : A GAN for each class.
+    DCGANOversampler : One GAN per class.
 
     References
     ----------
@@ -90,26 +93,27 @@ class ConditionalDCGANOversampler(ImageOversampler):
         self.candidates = candidates
         self.random_state = random_state
 
-    def _images_of(self, gan, X, y, growing):
+    def _generate(self, gan, X, y, growing):
         if not growing:
             return
-        self._seed_for_all(gan)
+        self._seed_pooled_model(gan)
         classes, labels = np.unique(y, return_inverse=True)
         with limit_threads():
-            gan._fit(to_dense(X), labels)
-        for k, n_new, seed in growing:
-            of_class = _of_class(gan, int(np.searchsorted(classes, k)))
-            real = to_dense(X[np.flatnonzero(y == k)])
+            fit_dcgan(gan, to_dense(X), labels)
+        for item in growing:
+            index = int(np.searchsorted(classes, item.label))
+            of_class = _extract_class(gan, index)
+            real = to_dense(X[np.flatnonzero(y == item.label)])
             with limit_threads():
-                images = sample_like(of_class, real, n_new, seed)
-            yield k, of_class, images
+                images = sample_like(of_class, real, item.n_new, item.seed)
+            yield of_class, images
 
 
-def _of_class(gan, index):
-    """The plain fitted DCGAN that a conditional one is for a class."""
+def _extract_class(gan, index):
+    """Return the plain fitted DCGAN that a conditional one is for a class."""
     plain = clone(gan)
     vars(plain).update(vars(gan))
     for name in ("generator_", "discriminator_"):
-        network = getattr(gan, name).of_class(index)
+        network = getattr(gan, name).extract_class(index)
         setattr(plain, name, network.eval().requires_grad_(False))
     return plain

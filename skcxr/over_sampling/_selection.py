@@ -1,7 +1,7 @@
-"""Which samples of a generative model to keep: what an over-sampler's ``select`` stands for.
+"""Selections: which samples of a generative model an over-sampler keeps (its ``select``).
 
-Each callable takes :class:`Candidates` and how many to keep, and returns that many rows of them, in
-the order they were drawn in.
+Each callable takes :class:`Candidates` and the number to keep, and returns that many of their rows,
+in the order in which they were drawn.
 """
 
 import reprlib
@@ -21,13 +21,13 @@ class Candidates:
     Parameters
     ----------
     images : ndarray of shape (m, ...)
-        The samples, in the order they were drawn in.
+        Samples, in the order in which they were drawn.
     real : ndarray of shape (n, ...)
         Training images of the class.
     label : object
-        The class.
+        Label of the class.
     estimator : object
-        The fitted generative model.
+        Fitted generative model.
     random_state : int
         Seed.
     """
@@ -40,23 +40,23 @@ class Candidates:
 
 
 def by_discriminator(candidates, n):
-    """Keep samples that the discriminator takes for real, at random.
+    """Keep samples at random, with a chance that grows with the discriminator's logit.
 
-    The chance to be kept grows with the discriminator's logit. Discriminator rejection sampling
-    keeps a sample where a uniform number is below its acceptance probability; here those are kept
-    that would stay at the highest rates of rejection, which are exactly `n`.
+    Discriminator rejection sampling accepts a sample if a uniform random number is below its
+    acceptance probability. This function keeps the `n` samples that would be accepted up to the
+    highest rate of rejection.
 
     Parameters
     ----------
     candidates : Candidates
-        Of an estimator with a `decision_function`, such as DCGAN.
+        Samples of an estimator with a `decision_function`, such as DCGAN.
     n : int
-        How many to keep.
+        Number of samples to keep.
 
     Returns
     -------
     rows : ndarray of shape (n,), int
-        Of those that are kept.
+        Rows of the samples that are kept.
 
     Raises
     ------
@@ -69,14 +69,15 @@ def by_discriminator(candidates, n):
     """
     check_has_discriminator(candidates.estimator)
     logits = candidates.estimator.decision_function(candidates.images)
-    below = logits - logits.max()
-    hardness = below - np.log1p(-np.exp(below - 1e-6))
+    below_largest = logits - logits.max()
+    # F of equation 8, without gamma, which is the same for all samples.
+    acceptance = below_largest - np.log1p(-np.exp(below_largest - 1e-6))
     u = check_random_state(candidates.random_state).uniform(size=len(logits))
-    return _first(hardness - logit(u), n)
+    return _keep_largest(acceptance - logit(u), n)
 
 
 def check_has_discriminator(estimator):
-    """Refuse a generative model whose samples :func:`by_discriminator` can not judge."""
+    """Refuse a generative model that :func:`by_discriminator` cannot use."""
     if not hasattr(estimator, "decision_function"):
         raise ValueError(
             f"select='discriminator' needs a generative model with a decision_function, got "
@@ -85,72 +86,80 @@ def check_has_discriminator(estimator):
 
 
 def distinct(candidates, n):
-    """Keep samples that are no near copies of training images, nor of one another.
+    """Keep samples that are not near-duplicates of training images or of one another.
 
-    A sample is one if it is nearer than all but a twentieth of the training images are to their
-    nearest other, by the audit's features; an image's own copies among them are no others.
+    A sample is a near-duplicate if it is nearer than all but a twentieth of the training images are
+    to their nearest other one, in the features of the audit. Exact copies among the training images
+    do not count as others.
 
     Parameters
     ----------
     candidates : Candidates
-        What to choose from.
+        Samples to choose from.
     n : int
-        How many to keep.
+        Number of samples to keep.
 
     Returns
     -------
     rows : ndarray of shape (n,), int
-        Of those that are kept.
+        Rows of the samples that are kept.
 
     Warns
     -----
     UserWarning
-        If there are too few of them; the most distant of the others then fill up.
+        If there are too few distinct samples. The most distant of the others are added then.
     """
-    of_real, of_samples = _features(candidates)
-    within = cdist(of_real, of_real)
-    # Copies, which would make any nearness seem usual, differ by rounding alone.
-    within[within <= 1e-3 * np.median(within)] = np.inf
-    nearest = within.min(axis=1)
-    nearest = nearest[np.isfinite(nearest)]
-    least = np.quantile(nearest, 0.05) if len(nearest) else np.inf
-    # How far each is from all that it must not repeat: real images, and samples kept before it.
-    distance = cdist(of_samples, of_real).min(axis=1)
-    between = cdist(of_samples, of_samples)
+    real, samples = _extract_features(candidates)
+    least = _measure_usual_distance(real)
+    # Distance of each sample to what it must not repeat: real images and samples kept before it.
+    to_real = cdist(samples, real).min(axis=1)
+    between = cdist(samples, samples)
     kept = []
-    for row in range(len(of_samples)):
-        if len(kept) < n and min(distance[row], between[row, kept].min(initial=np.inf)) >= least:
+    for row in range(len(samples)):
+        nearest = min(to_real[row], between[row, kept].min(initial=np.inf))
+        if len(kept) < n and nearest >= least:
             kept.append(row)
     if len(kept) < n:
         warnings.warn(
-            f"Class {candidates.label!r}: of {len(of_samples)} samples only {len(kept)} are "
-            f"distinct from the training images and from one another, and {n} are wanted. The most "
-            "distant others fill up; a larger `candidates` gives more to choose from.",
+            f"Class {candidates.label!r}: of {len(samples)} samples only {len(kept)} are distinct "
+            f"from the training images and from one another, and {n} are needed. The most distant "
+            "of the others are added. A larger `candidates` gives more to choose from.",
             stacklevel=2,
         )
-        distance[kept] = np.inf
-        return _first(distance, n)
+        to_real[kept] = np.inf
+        return _keep_largest(to_real, n)
     return np.array(kept)
+
+
+def _measure_usual_distance(real):
+    """Return the 5 % quantile of the distances of real images to their nearest other image."""
+    within = cdist(real, real)
+    # Copies differ by rounding only. With them, any distance would seem usual.
+    within[within <= 1e-3 * np.median(within)] = np.inf
+    nearest = within.min(axis=1)
+    nearest = nearest[np.isfinite(nearest)]
+    return np.quantile(nearest, 0.05) if len(nearest) else np.inf
 
 
 SELECTIONS = {"discriminator": by_discriminator, "distinct": distinct}
 
 
 def select_rows(select, candidates, n):
-    """The rows that `select`, a name of ``SELECTIONS`` or a callable, keeps.
+    """Return the rows that `select`, a name in ``SELECTIONS`` or a callable, keeps.
 
     Raises
     ------
     ValueError
         If a callable does not return `n` different rows.
     """
-    found = (select if callable(select) else SELECTIONS[select])(candidates, n)
+    selection = select if callable(select) else SELECTIONS[select]
+    found = selection(candidates, n)
     try:
         rows = np.asarray(found)
-    except ValueError:  # of lists of several lengths
+    except ValueError:  # lists of several lengths
         rows = np.empty(0)
-    valid = rows.shape == (n,) and rows.dtype.kind in "iu" and len(np.unique(rows)) == n
-    if not valid or rows.min() < 0 or rows.max() >= len(candidates.images):
+    is_valid = rows.shape == (n,) and rows.dtype.kind in "iu" and len(np.unique(rows)) == n
+    if not is_valid or rows.min() < 0 or rows.max() >= len(candidates.images):
         raise ValueError(
             f"select={select!r} must return {n} different rows of {len(candidates.images)} "
             f"candidates, got {reprlib.repr(found)}."
@@ -158,18 +167,17 @@ def select_rows(select, candidates, n):
     return rows
 
 
-def _first(scores, n):
-    """The rows of the `n` largest scores, in their order."""
+def _keep_largest(scores, n):
+    """Return the rows of the `n` largest scores, in their order."""
     return np.sort(np.argsort(-scores, kind="stable")[:n])
 
 
-def _features(candidates):
-    """Standardised features of the real images and of the samples."""
+def _extract_features(candidates):
+    """Return standardized features of the real images and of the samples."""
     # Imported here: most over-samplers need no features.
-    from skcxr.metrics._audit._spaces import standardized
-    from skcxr.metrics.features import feature_extractor
+    from skcxr.metrics.features import feature_extractor, standardize_features
 
     real = candidates.real
     image_shape = getattr(candidates.estimator, "image_shape", None)
-    extract = standardized(feature_extractor("cxr", real, image_shape=image_shape), real)
+    extract = standardize_features(feature_extractor("cxr", real, image_shape=image_shape), real)
     return extract(real), extract(candidates.images)

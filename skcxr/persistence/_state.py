@@ -1,12 +1,12 @@
-"""Fitted estimators on disk: nothing in a file is run, and each file says what wrote it.
+"""State of fitted estimators on disk: nothing in a file is run, and each file names its version.
 
 - ``joblib.dump`` and ``skops.io.dump`` see arrays and plain values in place of PyTorch's and
-  skorch's objects (:class:`Persistent`). skops, given ``trusted=TRUSTED_TYPES``, then runs nothing
-  that a file brings. Unpickling, and so joblib, always may: unpickle only what you trust.
-  Modules, callbacks and callables of your own are yours to trust; a module is rebuilt by calling
-  its class, and has of its fit what its state dict holds.
-- ``save_weights`` and ``load_weights`` use safetensors, which can hold no code at all:
-  ``skcxr.persistence._weights``.
+  skorch's objects (:class:`Persistent`). With ``trusted=TRUSTED_TYPES``, skops runs no code of a
+  file. Unpickling, and so joblib, always may: unpickle only what you trust. Modules, callbacks and
+  callables of your own are yours to trust. A module is rebuilt by calling its class, and its fit is
+  restored from its state dict.
+- ``save_weights`` and ``load_weights`` use safetensors, which cannot hold code
+  (``skcxr.persistence._weights``).
 """
 
 import os
@@ -16,25 +16,26 @@ import numpy as np
 import torch
 
 from skcxr._version import __version__
-from skcxr.networks._dcgan import Discriminator, Dropout, Generator
+from skcxr.networks import Discriminator, Generator
 
-FORMAT = 1
-# Named one by one: "all that begins with skcxr." would also be functions that write files, and
-# whatever else skcxr's modules import. imbalanced-learn's Pipeline is scikit-learn's with samplers,
-# which skops trusts by itself.
-#: For the parameter ``trusted`` of ``skops.io.load``: what skcxr's own estimators, and pipelines of
-#: them, are made of.
+# 2: the modules that classes live in moved.
+FORMAT = 2
+# Named one by one: "everything in skcxr" would include functions that write files, and whatever
+# else its modules import. imbalanced-learn's Pipeline adds only samplers to scikit-learn's, which
+# skops trusts.
+#: For the parameter ``trusted`` of ``skops.io.load``: the types of skcxr's own estimators and of
+#: pipelines of them.
 TRUSTED_TYPES = (
     "imblearn.pipeline.Pipeline",
+    "skcxr._base.images.ImageSpec",
     "skcxr.augment.Affine",
     "skcxr.classifier._estimator.CXRClassifier",
+    "skcxr.gan._estimator.DCGAN",
+    "skcxr.networks._cxrnet.CXRNet",
     "skcxr.over_sampling._conditional.ConditionalDCGANOversampler",
     "skcxr.over_sampling._duplicates.DuplicateOversampler",
-    "skcxr.gan._estimator.DCGAN",
-    "skcxr._base.images.ImageSpec",
-    "skcxr.networks._dcgan.CXRNet",
     "skcxr.over_sampling._per_class.DCGANOversampler",
-    "skcxr.over_sampling._per_class.grow",
+    "skcxr.over_sampling._strategies.grow",
 )
 NETWORKS = {"Generator": Generator, "Discriminator": Discriminator}
 KIND = "_skcxr_kind"
@@ -43,29 +44,32 @@ KIND = "_skcxr_kind"
 class Persistent:
     """Mixin of estimators whose state is arrays, plain values and other such estimators.
 
-    Goes before BaseEstimator. A torch.device and a path come back as the str that means the same.
+    It goes before BaseEstimator. A torch.device and a path come back as equivalent strings.
 
     Raises
     ------
     ValueError
-        If an estimator of another format is loaded; both versions are named.
+        If an estimator of another format is loaded. The message names both versions.
     """
 
     def __getstate__(self):
-        state = {name: _packed(value) for name, value in super().__getstate__().items()}
-        return state | {"_skcxr_version": __version__, "_skcxr_format": FORMAT}
+        state = {name: _pack(value) for name, value in super().__getstate__().items()}
+        state["_skcxr_version"] = __version__
+        state["_skcxr_format"] = FORMAT
+        return state
 
     def __setstate__(self, state):
-        state, name = dict(state), type(self).__name__
+        name = type(self).__name__
+        state = dict(state)
         version = state.pop("_skcxr_version", "of an unknown version")
         check_format(f"This {name}", version, state.pop("_skcxr_format", None))
         with raising_value_error(f"The saved state of this {name} is broken; fit it again."):
-            state = {key: _unpacked(value) for key, value in state.items()}
+            state = {key: _unpack(value) for key, value in state.items()}
         super().__setstate__(state)
 
 
 def check_format(what, version, number):
-    """Refuse a file of another format, and say which version could read it."""
+    """Refuse a file of another format and name the version that can read it."""
     if number != FORMAT:
         raise ValueError(
             f"{what} was saved by skcxr {version} in format {number}, and skcxr {__version__} "
@@ -75,14 +79,14 @@ def check_format(what, version, number):
 
 @contextmanager
 def raising_value_error(message):
-    """What odd values raise, as a ValueError with `message`."""
+    """Turn what unexpected values raise into a ValueError with `message`."""
     try:
         yield
     except (RuntimeError, LookupError, TypeError, AttributeError, ValueError, MemoryError) as error:
         raise ValueError(f"{message} {type(error).__name__}: {error}") from error
 
 
-def _packed(value):
+def _pack(value):
     if isinstance(value, Generator | Discriminator):
         return {KIND: "network", **describe_network(value)}
     if isinstance(value, dict) and not all(isinstance(key, str) for key in value):
@@ -90,60 +94,57 @@ def _packed(value):
         return {KIND: "dict", "items": [list(item) for item in value.items()]}
     if isinstance(value, torch.device):
         return str(value)
-    return os.fspath(value) if isinstance(value, os.PathLike) else value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value
 
 
-def _unpacked(value):
+def _unpack(value):
     kind = value.get(KIND) if isinstance(value, dict) else None
     if kind == "network":
-        return rebuild_network(value["class"], value["params"], value["tensors"])
-    return dict(value["items"]) if kind == "dict" else value
+        return rebuild_network(value["class"], value["config"], value["tensors"])
+    if kind == "dict":
+        return dict(value["items"])
+    return value
 
 
 def extract_arrays(network):
-    """The weights and buffers of `network` by name, as arrays on the CPU."""
+    """Return the weights and buffers of `network` by name, as arrays on the CPU."""
     return {
         name: tensor.detach().cpu().contiguous().numpy()
         for name, tensor in network.state_dict().items()
     }
 
 
-def load_arrays(network, tensors, *, assign=False):
-    """Put what :func:`extract_arrays` returned into a network of the same shape.
+def load_arrays(network, arrays, *, assign=False):
+    """Load what :func:`extract_arrays` returned into a network of the same shape.
 
-    `assign` makes them its own, for one on the meta device.
+    With `assign`, the tensors replace those of a network on the meta device.
     """
-    # Arrays are copied: PyTorch warns of those that can not be written to, which ray returns, and
-    # joblib's mmap_mode="r".
-    network.load_state_dict(
-        {
-            name: torch.as_tensor(value.copy() if isinstance(value, np.ndarray) else value)
-            for name, value in tensors.items()
-        },
-        assign=assign,
-    )
+    state = {}
+    for name, array in arrays.items():
+        # A copy: PyTorch warns of read-only arrays, which ray and joblib's mmap_mode="r" return.
+        array = array.copy() if isinstance(array, np.ndarray) else array
+        state[name] = torch.as_tensor(array)
+    network.load_state_dict(state, assign=assign)
     return network
 
 
 def describe_network(network):
-    """Class, parameters and arrays of a GAN's network."""
-    kernels = [layer for layer in network.layers if hasattr(layer, "kernel_size")]
-    first, last = kernels[0], kernels[-1]
-    params = {"image_size": 4 * 2 ** (len(kernels) - 1)}
-    if isinstance(network, Generator):
-        params |= {"latent_dim": int(first.in_channels), "base_width": int(last.in_channels)}
-        params |= {"n_channels": int(last.out_channels)}
-    else:
-        params |= {"base_width": int(first.out_channels), "n_channels": int(first.in_channels)}
-        params |= {"dropout": float(next(m.p for m in network.layers if isinstance(m, Dropout)))}
-    return {"class": type(network).__name__, "params": params, "tensors": extract_arrays(network)}
+    """Return the class, configuration and arrays of a GAN's network."""
+    return {
+        "class": type(network).__name__,
+        "config": dict(network.config),
+        "tensors": extract_arrays(network),
+    }
 
 
-def rebuild_network(name, params, tensors):
-    """The network that :func:`describe_network` describes, in evaluation mode."""
-    # Memory is taken for arrays that are there, not for those that a hostile header promises.
+def rebuild_network(name, config, tensors):
+    """Return the network that :func:`describe_network` describes, in evaluation mode."""
+    # Memory is taken for arrays that exist, not for those that a malicious header promises.
     with torch.device("meta"):
-        network = NETWORKS[name](**params)
-    network = load_arrays(network, tensors, assign=True).eval().requires_grad_(False)
-    # As it was trained; the layout decides how a convolution rounds.
+        network = NETWORKS[name](**config)
+    load_arrays(network, tensors, assign=True)
+    network.eval().requires_grad_(False)
+    # The layout of training: it decides how a convolution rounds.
     return network.to(torch.float32, memory_format=torch.channels_last)

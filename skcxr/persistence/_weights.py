@@ -1,4 +1,4 @@
-"""Files of weights: safetensors with a header that says what wrote them, and of what."""
+"""Files of weights: safetensors with a header that names their class, version and layout."""
 
 import json
 from pathlib import Path
@@ -15,23 +15,23 @@ from skcxr.persistence._state import FORMAT, check_format, raising_value_error
 
 
 def write_weights(path, estimator, header, tensors):
-    """Write a safetensors file in one go, or leave what was there.
+    """Write a safetensors file completely, or leave what was there.
 
     Parameters
     ----------
     path : str or path
-        Its folder must exist.
+        File. Its folder must exist.
     estimator : DCGAN or CXRClassifier
-        Fitted; its class and what it expects of X go into the header.
+        Fitted estimator. Its class and the layout of its X go into the header.
     header : dict
-        Plain values that the estimator needs beside.
+        Plain values that the estimator needs too.
     tensors : dict of str to dict of str to ndarray
-        Each network's arrays.
+        Arrays of each network.
 
     Raises
     ------
     OSError
-        If the file can not be written.
+        If the file cannot be written.
     """
     spec = estimator.spec_
     header = {
@@ -54,13 +54,13 @@ def write_weights(path, estimator, header, tensors):
             file.write(content)
     except OSError as error:
         raise OSError(
-            f"path={str(path)!r} can not be written: {error.strerror}. Pass a file in a folder "
+            f"path={str(path)!r} cannot be written: {error.strerror}. Pass a file in a folder "
             "that exists and that you may write to."
         ) from error
 
 
 def read_weights(path, name):
-    """Header and tensors of a file that :func:`write_weights` wrote for the class `name`.
+    """Return header and tensors of a file that :func:`write_weights` wrote for the class `name`.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def read_weights(path, name):
         saved_as, version, number = header["class"], header["skcxr"], header["format"]
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
-            f"path={str(path)!r} is broken or no file of skcxr's weights. Pass one that "
+            f"path={str(path)!r} is broken or is not a file of skcxr's weights. Pass one that "
             f"{name}.save_weights wrote."
         ) from error
     check_format(f"path={str(path)!r}", version, number)
@@ -93,12 +93,12 @@ def read_weights(path, name):
 
 
 def raising_broken_file(path):
-    """What odd values in a file of weights raise, as a ValueError that names it."""
+    """Turn what unexpected values in a file of weights raise into a ValueError that names it."""
     return raising_value_error(f"path={str(path)!r} is broken; write it again with save_weights.")
 
 
 def select_tensors(tensors, network):
-    """Those of a file's tensors that are of one network."""
+    """Return the tensors of one network, by their names in it."""
     start = f"{network}."
     return {
         name.removeprefix(start): tensor
@@ -108,7 +108,7 @@ def select_tensors(tensors, network):
 
 
 def check_same(path, saved, own, name):
-    """Refuse weights saved with other parameters than an estimator's own, and say which."""
+    """Refuse weights saved with other parameters than the estimator's, and name them."""
     differing = [
         f"{key} was {value!r} and is {own[key]!r}"
         for key, value in saved.items()
@@ -123,11 +123,10 @@ def check_same(path, saved, own, name):
 
 
 def set_fitted_state(estimator, header, **fitted):
-    """Make `estimator` a fitted one with the attributes `fitted` and what the header says of X."""
-    names = header["feature_names_in"]
+    """Give `estimator` the fitted attributes `fitted` and those in the header, and return it."""
     fitted["n_features_in_"] = int(header["n_features_in"])
-    if names:
-        fitted["feature_names_in_"] = np.array(names, dtype=object)
+    if header["feature_names_in"]:
+        fitted["feature_names_in_"] = np.array(header["feature_names_in"], dtype=object)
     for name in [name for name in vars(estimator) if name.endswith("_")]:
         delattr(estimator, name)
     vars(estimator).update(fitted)
@@ -135,9 +134,10 @@ def set_fitted_state(estimator, header, **fitted):
 
 
 def read_spec(header):
-    """The ImageSpec in the header of a file of weights."""
+    """Return the ImageSpec in the header of a file of weights."""
     spec = header["spec"]
-    row_shape, shape = (tuple(int(side) for side in spec[name]) for name in ("row_shape", "shape"))
+    row_shape = tuple(int(side) for side in spec["row_shape"])
+    shape = tuple(int(side) for side in spec["shape"])
     dtype = np.dtype(spec["dtype"])
     if len(shape) != 3 or min(row_shape + shape) < 1 or dtype.kind not in "biuf":
         raise ValueError(f"spec={spec!r}")

@@ -20,6 +20,7 @@ from skcxr._base.parallel import (
     limit_threads,
     resolve_device,
     split_threads,
+    use_repeatable_convolutions,
 )
 from skcxr.over_sampling import grow
 
@@ -134,6 +135,22 @@ def test_a_fit_that_fails_gives_its_threads_back():
         assert torch.get_num_threads() == 3
 
 
+def test_the_last_of_several_fits_restores_cudnns_choice():
+    cudnn = torch.backends.cudnn
+    device = torch.device("cuda")
+    first = use_repeatable_convolutions(device)
+    second = use_repeatable_convolutions(device)
+    assert not cudnn.deterministic
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert cudnn.deterministic
+    second.__exit__(None, None, None)
+    assert not cudnn.deterministic
+    with use_repeatable_convolutions(torch.device("cpu")):
+        assert not cudnn.deterministic
+
+
 # The fork of multiprocessing is what Python 3.12 warns of.
 every_way = pytest.mark.parametrize(
     "config",
@@ -207,13 +224,13 @@ def test_workers_open_a_memory_map_by_its_file_and_get_no_copy(tmp_path, mapped)
 
 
 def test_unknown_devices_are_refused():
-    with pytest.raises(ValueError, match="device='gpu' can not be used here"):
+    with pytest.raises(ValueError, match="device='gpu' cannot be used here"):
         resolve_device("gpu")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="CUDA is here")
 def test_missing_cuda_is_said():
-    with pytest.raises(ValueError, match=r"device='cuda' can not be used here: .* 'cpu'"):
+    with pytest.raises(ValueError, match=r"device='cuda' cannot be used here: .* 'cpu'"):
         resolve_device("cuda")
     assert resolve_device("auto").type == "cpu"
 

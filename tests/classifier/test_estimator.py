@@ -226,7 +226,7 @@ def test_user_modules_are_called_with_classes_and_channels(phantoms):
 def test_a_failed_refit_leaves_the_first_fit_as_it_was(tiny_clf, phantoms):
     clf = tiny_clf.fit(phantoms.data, phantoms.target)
     before = clf.predict_proba(phantoms.data)
-    with pytest.raises(ValueError, match="is no network"):
+    with pytest.raises(ValueError, match="is not a network"):
         clf.set_params(module="resnet19").fit(phantoms.data, phantoms.target % 2)
     np.testing.assert_array_equal(clf.predict_proba(phantoms.data), before)
 
@@ -263,10 +263,10 @@ def test_divergence_stops_with_advice(phantoms):
         ({"batch_size": 1}, "'batch_size' parameter of CXRClassifier must be"),
         ({"lr_schedule": "cosine"}, "'lr_schedule' parameter of CXRClassifier must be"),
         ({"augment": "heavy"}, "'augment' parameter of CXRClassifier must be"),
-        ({"module": "resnet19"}, "module='resnet19' is no network of skcxr or torchvision"),
+        ({"module": "resnet19"}, "module='resnet19' is not a network of skcxr or torchvision"),
         ({"weights": "DEFAULT"}, "weights='DEFAULT' needs a torchvision network as module"),
         ({"image_shape": (3, 3)}, r"image_shape=\(3, 3\) has 9 pixels, but X has 256 features"),
-        ({"device": "gpu"}, "device='gpu' can not be used here"),
+        ({"device": "gpu"}, "device='gpu' cannot be used here"),
     ],
 )
 def test_bad_parameters_are_named(tiny_clf, phantoms, params, message):
@@ -340,7 +340,7 @@ class Linear(nn.Sequential):
 
 
 def test_auto_leaves_other_modules_in_float32(phantoms, monkeypatch):
-    monkeypatch.setattr(precision, "bfloat16_pays", lambda device: True)
+    monkeypatch.setattr(precision, "has_bfloat16", lambda device: True)
     params = {"max_epochs": 1, "precision": "auto"}
     ours = CXRClassifier(**params).fit(phantoms.data, phantoms.target)
     other = CXRClassifier(Linear, **params).fit(phantoms.data, phantoms.target)
@@ -382,7 +382,7 @@ def test_warm_start_before_any_fit_is_a_fit(phantoms):
 def test_warm_start_refuses_other_classes_and_modules(phantoms):
     clf = CXRClassifier(max_epochs=1, random_state=0, warm_start=True)
     clf.fit(phantoms.data, phantoms.target)
-    with pytest.raises(ValueError, match=r"warm_start=True goes on from a fit with the classes"):
+    with pytest.raises(ValueError, match=r"warm_start=True continues a fit with the classes"):
         clf.fit(phantoms.data, phantoms.target % 2)
     with pytest.raises(ValueError, match="another module than 'resnet18'"):
         clf.set_params(module="resnet18").fit(phantoms.data, phantoms.target)
@@ -390,7 +390,7 @@ def test_warm_start_refuses_other_classes_and_modules(phantoms):
 
 @pytest.mark.parametrize("callbacks", [[1], ["early"], [("name", 1)], [(1, 2, 3)]])
 def test_what_is_no_callback_is_refused(tiny_clf, phantoms, callbacks):
-    with pytest.raises(TypeError, match=r"callbacks holds .*, which is no callback of skorch"):
+    with pytest.raises(TypeError, match=r"callbacks holds .*, which is not a callback of skorch"):
         tiny_clf.set_params(callbacks=callbacks).fit(phantoms.data, phantoms.target)
 
 
@@ -402,3 +402,34 @@ def test_cuda_repeats_a_training_bit_for_bit(tiny_clf, phantoms, precision):
         clf.fit(phantoms.data, phantoms.target).net_.module_.state_dict() for _ in range(2)
     )
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+@pytest.mark.parametrize("callback", [EarlyStopping(), EarlyStopping, ("stop", EarlyStopping())])
+def test_a_callback_that_needs_a_validation_split_is_refused_before_training(phantoms, callback):
+    clf = CXRClassifier(callbacks=[callback])
+    with pytest.raises(ValueError, match=r"monitors 'valid_loss'.*Pass monitor='train_loss'"):
+        clf.fit(phantoms.data, phantoms.target)
+
+
+def test_values_of_another_range_are_warned_of(tiny_clf, tiny_gan, phantoms):
+    X = phantoms.data
+    clf = tiny_clf.fit(X, phantoms.target)
+    gan = tiny_gan.fit(X)
+    for predict in (clf.predict, clf.predict_proba, gan.decision_function):
+        with pytest.warns(UserWarning, match=r"values from 0 to 1, .* values from 0 to 255"):
+            predict(X / 255)
+        with pytest.warns(UserWarning, match=r"fitted on values from 0 to 255"):
+            predict(X.astype(float) * 257)
+        # One dark image, and a black one, are no other range.
+        predict(X[:1] // 4)
+        predict(np.zeros_like(X[:2]))
+
+
+@pytest.mark.parametrize("side", [8, 16])
+def test_rows_of_color_images_are_asked_about(side):
+    X = np.random.default_rng(0).integers(0, 255, (6, 3 * side**2))
+    y = [0, 1] * 3
+    with pytest.warns(UserWarning, match=rf"Pass image_shape=\(3, {side}, {side}\)"):
+        CXRClassifier(max_epochs=1).fit(X, y)
+    CXRClassifier(max_epochs=1, image_shape=(3, side, side)).fit(X, y)
+    CXRClassifier(max_epochs=1).fit(X[:, :-1], y)

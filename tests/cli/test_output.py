@@ -1,4 +1,4 @@
-"""What commands print where: for people, for programs, on terminals and into pipes."""
+"""Tests of what commands print for people and programs, on terminals and into pipes."""
 
 import json
 import os
@@ -13,9 +13,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skcxr.cli import COMMANDS, main
-from skcxr.cli._evaluate import _time_left
-from skcxr.cli._options import EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_INTERRUPTED, colored
+from skcxr.cli import cli, main
+from skcxr.cli._evaluate import _estimate_time_left
+from skcxr.cli._printing import (
+    EXIT_BAD_INPUT,
+    EXIT_DIVERGED,
+    EXIT_INTERRUPTED,
+    color_text,
+    format_count,
+)
 from tests.test_import import modules_after
 
 QUICK = ["--image-size", "16", "--gan-epochs", "1", "--gan-width", "2", "--n-jobs", "1"]
@@ -24,7 +30,7 @@ BAR = re.compile(r"\d+/\d+ |\d+%\|")
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """Folders of noise in two classes: for training, held back, and synthetic."""
+    """Write folders of noise in two classes: train, holdout and synthetic."""
     root, rng = tmp_path_factory.mktemp("folders"), np.random.default_rng(0)
     for name in ("train", "holdout", "synthetic"):
         for k in ("covid", "normal"):
@@ -37,7 +43,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def commands(folders):
-    """Arguments of each command that do a little work."""
+    """Return arguments of each command that take little time."""
     data = ["--data", str(folders / "train")]
     sets = [w for name in ("synthetic", "train", "holdout") for w in (f"--{name}", folders / name)]
     return {
@@ -47,7 +53,7 @@ def commands(folders):
     }
 
 
-every_command = pytest.mark.parametrize("name", list(COMMANDS))
+every_command = pytest.mark.parametrize("name", list(cli.commands))
 
 
 def check_result(name, result, out):
@@ -68,7 +74,7 @@ def check_result(name, result, out):
 
 
 @every_command
-def test_json_has_stdout_and_all_else_goes_to_stderr(commands, name, tmp_path, capsys):
+def test_json_goes_to_stdout_and_all_else_to_stderr(commands, name, tmp_path, capsys):
     out = tmp_path / "out"
     assert main([*commands[name], "--out", str(out), "--json"]) == 0
     captured = capsys.readouterr()
@@ -83,7 +89,7 @@ def test_quiet_prints_nothing(commands, name, tmp_path, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_quiet_still_tells_of_errors(commands, capsys):
+def test_quiet_still_prints_errors(commands, capsys):
     assert main([*commands["evaluate"], "--cv", "9", "--quiet"]) == 2
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -100,7 +106,7 @@ def test_a_limit_that_is_exceeded_is_in_the_json(commands, capsys):
     assert json.loads(capsys.readouterr().out)["exceeded"][0].startswith("Exceeded: share nearer")
 
 
-def test_what_finished_before_a_divergence_is_in_the_json(commands, tmp_path, capsys, monkeypatch):
+def test_fits_finished_before_a_divergence_are_in_the_json(commands, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("skcxr.gan._training.LARGEST_LOSS", 0.0)
     assert main([*commands["evaluate"], "--out", str(tmp_path / "out"), "--json"]) == 1
     result = json.loads(capsys.readouterr().out)
@@ -108,12 +114,12 @@ def test_what_finished_before_a_divergence_is_in_the_json(commands, tmp_path, ca
     assert set(result["table4"]) == {"classic", "duplicates"}
 
 
-def on_a_terminal(args, **environment):
-    """What the command writes to a terminal on stderr; stdout is a pipe."""
+def run_on_a_terminal(args, **environment):
+    """Return what the command writes to a terminal on stderr; stdout is a pipe."""
     pty = pytest.importorskip("pty", reason="terminals are opened as Unix does")
     termios, fcntl = pytest.importorskip("termios"), pytest.importorskip("fcntl")
     leader, follower = pty.openpty()
-    # 24 rows of 80 columns: a terminal of no size has no room for a bar.
+    # 24 rows and 80 columns: a terminal without a size has no room for a bar.
     fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
     process = subprocess.Popen(
         [sys.executable, "-m", "skcxr", *args],
@@ -134,61 +140,63 @@ def on_a_terminal(args, **environment):
 
 
 def test_a_terminal_has_bars_with_the_time_left(commands, tmp_path):
-    written = on_a_terminal([*commands["evaluate"], "--out", str(tmp_path / "out")])
+    written = run_on_a_terminal([*commands["evaluate"], "--out", str(tmp_path / "out")])
     assert "fits 6/6" in written
     assert re.search(r"about \d+ s left", written)
     assert not BAR.search(
-        on_a_terminal([*commands["evaluate"], "--out", str(tmp_path / "quiet"), "-q"])
+        run_on_a_terminal([*commands["evaluate"], "--out", str(tmp_path / "quiet"), "-q"])
     )
 
 
 def test_a_terminal_has_color_unless_no_color_is_set(commands):
     args = [*commands["evaluate"], "--cv", "9"]
-    assert "\x1b[31m" in on_a_terminal(args, NO_COLOR="")
-    plain = on_a_terminal(args, NO_COLOR="1")
+    assert "\x1b[31m" in run_on_a_terminal(args, NO_COLOR="")
+    plain = run_on_a_terminal(args, NO_COLOR="1")
     assert "\x1b" not in plain
     assert "error: class 'covid' has 6 images" in plain
 
 
-def test_no_color_holds_for_verdicts_too(monkeypatch):
+def test_no_color_applies_to_verdicts_too(monkeypatch):
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert "\x1b" in colored("copies found", "red")
+    assert "\x1b" in color_text("copies found", "red")
     monkeypatch.setenv("NO_COLOR", "1")
-    assert colored("copies found", "red") == "copies found"
+    assert color_text("copies found", "red") == "copies found"
 
 
-def test_the_time_left_is_told_once_each_arm_was_timed():
+@pytest.mark.parametrize(("n", "text"), [(0, "0 images"), (1, "1 image"), (2, "2 images")])
+def test_a_count_agrees_with_its_noun(n, text):
+    assert format_count(n, "image") == text
+
+
+def test_the_time_left_is_shown_once_each_arm_has_been_timed():
     def fit(arm, seconds):
         return SimpleNamespace(arm=arm, seconds=seconds)
 
     finished = [fit("classic", 10)]
-    assert _time_left(finished, ["classic", "dcgan"], 4, 1) == ""
+    assert _estimate_time_left(finished, ["classic", "dcgan"], 4, 1) == ""
     finished += [fit("dcgan", 100)]
-    assert _time_left(finished, ["classic", "dcgan"], 4, 1) == "about 5 min left"
-    assert _time_left(finished, ["classic", "dcgan"], 2, 2) == "about 55 s left"
-    assert _time_left(finished, ["classic", "dcgan"], 1, 1) == ""
+    assert _estimate_time_left(finished, ["classic", "dcgan"], 4, 1) == "about 5 min left"
+    assert _estimate_time_left(finished, ["classic", "dcgan"], 2, 2) == "about 55 s left"
+    assert _estimate_time_left(finished, ["classic", "dcgan"], 1, 1) == ""
 
 
-def test_help_loads_no_library_but_that_for_parsing():
+def test_help_loads_no_library_except_click():
     for args in (["--help"], ["evaluate", "--help"], ["--version"]):
         code = (
             "import contextlib, io\nfrom skcxr.cli import main\n"
-            f"with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
-            f"    main({args})"
+            f"with contextlib.redirect_stdout(io.StringIO()):\n    main({args})"
         )
         loaded = modules_after(code)
         assert "click" in loaded
         assert not loaded & {"torch", "numpy", "pandas", "sklearn", "matplotlib", "tqdm", "jinja2"}
 
 
-@pytest.mark.parametrize("name", [None, *COMMANDS])
+@pytest.mark.parametrize("name", [None, *cli.commands])
 def test_help_fits_a_screen_with_an_example_and_the_exit_codes(name, capsys):
-    with pytest.raises(SystemExit) as exit_:
-        main([*filter(None, [name]), "--help"])
-    assert exit_.value.code == 0
+    assert main([*filter(None, [name]), "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     n_options = sum(line.startswith("  -") for line in lines)
-    # An option is a line; what stands around them is short.
+    # Each option takes one line, and the text around the options is short.
     assert len(lines) <= 14 + n_options
     assert max(map(len, lines)) <= 80
     (example,) = [line for line in lines if line.startswith("  Example: skcxr")]
@@ -199,13 +207,12 @@ def test_help_fits_a_screen_with_an_example_and_the_exit_codes(name, capsys):
 
 @every_command
 def test_the_example_can_be_parsed(name, capsys, monkeypatch):
-    with pytest.raises(SystemExit):
-        main([name, "--help"])
+    main([name, "--help"])
     example = re.search(r"Example: skcxr (.*)", capsys.readouterr().out)[1]
     seen = []
-    monkeypatch.setattr(COMMANDS[name], "prepare", lambda args: lambda: seen.append(args) or 0)
+    monkeypatch.setattr(cli.commands[name], "callback", lambda **options: seen.append(options) or 0)
     assert main(example.split()) == 0
-    assert seen[0].command == name
+    assert set(seen[0]) == {param.name for param in cli.commands[name].params}
 
 
 def test_exit_codes_are_documented():
@@ -237,10 +244,10 @@ def test_results_have_a_folder_of_their_own_by_default(commands, tmp_path, monke
     assert str(out.relative_to(tmp_path)) in capsys.readouterr().out
 
 
-def test_settings_tell_what_decides_the_result_in_the_order_of_the_help(
+def test_settings_hold_what_decides_the_result_in_the_order_of_the_help(
     commands, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("skcxr.report._folder.Report._look_at_samples", lambda self, result: None)
+    monkeypatch.setattr("skcxr.report._folder.Report._inspect_samples", lambda self, result: None)
     out = tmp_path / "out"
     assert main([*commands["evaluate"], "--seed", "3", "--out", str(out), "--quiet"]) == 0
     settings = list(json.loads((out / "settings.json").read_text()))

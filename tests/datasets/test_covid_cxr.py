@@ -1,4 +1,4 @@
-"""fetch_covid_cxr against a server on this machine that also breaks, truncates and lies."""
+"""fetch_covid_cxr against a local server that also fails in many ways."""
 
 import gzip
 import hashlib
@@ -7,20 +7,19 @@ import os
 import re
 import shutil
 import socket
-import stat
-import struct
 import subprocess
 import sys
 import threading
 import time
-import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pooch
 import pytest
 from PIL import Image
 
@@ -28,7 +27,7 @@ from skcxr.datasets import _covid_cxr as covid_cxr
 from skcxr.datasets import _downloading as downloading
 from skcxr.datasets import load_image_folder
 from skcxr.datasets._covid_cxr import fetch_covid_cxr
-from skcxr.datasets._downloading import ResumingDownloader, read_members
+from skcxr.datasets._downloading import resume_download
 
 ARCHIVED = {
     f"{split}/{finding}/{split}_{finding}.jpeg": f"chest_xray/{split}/{folder}/"
@@ -70,7 +69,7 @@ ARCHIVE = zipped(MEMBERS)
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves server.files with ETag and Range, save for the faults that are due."""
+    """Serves server.files with Range, except for the faults that are due."""
 
     def do_GET(self):
         server = self.server
@@ -89,25 +88,19 @@ class Handler(BaseHTTPRequestHandler):
             return self.answer(200, b"<html>log in</html>", {"Content-Type": "text/html"})
         if fault == "short":  # and a Content-Length that fits the short body
             return self.answer(200, content[: len(content) // 2])
-        headers = {}
-        if fault not in ("no validator", "cut, no validator"):
-            headers["ETag"] = f'"{hashlib.md5(content).hexdigest()}"'
-        if fault == "weak":
-            headers["ETag"] = "W/" + headers["ETag"]
-        start = 0
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
-        fresh = self.headers["If-Range"] == headers.get("ETag")
-        if asked and fault != "ignores range" and (fresh or fault == "ignores if-range"):
-            start = int(asked[1])
-            sent = start - 3 if fault == "other range" else start
-            headers["Content-Range"] = f"bytes {sent}-{len(content) - 1}/{len(content)}"
-        if fault == "short rest":
-            return self.answer(206, content[start : start + 250], headers)
         if fault == "gzip":
             return self.answer(200, gzip.compress(content), {"Content-Encoding": "gzip"})
+        headers = {}
+        start = 0
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers["Range"] or "")
+        if asked and fault != "ignores range":
+            start = int(asked[1]) - (3 if fault == "other range" else 0)
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        if fault == "short rest":
+            return self.answer(206, content[start : start + 250], headers)
         if fault == "no length":
             headers["Content-Length"] = None
-        cut = (len(content) - start) // 2 if "cut" in str(fault) or fault == "weak" else None
+        cut = (len(content) - start) // 2 if fault == "cut" else None
         self.answer(206 if start else 200, content[start:], headers, cut, hang=fault == "hangs")
 
     def answer(self, status, body, headers=None, cut=None, hang=False):
@@ -130,7 +123,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
-    """Nothing but this machine can be reached."""
+    """Only this machine can be reached."""
     connect = socket.socket.connect
 
     def connect_here(self, address):
@@ -144,7 +137,7 @@ def no_network(monkeypatch):
 @pytest.fixture
 def server(monkeypatch):
     """Serves ``files``; ``faults`` maps a path to what goes wrong at its next requests."""
-    monkeypatch.setattr(downloading, "_CHUNK", 1)  # what is less than a chunk would be lost
+    monkeypatch.setattr(downloading, "_CHUNK_BYTES", 1)  # what is less than a chunk would be lost
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.url = f"http://127.0.0.1:{server.server_port}"
         server.files = {f"/images/{f.rpartition('/')[2]}": PICTURES[f] for f in SINGLE}
@@ -186,16 +179,16 @@ def fetch(server, tmp_path, monkeypatch):
 
 @pytest.fixture
 def download(server, tmp_path):
-    """Download /file, which is 1000 bytes, with a ResumingDownloader."""
+    """Download /file, which is 1000 bytes, as fetch_covid_cxr downloads its archive."""
     server.files["/file"] = bytes(range(250)) * 4
+    registry = {"file": hashlib.sha256(server.files["/file"]).hexdigest()}
+    remote = pooch.create(path=tmp_path, base_url=f"{server.url}/", registry=registry)
 
-    def download(n_retries=3, max_bytes=5000, timeout=5):
-        downloader = ResumingDownloader(
-            tmp_path / "file", max_bytes=max_bytes, n_retries=n_retries, delay=0, timeout=timeout
-        )
-        downloader(f"{server.url}/file", str(tmp_path / "file"), None)
+    def download(n_retries=3, timeout=5):
+        downloader = partial(resume_download, part=tmp_path / ".file.part", timeout=timeout)
+        path = covid_cxr._download(remote, "file", downloader, n_retries, delay=0)
         assert [path.name for path in tmp_path.iterdir()] == ["file"]
-        return (tmp_path / "file").read_bytes()
+        return path.read_bytes()
 
     return download
 
@@ -212,7 +205,7 @@ def contents(folder):
     }
 
 
-# What comes back
+# Results
 
 
 def test_the_first_call_downloads_and_the_second_reads(fetch, server):
@@ -267,7 +260,7 @@ def test_return_x_y(fetch):
     np.testing.assert_array_equal(y, xrays.target)
 
 
-def test_images_of_others_beside_ours_are_not_returned(fetch):
+def test_images_that_users_add_are_not_returned(fetch):
     expected = fetch()
     put(fetch.root / "images", {"train/covid/aa.jpeg": PICTURES[FILES[0]]})
     put(fetch.root / "images", {"train/dog/aa.jpeg": PICTURES[FILES[0]]})
@@ -294,14 +287,16 @@ def test_parameters_are_checked_before_anything_is_downloaded(fetch, server, par
 # Without the network
 
 
-def test_without_download_what_is_missing_and_where_it_belongs_is_said(fetch, server):
-    with pytest.raises(OSError, match=r"9 images .*among them a\.jpeg.*ChestXRay2017.zip") as error:
+def test_without_download_the_error_says_what_is_missing_and_where_to_put_it(fetch, server):
+    with pytest.raises(
+        OSError, match=r"lacks 9 of 9 images, for example a\.jpeg.*ChestXRay2017.zip"
+    ) as error:
         fetch(download_if_missing=False)
     assert str(fetch.root) in str(error.value)
     assert server.requests == []
 
 
-def test_files_that_lie_there_in_any_folder_are_used_and_left(fetch, server):
+def test_files_in_any_subfolder_are_used_and_kept(fetch, server):
     clone = {f"clone/images/{f.rpartition('/')[2]}": PICTURES[f] for f in SINGLE}
     put(fetch.root, clone)
     put(fetch.root, MEMBERS)
@@ -311,29 +306,31 @@ def test_files_that_lie_there_in_any_folder_are_used_and_left(fetch, server):
     assert before.items() <= contents(fetch.root).items()
 
 
-def test_an_archive_that_lies_there_is_used_and_left(fetch, server):
+def test_an_archive_of_the_user_is_used_and_kept(fetch, server):
     put(fetch.root, {"ChestXRay2017.zip": ARCHIVE})
     fetch()
     assert "/kermany" not in dict(server.requests)
     assert (fetch.root / "ChestXRay2017.zip").read_bytes() == ARCHIVE
 
 
-def test_another_archive_that_lies_there_is_refused_and_left(fetch):
+def test_a_wrong_archive_of_the_user_is_refused_and_kept(fetch):
     put(fetch.root, {"ChestXRay2017.zip": b"version 3"})
-    with pytest.raises(OSError, match=r"'.*ChestXRay2017.zip' is not the archive .* Move it away"):
+    with pytest.raises(
+        OSError, match=r"'.*ChestXRay2017.zip' is not the expected archive.* Move it away"
+    ):
         fetch()
     assert (fetch.root / "ChestXRay2017.zip").read_bytes() == b"version 3"
 
 
-def test_a_broken_image_that_lies_there_is_refused_and_left(fetch):
+def test_a_broken_image_of_the_user_is_refused_and_kept(fetch):
     put(fetch.root, {"mine/a.jpeg": PICTURES["train/covid/a.jpeg"][:-400]})
-    with pytest.raises(OSError, match=r"mine.*a.jpeg is no image that can be read.*truncated"):
+    with pytest.raises(OSError, match=r"mine.*a.jpeg is not a readable image.*truncated"):
         fetch()
     assert (fetch.root / "mine" / "a.jpeg").exists()
     assert not (fetch.root / "images" / "train/covid/a.jpeg").exists()
 
 
-def test_what_is_there_is_read_without_a_lock(fetch, monkeypatch):
+def test_existing_images_are_read_without_a_lock(fetch, monkeypatch):
     fetch()
     monkeypatch.setattr(covid_cxr, "FileLock", None)  # as from a folder that nobody may write to
     fetch()
@@ -346,7 +343,7 @@ def test_a_changed_image_is_reported_and_fetched_again_when_deleted(fetch, serve
     fetch()
     image = fetch.root / "images" / "train/covid/a.jpeg"
     image.write_bytes(picture(99))
-    with pytest.raises(OSError, match=r"1 images .* have changed .* train/covid/a.jpeg\. Delete"):
+    with pytest.raises(OSError, match=r"1 of the images .* changed .* train/covid/a.jpeg\. Delete"):
         fetch()
     image.unlink()
     server.requests.clear()
@@ -360,40 +357,46 @@ def test_an_image_that_is_another_than_at_the_first_fetch_is_refused(fetch, serv
     image = fetch.root / "images" / "train/covid/a.jpeg"
     image.unlink()
     server.files["/images/a.jpeg"] = picture(99)
-    with pytest.raises(OSError, match=r"/images/a.jpeg is not the image that an earlier fetch got"):
+    with pytest.raises(OSError, match=r"/images/a.jpeg is not the image of the earlier fetch"):
         fetch()
     assert not image.exists()
 
 
 def test_an_archive_of_another_hash_is_refused(fetch, server):
     server.files["/kermany"] = zipped(MEMBERS | {"a": b"b"})
-    with pytest.raises(OSError, match=r"/kermany is not the file that is expected: SHA256"):
+    with pytest.raises(OSError, match=r"/kermany is not the expected file: SHA256"):
         fetch()
     assert not (fetch.root / "ChestXRay2017.zip").exists()
 
 
-# A server that breaks, truncates and lies
+# A server that fails
 
 
-@pytest.mark.parametrize("path", ["/images/a.jpeg", "/kermany"])
-def test_a_broken_download_goes_on(fetch, server, path):
-    server.faults[path] = ["cut", "cut"]
-    with pytest.warns(UserWarning, match=r"Retry downloading .* broke off|IncompleteRead"):
+def test_a_broken_download_of_the_archive_resumes(fetch, server):
+    server.faults["/kermany"] = ["cut", "cut"]
+    with pytest.warns(UserWarning, match=r"Retry downloading .* IncompleteRead"):
         fetch()
-    starts = [asked for requested, asked in server.requests if requested == path]
-    half = len(server.files[path]) // 2
-    assert starts[:2] == [None, f"bytes={half}-"]
+    starts = [asked for path, asked in server.requests if path == "/kermany"]
+    assert starts[:2] == [None, f"bytes={len(ARCHIVE) // 2}-"]
     assert len(starts) == 3
     assert contents(fetch.root / "images") == PICTURES
 
 
-def test_a_download_that_failed_goes_on_at_the_next_call(fetch, server):
+def test_a_broken_download_of_an_image_starts_again(fetch, server):
+    server.faults["/images/a.jpeg"] = ["cut", "cut"]
+    with pytest.warns(UserWarning, match=r"Retry downloading .* IncompleteRead"):
+        fetch()
+    assert [request for request in server.requests if request[0] == "/images/a.jpeg"] == [
+        ("/images/a.jpeg", None)
+    ] * 3
+    assert contents(fetch.root / "images") == PICTURES
+
+
+def test_a_download_that_failed_resumes_at_the_next_call(fetch, server):
     server.faults["/kermany"] = ["cut"]
-    with pytest.raises(
-        OSError, match=r"Could not download .*/kermany to .*bytes are kept"
-    ) as error:
+    match = r"Could not download .*/kermany: .*incomplete archive is resumed.*ChestXRay2017\.zip'"
+    with pytest.raises(OSError, match=match):
         fetch(n_retries=0)
-    assert "ChestXRay2017.zip" in str(error.value)
     server.requests.clear()
     fetch(n_retries=0)
     assert server.requests == [("/kermany", f"bytes={len(ARCHIVE) // 2}-")]
@@ -402,19 +405,16 @@ def test_a_download_that_failed_goes_on_at_the_next_call(fetch, server):
 @pytest.mark.parametrize(
     ("faults", "starts"),
     [
+        (["cut", None], [None, "500"]),
+        (["cut", "cut", None], [None, "500", "750"]),
         (["cut", "ignores range"], [None, "500"]),
-        (["cut", "other range", None], [None, "500", None]),
-        (["cut", 416, None], [None, "500", None]),
         (["cut", 503, None], [None, "500", "500"]),
-        (["cut, no validator", None], [None, None]),
-        (["cut", "short rest", None], [None, "500", "750"]),
-        (["weak", None], [None, None]),
         (["gzip"], [None]),
         (["no length"], [None]),
         ([429, 500, 408, None], [None, None, None, None]),
     ],
 )
-def test_whatever_the_server_makes_of_ranges_the_file_is_whole(download, server, faults, starts):
+def test_the_file_is_complete_with_servers_of_any_kind(download, server, faults, starts):
     server.faults["/file"] = faults
     if len(starts) > 1:
         with pytest.warns(UserWarning, match="Retry"):
@@ -427,47 +427,66 @@ def test_whatever_the_server_makes_of_ranges_the_file_is_whole(download, server,
     ]
 
 
-@pytest.mark.parametrize("second", [[], ["ignores if-range"]])
-def test_halves_of_two_versions_are_never_joined(download, server, second):
+@pytest.mark.parametrize("fault", ["other range", "short rest", 416])
+def test_a_wrong_rest_is_refused_and_the_next_call_starts_again(download, server, tmp_path, fault):
+    server.faults["/file"] = ["cut", fault]
+    with (
+        pytest.warns(UserWarning, match="Retry"),
+        pytest.raises(OSError, match=r"/file is not the expected file: SHA256"),
+    ):
+        download()
+    assert list(tmp_path.iterdir()) == []
+    assert download() == server.files["/file"]
+    assert server.requests[-1] == ("/file", None)
+
+
+def test_a_complete_part_needs_no_rest(download, server, tmp_path):
+    (tmp_path / ".file.part").write_bytes(server.files["/file"])
+    server.faults["/file"] = [416]
+    assert download() == server.files["/file"]
+
+
+def test_halves_of_two_versions_are_never_joined(download, server, tmp_path):
     server.faults["/file"] = ["cut"]
-    with pytest.raises(OSError, match="500 bytes are kept"):
+    with pytest.raises(OSError, match="Could not download"):
         download(n_retries=0)
     server.files["/file"] = b"new" * 300
-    server.faults["/file"] = second
-    if second:
-        with pytest.warns(UserWarning, match="the rest does not fit"):
-            data = download()
-    else:
-        data = download()
-    assert data == b"new" * 300
+    with pytest.raises(OSError, match=r"/file is not the expected file: SHA256"):
+        download()
+    assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("faults", "reason"),
-    [([404], "404"), ([403], "403"), (["login"], "sent a web page, perhaps a login")],
-)
-def test_what_will_not_pass_is_not_retried(download, server, faults, reason):
-    server.faults["/file"] = faults
-    with pytest.raises(OSError, match=rf"Could not download http.*/file to '.*file': .*{reason}"):
+def test_a_login_page_is_reported_and_not_retried(download, server):
+    server.faults["/file"] = ["login"]
+    with pytest.raises(OSError, match=r"http.*/file returned a web page .* login page"):
         download()
     assert len(server.requests) == 1
 
 
-@pytest.mark.parametrize("fault", [404, "login"])
-def test_what_arrived_before_stays_when_the_server_goes_wrong(download, server, fault):
-    server.faults["/file"] = ["cut", fault]
-    with (
-        pytest.warns(UserWarning, match="Retry"),
-        pytest.raises(OSError, match="500 bytes are kept, and it goes on from there"),
-    ):
-        download()
+def test_a_login_page_in_place_of_an_image_is_reported(fetch, server):
+    server.faults["/images/a.jpeg"] = ["login"]
+    with pytest.raises(OSError, match=r"http.*/images/a.jpeg is not a readable .* login page"):
+        fetch()
+    assert not (fetch.root / "images" / "train/covid/a.jpeg").exists()
+
+
+@pytest.mark.parametrize(("fault", "reason"), [(404, "404"), ("login", "login page")])
+def test_the_part_stays_when_the_server_fails(download, server, fault, reason):
+    server.faults["/file"] = ["cut"]
+    with pytest.raises(OSError, match="Could not download"):
+        download(n_retries=0)
+    server.faults["/file"] = [fault]
+    with pytest.raises(OSError, match=reason):
+        download(n_retries=0)
     assert download() == server.files["/file"]
     assert server.requests[-1] == ("/file", "bytes=500-")
 
 
-def test_a_server_that_stays_broken_is_given_up_after_the_retries(download, server):
-    server.faults["/file"] = [500] * 9
-    with pytest.warns(UserWarning, match="Retry"), pytest.raises(OSError, match="500 Server"):
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_server_that_stays_broken_is_given_up_after_the_retries(download, server, status):
+    server.faults["/file"] = [status] * 9
+    match = rf"Could not download http.*/file: {status} .*file' by hand"
+    with pytest.warns(UserWarning, match="Retry"), pytest.raises(OSError, match=match):
         download(n_retries=2)
     assert len(server.requests) == 3
 
@@ -480,25 +499,17 @@ def test_a_connection_that_falls_silent_is_broken(download, server):
     assert server.requests[-1] == ("/file", "bytes=500-")
 
 
-def test_a_server_that_is_not_there(download, server):
+def test_a_server_that_does_not_exist(download, server):
     server.shutdown()
     server.server_close()
     with pytest.raises(OSError, match="Could not download"):
         download(n_retries=0)
 
 
-@pytest.mark.parametrize("fault", [None, "no length"])
-def test_a_file_that_is_too_large_is_refused(download, server, tmp_path, fault):
-    server.faults["/file"] = [fault]
-    with pytest.raises(OSError, match="larger than 999 bytes"):
-        download(max_bytes=999)
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("fault", ["short", b"<html>log in</html>"])
-def test_what_is_no_whole_image_is_refused(fetch, server, fault):
+def test_an_incomplete_image_is_refused(fetch, server, fault):
     server.faults["/images/a.jpeg"] = [fault]
-    with pytest.raises(OSError, match=r"http.*/images/a.jpeg is no image .* call again, or save"):
+    with pytest.raises(OSError, match=r"http.*/images/a.jpeg is not a .* call again, or save"):
         fetch()
     assert not (fetch.root / "images" / "train/covid/a.jpeg").exists()
     server.files["/images/a.jpeg"] = PICTURES["train/covid/a.jpeg"]
@@ -507,25 +518,24 @@ def test_what_is_no_whole_image_is_refused(fetch, server, fault):
 
 def test_a_truncated_archive_is_refused(fetch, server):
     server.faults["/kermany"] = ["short"]
-    with pytest.raises(OSError, match=r"/kermany is not the file that is expected"):
+    with pytest.raises(OSError, match=r"/kermany is not the expected file"):
         fetch()
     fetch()
 
 
-# Killed, and two at once
+# Killed processes and concurrent calls
 
 
-def test_a_killed_process_leaves_what_the_next_one_goes_on_with(download, server, tmp_path):
+def test_the_download_of_a_killed_process_is_resumed(download, server, tmp_path):
     server.faults["/file"] = ["hangs"]
     code = (  # the module alone, as the package takes seconds to import
         "import sys; from pathlib import Path\n"
         "module, folder, url = sys.argv[1:]\n"
         "sys.path.append(module)\n"
-        "import downloading\n"
-        "downloading._CHUNK = 1\n"
-        "target = Path(folder, 'file')\n"
-        "download = downloading.ResumingDownloader(target, max_bytes=5000)\n"
-        "download(url, str(target), None)\n"
+        "import _downloading\n"
+        "_downloading._CHUNK_BYTES = 1\n"
+        "target, part = Path(folder, 'file'), Path(folder, '.file.part')\n"
+        "_downloading.resume_download(url, target, None, part=part)\n"
     )
     module = str(Path(downloading.__file__).parent)
     with subprocess.Popen(
@@ -544,27 +554,7 @@ def test_a_killed_process_leaves_what_the_next_one_goes_on_with(download, server
     assert server.requests[-1] == ("/file", "bytes=500-")
 
 
-def test_bytes_of_an_unknown_version_never_get_the_validator_of_another(
-    download, server, monkeypatch
-):
-    server.faults["/file"] = ["cut, no validator"]
-    with pytest.raises(OSError, match="Could not download"):
-        download(n_retries=0)
-    server.files["/file"] = b"new" * 300
-    write_text = Path.write_text
-
-    def killed(*args):
-        write_text(*args)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", killed)
-        with pytest.raises(KeyboardInterrupt):
-            download()
-    assert download() == b"new" * 300
-
-
-N_RENAMED = 2 * len(SINGLE) + 1 + len(ARCHIVED) + 1  # downloads, images, the registry
+N_RENAMED = 1 + len(FILES) + 1  # the archive, the images, the registry
 
 
 @pytest.mark.parametrize("n_renamed", range(N_RENAMED))
@@ -598,72 +588,24 @@ def test_two_at_once_download_each_file_once(fetch, server):
     assert sorted(path for path, _ in server.requests) == sorted(server.files)
 
 
-# Archives that are not to be trusted
+# Archives
 
 
-def linked(name):
-    info = zipfile.ZipInfo(name)
-    info.create_system, info.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
-    return info
-
-
-@pytest.mark.parametrize(
-    ("members", "reason"),
-    [
-        ({"../a.jpeg": b"x"}, "leaves the folder"),
-        ({"a/../../b": b"x", "a.jpeg": b"x"}, "leaves the folder"),
-        ({"/etc/a.jpeg": b"x"}, "leaves the folder"),
-        ({"a\\..\\..\\a.jpeg": b"x"}, "leaves the folder"),
-        ({"C:\\a.jpeg": b"x"}, "leaves the folder"),
-        ({"\\\\host\\share\\a.jpeg": b"x"}, "leaves the folder"),
-        ({linked("chest_xray/a.jpeg"): b"/etc/passwd"}, "is a symbolic link"),
-        ({"a.jpeg": b"x" * 1001}, "has more than 1000 bytes"),
-    ],
-)
-def test_hostile_archives_are_refused(tmp_path, members, reason):
-    put(tmp_path, {"hostile.zip": zipped(members)})
-    with pytest.raises(OSError, match=rf"hostile.zip' is refused: its member .* {reason}"):
-        list(read_members(tmp_path / "hostile.zip", {"a.jpeg"}, max_bytes=1000))
-    assert [path.name for path in tmp_path.iterdir()] == ["hostile.zip"]
-
-
-def test_a_bomb_that_claims_to_be_small_is_not_inflated(tmp_path):
-    data = bytearray(zipped({"a.jpeg": bytes(50 * 2**20)}))
-    central = data.rindex(b"PK\x01\x02")
-    struct.pack_into("<I", data, central + 24, 10)  # the uncompressed size
-    put(tmp_path, {"bomb.zip": data})
-    tracemalloc.start()
-    try:
-        with pytest.raises(OSError, match=r"bomb.zip' is no zip archive that can be read: Bad CRC"):
-            list(read_members(tmp_path / "bomb.zip", {"a.jpeg"}, max_bytes=1000))
-        assert tracemalloc.get_traced_memory()[1] < 2**20
-    finally:
-        tracemalloc.stop()
-
-
-@pytest.mark.parametrize("broken", [b"", b"no archive", ARCHIVE[: len(ARCHIVE) // 2]])
-def test_what_is_no_archive_is_refused(tmp_path, broken):
-    put(tmp_path, {"broken.zip": broken})
-    with pytest.raises(OSError, match=r"broken.zip' is no zip archive that can be read"):
-        list(read_members(tmp_path / "broken.zip", {"a.jpeg"}, max_bytes=1000))
-
-
-def test_hostile_members_of_an_archive_with_the_right_hash_write_nothing(fetch, monkeypatch):
-    hostile = zipped({"../../evil.jpeg": b"x"} | MEMBERS)
+def test_an_archive_writes_nothing_but_the_listed_images(fetch, monkeypatch):
+    hostile = zipped({"../../evil.jpeg": b"x", "/evil.jpeg": b"x", "C:\\evil.jpeg": b"x"} | MEMBERS)
     monkeypatch.setattr(covid_cxr, "_ARCHIVE_HASH", hashlib.sha256(hostile).hexdigest())
     put(fetch.root, {"ChestXRay2017.zip": hostile})
-    with pytest.raises(OSError, match=r"evil.jpeg' leaves the folder"):
-        fetch()
-    assert contents(fetch.root / "images").keys() == set(SINGLE)
-    assert not list(fetch.root.parents[1].rglob("evil*"))
+    fetch()
+    assert contents(fetch.root / "images") == PICTURES
+    assert not list(fetch.root.parents[1].rglob("*evil*"))
 
 
-def test_an_archive_that_lacks_images_is_reported(fetch, monkeypatch):
-    poor = zipped(dict(list(MEMBERS.items())[:-2]))
-    monkeypatch.setattr(covid_cxr, "_ARCHIVE_HASH", hashlib.sha256(poor).hexdigest())
-    put(fetch.root, {"ChestXRay2017.zip": poor})
-    with pytest.raises(OSError, match="has only 5 of the 6 images"):
-        fetch()
+def test_of_several_members_with_one_name_the_first_path_counts(fetch, monkeypatch):
+    double = zipped(MEMBERS | {"z/train_normal.jpeg": picture(99)})
+    monkeypatch.setattr(covid_cxr, "_ARCHIVE_HASH", hashlib.sha256(double).hexdigest())
+    put(fetch.root, {"ChestXRay2017.zip": double})
+    fetch()
+    assert contents(fetch.root / "images") == PICTURES
 
 
 # The packaged list
@@ -699,7 +641,7 @@ def test_the_list_agrees_with_the_prepared_images(data_folder, tmp_path):
     np.testing.assert_array_equal(xrays.views[order], table["view"])
 
 
-def test_all_306_are_read_from_files_that_lie_there(tmp_path):
+def test_all_306_are_read_from_files_of_the_user(tmp_path):
     small = picture(0, size=(2, 2))
     put(
         tmp_path / "covid_cxr" / "all",

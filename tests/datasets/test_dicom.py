@@ -28,8 +28,8 @@ from pydicom.uid import (
 )
 
 from skcxr.datasets import load_image_folder
-from skcxr.datasets._dicom import _TAGS, _read, is_dicom, read_dicom, read_patient_id
-from skcxr.datasets._groups import patient_ids
+from skcxr.datasets._dicom import _TAGS, _read_elements, is_dicom, read_dicom, read_patient_id
+from skcxr.datasets._groups import read_patient_ids
 from skcxr.datasets._reading import read_image, read_images
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
@@ -246,7 +246,7 @@ def test_window_of_signed_values(tmp_path):
     assert image.tolist() == [[0, 85, 170, 255]]
 
 
-def test_first_of_several_windows_counts(tmp_path):
+def test_first_of_several_windows_is_used(tmp_path):
     image = shown(
         tmp_path,
         RAMP.astype(np.uint16),
@@ -258,7 +258,7 @@ def test_first_of_several_windows_counts(tmp_path):
     assert image[RAMP == 150] == 255
 
 
-def test_window_without_a_number_is_none(tmp_path):
+def test_window_without_a_number_is_ignored(tmp_path):
     image = shown(tmp_path, RAMP.astype(np.uint16), WindowCenter=None, WindowWidth=None)
     np.testing.assert_array_equal(image, RAMP)
 
@@ -284,7 +284,7 @@ def test_voi_lut_with_8_bit_output(tmp_path):
 
 
 def test_voi_lut_of_65536_entries(tmp_path):
-    """Their number has no room in 16 bits, and is written as 0."""
+    """Their number does not fit into 16 bits and is stored as 0."""
     table = np.arange(2**16, dtype=np.uint32).astype(np.uint16)
     pixels = RAMP.astype(np.uint16) * 257
     image = shown(tmp_path, pixels, VOILUTSequence=lut(0, table, 16, "OW"))
@@ -309,7 +309,7 @@ def test_voi_lut_of_rescaled_values_below_0(tmp_path):
     np.testing.assert_array_equal(image, RAMP)
 
 
-def test_voi_lut_counts_before_a_window(tmp_path):
+def test_voi_lut_precedes_a_window(tmp_path):
     image = shown(
         tmp_path,
         VOILUTSequence=lut(0, np.arange(256, dtype=np.uint16)[::-1], 8),
@@ -334,7 +334,7 @@ def test_voi_lut_of_monochrome1(tmp_path):
     np.testing.assert_allclose(image, 255 - RAMP, atol=1)
 
 
-def test_modality_lut_goes_before_the_window(tmp_path):
+def test_modality_lut_precedes_the_window(tmp_path):
     modality = lut(0, np.arange(256, dtype=np.uint16)[::-1] * 10, 16)
     modality[0].ModalityLUTType = "US"
     image = shown(
@@ -428,21 +428,24 @@ def test_shipped_images_use_the_gray_scale(name, shape):
 
 
 @pytest.mark.parametrize(
-    ("name", "extra"),
+    ("name", "packages"),
     [
-        ("SC_rgb_jpeg_gdcm.dcm", "dicom-gpl"),
-        ("JPGExtended.dcm", "dicom-gpl"),
-        ("MR_small_jpeg_ls_lossless.dcm", "dicom"),
+        ("SC_rgb_jpeg_gdcm.dcm", "pylibjpeg and pylibjpeg-libjpeg (the extra 'dicom-gpl')"),
+        ("JPGExtended.dcm", "pylibjpeg and pylibjpeg-libjpeg (the extra 'dicom-gpl')"),
+        (
+            "MR_small_jpeg_ls_lossless.dcm",
+            "pylibjpeg[openjpeg,rle] and pyjpegls (the extra 'dicom')",
+        ),
     ],
 )
-def test_a_missing_decoder_says_how_to_install_it(monkeypatch, name, extra):
-    # Pillow is left: it claims JPEG Extended, and reads 8 bits of it alone.
+def test_a_missing_decoder_says_how_to_install_it(monkeypatch, name, packages):
+    # Pillow stays: it claims to support JPEG Extended, but reads only 8 bits.
     monkeypatch.setattr("skcxr.datasets._dicom._DECODERS", ("pillow",))
-    refused(shipped(name), f'nothing that is installed decodes. Run pip install "skcxr[{extra}]"')
+    refused(shipped(name), f"no installed package decodes. Install {packages}, or")
 
 
-def test_gdcm_is_never_asked(monkeypatch):
-    """It ends the process on damaged files, and pydicom would ask it first."""
+def test_gdcm_is_never_used(monkeypatch):
+    """It ends the process on damaged files, and pydicom would use it first."""
     asked = []
     decoder = get_decoder(JPEGLSLossless)
     monkeypatch.setitem(decoder._available, "gdcm", lambda *args: asked.append(args))
@@ -452,7 +455,7 @@ def test_gdcm_is_never_asked(monkeypatch):
     assert asked == []
 
 
-# What is no radiograph
+# Files that are not radiographs
 
 
 def refused(file, reason):
@@ -484,7 +487,7 @@ def test_several_frames(tmp_path):
 
 def test_window_that_shows_nothing(tmp_path):
     file = write(tmp_path / "a.dcm", RAMP.astype(np.uint16), WindowCenter=9000, WindowWidth=10)
-    refused(file, "its window or VOI LUT shows all pixels alike")
+    refused(file, "its window or VOI LUT maps all pixels to one value")
 
 
 def test_window_of_no_width(tmp_path):
@@ -493,7 +496,7 @@ def test_window_of_no_width(tmp_path):
     )
 
 
-def test_photometric_interpretation_that_is_no_gray(tmp_path):
+def test_photometric_interpretation_that_is_not_gray(tmp_path):
     file = write(tmp_path / "a.dcm", PhotometricInterpretation="HSV")
     (result,) = read_images([file])
     assert "HSV" in result
@@ -552,7 +555,7 @@ def test_compressed_image_larger_than_declared(tmp_path, syntax, codec):
     header.file_meta.TransferSyntaxUID = syntax
     header.PixelData = encapsulate([stream.getvalue()])
     header.save_as(file)
-    refused(file, "its header says 16x16 pixels, its compressed image 200x300")
+    refused(file, "its header says 16x16 pixels, but its compressed image has 200x300")
 
 
 # Recognition
@@ -578,9 +581,9 @@ def test_png_named_dcm_is_a_png(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / "a.dcm"), RAMP)
 
 
-def test_text_named_dcm_is_no_dicom(tmp_path):
+def test_text_named_dcm_is_not_dicom(tmp_path):
     (tmp_path / "a.dcm").write_text("to do: ask the ward")
-    refused(tmp_path / "a.dcm", "no image format that Pillow knows, and no DICOM")
+    refused(tmp_path / "a.dcm", "not an image format that Pillow reads, and not DICOM")
 
 
 # Patients and privacy
@@ -617,7 +620,7 @@ def test_files_without_patient_id_are_named(tmp_path):
         load_image_folder(tmp_path, groups="PatientID")
 
 
-def test_patient_id_of_skipped_files_is_not_asked_for(tmp_path):
+def test_skipped_files_need_no_patient_id(tmp_path):
     mixed_folder(tmp_path)
     (tmp_path / "normal" / "z.txt").write_text("notes")
     with pytest.warns(UserWarning, match="1 of 4 files are left out"):
@@ -625,7 +628,7 @@ def test_patient_id_of_skipped_files_is_not_asked_for(tmp_path):
     assert bunch.groups.tolist() == ["007", "8", "007"]
 
 
-def test_no_dicom_has_no_patient_id(tmp_path):
+def test_a_file_that_is_not_dicom_has_no_patient_id(tmp_path):
     Image.fromarray(RAMP).save(tmp_path / "a.png")
     assert read_patient_id(tmp_path / "a.png") is None
 
@@ -648,8 +651,8 @@ def test_header_fields_are_not_in_a_warning(tmp_path):
     assert not any(value in str(caught[0].message) for value in [*PATIENT.values(), "007"])
 
 
-def test_what_a_damaged_header_swallows_is_nowhere(tmp_path, caplog, recwarn):
-    """pydicom logs a UID that is none: of a wrong length, it holds the name and the dates."""
+def test_values_in_a_damaged_element_are_nowhere(tmp_path, caplog, recwarn):
+    """pydicom logs an invalid UID. If its length is wrong, it contains the name and the dates."""
     file = mixed_folder(tmp_path) / "covid" / "a.dcm"
     content = bytearray(file.read_bytes())
     place = content.index(b"\x08\x00\x16\x00UI") + 6
@@ -661,7 +664,7 @@ def test_what_a_damaged_header_swallows_is_nowhere(tmp_path, caplog, recwarn):
     recwarn.clear()
     result = read_images([file])
     with pytest.raises(ValueError, match="PatientID"):
-        patient_ids(["a.dcm"], [file])
+        read_patient_ids(["a.dcm"], [file])
     told = caplog.text + str(result) + "".join(str(warning.message) for warning in recwarn)
     assert not any(value in told for value in PATIENT.values())
 
@@ -683,7 +686,7 @@ def test_a_damaged_patient_id_is_named(tmp_path):
 
 def test_other_elements_are_not_read(tmp_path):
     file = mixed_folder(tmp_path) / "covid" / "a.dcm"
-    assert {element.keyword for element in _read(file, _TAGS)} <= {*_TAGS}
+    assert {element.keyword for element in _read_elements(file, _TAGS)} <= {*_TAGS}
 
 
 # Without pydicom
@@ -692,7 +695,7 @@ def test_other_elements_are_not_read(tmp_path):
 def test_missing_pydicom_says_how_to_install_it(tmp_path, monkeypatch):
     mixed_folder(tmp_path)
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    with pytest.raises(ImportError, match=r'pip install "skcxr\[dicom\]"'):
+    with pytest.raises(ImportError, match=r"Install pydicom, pylibjpeg\[openjpeg,rle\] .*'dicom'"):
         load_image_folder(tmp_path, on_error="skip")
 
 

@@ -114,10 +114,10 @@ def test_noise_zero_is_smoother():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"classes": ["normal", "flu"]}, "classes must be distinct names out of ['normal'"),
+        ({"classes": ["normal", "flu"]}, "classes must be distinct names from ['normal'"),
         ({"classes": ["normal", "normal"]}, "classes must be distinct"),
         ({"classes": []}, "classes must be distinct"),
-        ({"n_samples": [3, 4]}, "n_samples must be 4 integers >= 0, one a class, got [3, 4]"),
+        ({"n_samples": [3, 4]}, "n_samples must be 4 integers >= 0, one per class, got [3, 4]"),
         ({"n_samples": [3, 4, -1, 2]}, "n_samples must be 4 integers >= 0"),
         ({"n_samples": [1.5, 1, 1, 1]}, "n_samples must be 4 integers >= 0"),
         ({"n_samples": 0}, "'n_samples' parameter of make_chest_phantoms"),
@@ -130,7 +130,7 @@ def test_wrong_parameter_is_named(parameters, message):
         make_chest_phantoms(**parameters)
 
 
-def test_exposure_and_borders_do_not_tell_the_class(phantoms):
+def test_exposure_and_borders_do_not_reveal_the_class(phantoms):
     images = phantoms.images / 255
     border = np.concatenate([images[:, :3], images[:, -3:]], axis=1).mean(axis=(1, 2))
     X = np.c_[images.mean(axis=(1, 2)), images.std(axis=(1, 2)), border]
@@ -142,7 +142,7 @@ def test_pixels_alone_do_not_solve_the_task(phantoms):
     assert 0.35 < accuracy < 0.70
 
 
-def test_texture_tells_interstitial_from_clear_lungs_better_than_pixels():
+def test_texture_separates_interstitial_from_clear_lungs_better_than_pixels():
     lungs = make_chest_phantoms(160, classes=["normal", "pneumonia_vir"], random_state=0)
     curvature = np.abs(gaussian_filter(lungs.images / 255, (0, 0.8, 0.8), order=(0, 0, 2)))
     texture = curvature.reshape(160, 8, 8, 8, 8).mean(axis=(2, 4)).reshape(160, 64)

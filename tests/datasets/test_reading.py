@@ -23,7 +23,7 @@ def wide(tmp_path):
     return save(tmp_path, np.repeat(np.array([[0, 100, 255]], dtype=np.uint8), 16, 0).repeat(16, 1))
 
 
-def test_squash_keeps_all_and_no_aspect_ratio(wide):
+def test_squash_keeps_the_whole_image_but_not_the_aspect_ratio(wide):
     image = read_image(wide, image_size=12, fit="squash")
     np.testing.assert_array_equal(image[:, [1, 5, 6, 10]], [[0, 100, 100, 255]] * 12)
 
@@ -87,14 +87,14 @@ def test_percentiles_of_a_constant_image_are_black(tmp_path):
     assert not read_image(file, percentiles=(1, 99)).any()
 
 
-def test_equal_percentiles_of_an_image_are_told(tmp_path):
+def test_equal_percentiles_of_an_image_are_refused(tmp_path):
     pixels = np.full((16, 16), 255, np.uint8)
     pixels[0, 0] = 0
     file = save(tmp_path, pixels)
-    refused(file, "its percentiles (1, 99) are both 255, and show nothing", percentiles=(1, 99))
+    refused(file, "its percentiles (1, 99) are both 255", percentiles=(1, 99))
 
 
-# Files that are none
+# Unreadable files
 
 
 def refused(file, reason, **options):
@@ -102,7 +102,7 @@ def refused(file, reason, **options):
 
 
 def test_folder(tmp_path):
-    refused(tmp_path, "it links to a folder that it lies in")
+    refused(tmp_path, "it links to a folder that contains it")
 
 
 def test_link_to_itself(tmp_path):
@@ -117,7 +117,7 @@ def test_link_to_itself(tmp_path):
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_pipe_does_not_block(tmp_path):
     os.mkfifo(tmp_path / "a.png")
-    refused(tmp_path / "a.png", "it is no regular file")
+    refused(tmp_path / "a.png", "it is not a regular file")
 
 
 @pytest.mark.skipif(

@@ -5,23 +5,19 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import Pipeline
 from sklearn.datasets import load_iris
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import (
-    FixedThresholdClassifier,
     RepeatedStratifiedKFold,
-    StratifiedGroupKFold,
     StratifiedKFold,
-    cross_val_predict,
     cross_validate,
 )
 
 from skcxr import DCGANOversampler
-from skcxr.evaluation import compare, duplicates_of, fit_folds
-from skcxr.evaluation._comparison import _repeats
+from skcxr.evaluation import Comparison, FoldResult, compare, duplicates_of
+from skcxr.evaluation._comparison import _number_repeats
 from skcxr.metrics import (
     corrected_interval,
     expected_calibration_error,
@@ -32,94 +28,26 @@ from skcxr.metrics import (
 from skcxr.over_sampling import grow
 
 X, y = load_iris(return_X_y=True)
-ARMS = {"weak": LogisticRegression(C=1e-4), "strong": LogisticRegression(max_iter=1000)}
-
-
-def test_every_arm_gets_the_same_folds():
-    results = list(fit_folds(ARMS, X, y, cv=5))
-    assert sorted((r.arm, r.fold) for r in results) == sorted(
-        (a, f) for a in ARMS for f in range(5)
-    )
-    tests = {arm: [r.test for r in results if r.arm == arm] for arm in ARMS}
-    for weak, strong in zip(tests["weak"], tests["strong"], strict=True):
-        np.testing.assert_array_equal(weak, strong)
-
-
-def test_predictions_are_cross_validations():
-    cv = StratifiedKFold(4, shuffle=True, random_state=0)
-    pooled = np.empty_like(y)
-    for result in fit_folds({"strong": ARMS["strong"]}, X, y, cv=cv):
-        pooled[result.test] = result.predictions
-        assert not np.intersect1d(result.train, result.test).size
-        np.testing.assert_array_equal(result.probabilities.argmax(axis=1), result.predictions)
-    np.testing.assert_array_equal(pooled, cross_val_predict(ARMS["strong"], X, y, cv=cv))
-
-
-def test_groups_stay_together():
-    groups = np.arange(150) // 3
-    for result in [
-        *fit_folds(ARMS, X, y, cv=StratifiedGroupKFold(3), groups=groups),
-        *fit_folds(ARMS, X, y, cv=3, groups=groups),
-    ]:
-        assert not np.intersect1d(groups[result.train], groups[result.test]).size
-
-
-def test_results_come_as_they_finish():
-    fits = []
-
-    class Counting(LogisticRegression):
-        def fit(self, X, y):
-            fits.append(len(X))
-            return super().fit(X, y)
-
-    results = fit_folds({"counting": Counting(max_iter=1000)}, X, y, cv=3)
-    assert next(results).fold == 0
-    assert len(fits) == 1
-    assert len(list(results)) == 2
-
-
-def test_predictions_are_predicts_own():
-    """A tuned threshold makes them differ from the most probable class."""
-    two = y < 2
-    arm = FixedThresholdClassifier(ARMS["strong"], threshold=1.1)
-    for result in fit_folds({"never": arm}, X[two], y[two], cv=2):
-        assert not result.predictions.any()
-        assert result.probabilities[:, 1].max() > 0.5
-
-
-def test_arms_in_parallel_give_the_same():
-    def pooled(n_jobs):
-        results = fit_folds(ARMS, X, y, cv=2, n_jobs=n_jobs)
-        return {(r.arm, r.fold): r.probabilities for r in results}
-
-    one, two = pooled(1), pooled(2)
-    for key in one:
-        np.testing.assert_allclose(one[key], two[key])
-
-
-def test_arms_are_left_unfitted():
-    list(fit_folds(ARMS, X, y, cv=2))
-    assert not hasattr(ARMS["weak"], "coef_")
-
-
+WEAK = LogisticRegression(C=1e-4)
+STRONG = LogisticRegression(max_iter=1000)
+ARMS = {"classic": WEAK, "strong": STRONG}
 NAMES = load_iris().target_names[y]
-CLASSIC = {"classic": ARMS["weak"], "strong": ARMS["strong"]}
 REPEATED = RepeatedStratifiedKFold(n_splits=4, n_repeats=3, random_state=0)
 
 
 @pytest.fixture(scope="module")
 def comparison():
-    return compare(CLASSIC, X, NAMES, cv=REPEATED, scoring=["accuracy", "neg_log_loss"])
+    return compare(ARMS, X, NAMES, cv=REPEATED, scoring=["accuracy", "neg_log_loss"])
 
 
 def scores_of(arm, cv):
     return cross_validate(arm, X, NAMES, cv=cv, scoring=["accuracy", "neg_log_loss"])
 
 
-def test_results_are_cross_validates_scores(comparison):
+def test_scores_equal_those_of_cross_validate(comparison):
     wide = comparison.results.pivot(index=["arm", "fold"], columns="metric", values="value")
-    for arm in CLASSIC:
-        theirs = scores_of(CLASSIC[arm], REPEATED)
+    for arm in ARMS:
+        theirs = scores_of(ARMS[arm], REPEATED)
         for metric in ("accuracy", "neg_log_loss"):
             np.testing.assert_allclose(wide.loc[arm, metric], theirs[f"test_{metric}"])
     assert len(wide) == 24
@@ -131,8 +59,8 @@ def test_results_are_cross_validates_scores(comparison):
 
 def test_differences_are_paired_by_fold(comparison):
     paired = (
-        scores_of(CLASSIC["strong"], REPEATED)["test_accuracy"]
-        - scores_of(CLASSIC["classic"], REPEATED)["test_accuracy"]
+        scores_of(ARMS["strong"], REPEATED)["test_accuracy"]
+        - scores_of(ARMS["classic"], REPEATED)["test_accuracy"]
     )
     ratio = np.mean([len(test) / len(train) for train, test in REPEATED.split(X, NAMES)])
     row = comparison.differences.query("metric == 'accuracy'").iloc[0]
@@ -143,7 +71,7 @@ def test_differences_are_paired_by_fold(comparison):
     assert row["arm"] == "strong"
 
 
-def test_each_class_sensitivity_has_a_difference(comparison):
+def test_sensitivity_of_each_class_has_a_difference(comparison):
     metrics = set(comparison.differences["metric"])
     assert metrics == {"accuracy", "neg_log_loss"} | {f"sensitivity[{k}]" for k in set(NAMES)}
     folds = comparison.predictions.query("arm == 'strong' and true == 'virginica'")
@@ -152,7 +80,7 @@ def test_each_class_sensitivity_has_a_difference(comparison):
     np.testing.assert_allclose(values["value"], expected)
 
 
-def test_every_image_is_predicted_once_a_repeat(comparison):
+def test_every_image_is_predicted_once_per_repeat(comparison):
     for _, rows in comparison.predictions.groupby(["arm", "repeat"]):
         assert sorted(rows["row"]) == list(range(150))
         np.testing.assert_array_equal(rows["true"], NAMES[rows["row"]])
@@ -161,7 +89,7 @@ def test_every_image_is_predicted_once_a_repeat(comparison):
 
 
 def test_summary_pools_predictions():
-    comparison = compare(CLASSIC, X, NAMES, cv=4)
+    comparison = compare(ARMS, X, NAMES, cv=4)
     hits, errors = {}, {}
     for arm, rows in comparison.predictions.sort_values("row").groupby("arm"):
         hits[arm] = (rows["true"] == rows["predicted"]).to_numpy()
@@ -184,12 +112,22 @@ def _in_order(comparison, arm):
     return rows["predicted"].to_numpy()
 
 
-def test_reading_names_better_worse_and_undecided(comparison):
-    assert comparison.reading.startswith("strong is better than classic: accuracy +0.3")
+def test_reading_says_better_worse_or_no_significant_difference(comparison):
+    assert re.fullmatch(
+        r"strong is better than classic: accuracy \+0\.3\d+ "
+        r"\(95 % CI \+0\.\d+ to \+0\.\d+, 12 folds\)\. "
+        r"\d+ images were classified correctly only by strong, \d+ only by classic "
+        r"\(McNemar p = \S+\)\.",
+        comparison.reading,
+    )
     worse = comparison.against("strong").reading
     assert worse.startswith("classic is worse than strong: accuracy -0.3")
-    same = compare({"classic": ARMS["strong"], "same": ARMS["strong"]}, X, y)
-    assert same.reading.startswith("same can not be told from classic: accuracy +0.000")
+    same = compare({"classic": STRONG, "same": STRONG}, X, y)
+    assert same.reading == (
+        "No significant difference between same and classic: accuracy +0.000 (95 % CI +0.000 to "
+        "+0.000, 4 folds). 0 images were classified correctly only by same, 0 only by classic "
+        "(McNemar p = 1)."
+    )
     row = same.summary.loc["same"]
     assert row[["difference", "low", "high", "wilcoxon_p", "mcnemar_p"]].tolist() == [0, 0, 0, 1, 1]
 
@@ -209,14 +147,14 @@ def test_markdown_and_csv(comparison, tmp_path):
 
 def test_groups_stay_together_in_a_comparison():
     groups = np.arange(150) // 3
-    found = compare(CLASSIC, X, y, cv=3, groups=groups).predictions.query("arm == 'strong'")
+    found = compare(ARMS, X, y, cv=3, groups=groups).predictions.query("arm == 'strong'")
     assert (found.groupby(groups[found["row"]])["fold"].nunique() == 1).all()
 
 
 def test_a_class_that_a_training_fold_lacks_has_probability_zero():
     few = np.where(np.arange(150) == 0, "rare", NAMES)
     splits = [(np.arange(1, 150), np.arange(0, 30)), (np.arange(0, 149), np.arange(140, 150))]
-    comparison = compare(CLASSIC, X, few, cv=splits)
+    comparison = compare(ARMS, X, few, cv=splits)
     assert (comparison.predictions.query("fold == 0")["p_rare"] == 0).all()
     assert (comparison.predictions.query("fold == 1")["p_rare"] > 0).all()
     sensitivity = comparison.results.query("metric == 'sensitivity[rare]' and arm == 'strong'")
@@ -224,7 +162,7 @@ def test_a_class_that_a_training_fold_lacks_has_probability_zero():
 
 
 class Breaking(LogisticRegression):
-    """Counts its fits in a file, and fails in the fit whose number the file's neighbour holds."""
+    """Leaves a file for each fit, and is interrupted once in fit i if there is a file break-i."""
 
     def __init__(self, folder=None, max_iter=1000):
         super().__init__(max_iter=max_iter)
@@ -240,12 +178,12 @@ class Breaking(LogisticRegression):
 
 
 @pytest.mark.parametrize("kind", [str, joblib.Memory])
-def test_a_killed_comparison_goes_on(tmp_path, kind):
+def test_an_interrupted_comparison_resumes(tmp_path, kind):
     memory = kind(str(tmp_path / "memory"))
     if kind is joblib.Memory:
         memory.verbose = 0
     (tmp_path / "break-5").touch()
-    arms = {"classic": ARMS["weak"], "breaking": Breaking(tmp_path)}
+    arms = {"classic": WEAK, "breaking": Breaking(tmp_path)}
     cv = RepeatedStratifiedKFold(n_splits=4, n_repeats=2, random_state=0)
     with pytest.raises(KeyboardInterrupt):
         compare(arms, X, y, cv=cv, memory=memory)
@@ -256,7 +194,7 @@ def test_a_killed_comparison_goes_on(tmp_path, kind):
     pd.testing.assert_frame_equal(resumed.predictions, fresh.predictions)
 
 
-def test_memory_knows_other_parameters_and_data(tmp_path):
+def test_memory_distinguishes_parameters_and_data(tmp_path):
     def accuracy(C, X):
         arms = {"classic": LogisticRegression(C=C, max_iter=1000)}
         return compare(arms, X, y, memory=str(tmp_path)).summary.loc["classic", "score"]
@@ -265,44 +203,18 @@ def test_memory_knows_other_parameters_and_data(tmp_path):
     assert accuracy(1.0, X) != accuracy(1.0, X[:, :1])
 
 
-def test_in_parallel_it_finds_the_same(comparison):
-    parallel = compare(
-        CLASSIC, X, NAMES, cv=REPEATED, scoring=["accuracy", "neg_log_loss"], n_jobs=2
-    )
+def test_a_parallel_comparison_gives_the_same_predictions(comparison):
+    parallel = compare(ARMS, X, NAMES, cv=REPEATED, scoring=["accuracy", "neg_log_loss"], n_jobs=2)
     pd.testing.assert_frame_equal(parallel.predictions, comparison.predictions)
 
 
 @pytest.mark.parametrize("scoring", [lambda clf, X, y: 0.5, {"half": lambda clf, X, y: 0.5}])
-def test_scores_of_ones_own(scoring):
-    comparison = compare(CLASSIC, X, y, cv=2, scoring=scoring)
+def test_scores_may_be_functions(scoring):
+    comparison = compare(ARMS, X, y, cv=2, scoring=scoring)
     assert comparison.summary["score"].tolist() == [0.5, 0.5]
 
 
-def test_duplicates_grow_to_the_same_counts(phantoms):
-    sampler = DCGANOversampler(sampling_strategy=grow(1.5), random_state=7)
-    pipe = Pipeline([("gan", sampler), ("clf", LogisticRegression())])
-    control = duplicates_of(pipe)
-    assert isinstance(control["gan"], RandomOverSampler)
-    _, grown = control["gan"].fit_resample(phantoms.data, phantoms.target)
-    np.testing.assert_array_equal(np.bincount(grown), [18] * 4)
-    assert control["gan"].random_state == 7
-    assert pipe["gan"] is sampler
-    with pytest.raises(ValueError, match="No step of the pipeline samples"):
-        duplicates_of(Pipeline([("clf", LogisticRegression())]))
-
-
-def test_duplicates_of_images_are_those_of_their_rows(phantoms):
-    control = duplicates_of(Pipeline([("gan", DCGANOversampler(random_state=7)), ("clf", None)]))
-    rows, y = phantoms.data[:-9], phantoms.target[:-9]
-    expected, _ = control["gan"].fit_resample(rows, y)
-    for shape in ((16, 16), (1, 16, 16)):
-        X, _ = control["gan"].fit_resample(rows.reshape(-1, *shape), y)
-        assert X.shape[1:] == shape
-        np.testing.assert_array_equal(X.reshape(len(X), -1), expected)
-    assert len(expected) > len(rows)
-
-
-def test_synthetic_images_without_duplicates_are_warned_of(phantoms, tiny_gan, tiny_clf):
+def test_synthetic_images_without_duplicates_raise_a_warning(phantoms, tiny_gan, tiny_clf):
     sampler = DCGANOversampler(tiny_gan, sampling_strategy=grow(1.5), random_state=0)
     arms = {"classic": tiny_clf, "dcgan": Pipeline([("gan", sampler), ("clf", tiny_clf)])}
     with pytest.warns(UserWarning, match="none adds duplicates"):
@@ -312,15 +224,29 @@ def test_synthetic_images_without_duplicates_are_warned_of(phantoms, tiny_gan, t
 
 
 @pytest.mark.parametrize(
-    ("arms", "message"),
+    ("arms", "baseline", "message"),
     [
-        ({"weak": ARMS["weak"]}, r"baseline='classic' is not one of the arms, \['weak', "),
-        ({"classic": RidgeClassifier()}, "Arm 'classic' has no predict_proba"),
+        ({"weak": WEAK}, "classic", r"baseline='classic' is not one of the arms, \['weak', "),
+        ({"classic": RidgeClassifier()}, None, "Arm 'classic' has no predict_proba"),
     ],
 )
-def test_bad_arms_are_refused_before_training(arms, message):
+def test_bad_arms_are_refused_before_training(arms, baseline, message):
+    arms = arms | {"never": DummyClassifier(strategy="fails if fitted")}
     with pytest.raises(ValueError, match=message):
-        compare(arms | {"never": DummyClassifier(strategy="fails if fitted")}, X, y)
+        compare(arms, X, y, baseline=baseline)
+
+
+def test_no_arms_are_refused():
+    with pytest.raises(ValueError, match="arms is empty"):
+        compare({}, X, y)
+
+
+def test_the_baseline_is_the_first_arm_unless_one_is_named():
+    arms = {"b": STRONG, "a": WEAK}
+    first = compare(arms, X, y, cv=2)
+    assert first.baseline == "b"
+    assert list(first.findings) == ["a"]
+    assert compare(arms, X, y, cv=2, baseline="a").baseline == "a"
 
 
 def test_differences_to_an_unknown_arm_are_refused(comparison):
@@ -329,26 +255,72 @@ def test_differences_to_an_unknown_arm_are_refused(comparison):
 
 
 def test_a_progress_bar_on_request(capsys):
-    compare(CLASSIC, X, y, cv=2, verbose=1)
+    compare(ARMS, X, y, cv=2, verbose=1)
     assert "4/4" in capsys.readouterr().err
-    compare(CLASSIC, X, y, cv=2)
+    compare(ARMS, X, y, cv=2)
     assert capsys.readouterr().err == ""
 
 
 def test_one_split_has_no_interval():
     splits = [(np.arange(0, 150, 2), np.arange(1, 150, 2))]
-    comparison = compare(CLASSIC, X, y, cv=splits)
+    comparison = compare(ARMS, X, y, cv=splits)
     assert re.match(
-        r"strong is better than classic: accuracy \+0\.\d+, no interval from 1 fold; only strong",
+        r"strong is better than classic: accuracy \+0\.\d+ "
+        r"\(no confidence interval from 1 fold\)\. "
+        r"\d+ images were classified correctly only by strong",
         comparison.reading,
     )
-    same = compare({"classic": ARMS["strong"], "same": ARMS["strong"]}, X, y, cv=splits)
-    assert same.reading.startswith("same can not be told from classic")
+    same = compare({"classic": STRONG, "same": STRONG}, X, y, cv=splits)
+    assert same.reading.startswith("No significant difference between same and classic")
     assert "nan" not in comparison.reading + comparison.to_markdown()
 
 
+def make_comparison(hits_by_arm):
+    """Make a comparison on folds of ten images, from the number of hits of each arm and fold."""
+    results = [
+        FoldResult(
+            arm=arm,
+            fold=fold,
+            train=np.arange(100),
+            test=np.arange(10) + 10 * fold,
+            predictions=np.arange(10) < n_hits,
+            probabilities=np.ones((10, 1)),
+            classes=np.array([True]),
+            scores={"accuracy": n_hits / 10},
+            seconds=1.0,
+            estimator=None,
+        )
+        for arm, hits in hits_by_arm.items()
+        for fold, n_hits in hits.items()
+    ]
+    y = np.ones(100, dtype=bool)
+    return Comparison.of(results, y, arms=hits_by_arm, baseline=next(iter(hits_by_arm)))
+
+
+def test_equal_differences_have_no_interval():
+    comparison = make_comparison({"a": {0: 5, 1: 7}, "b": {0: 6, 1: 8}})
+    assert comparison.reading == (
+        "No significant difference between b and a: accuracy +0.100 (no confidence interval: all 2 "
+        "folds have the same difference). 2 images were classified correctly only by b, 0 only by "
+        "a (McNemar p = 0.5)."
+    )
+
+
+def test_one_image_is_singular():
+    comparison = make_comparison({"a": {0: 5, 1: 7}, "b": {0: 6, 1: 7}})
+    assert "2 folds). 1 image was classified correctly only by b, 0 only by a" in comparison.reading
+
+
+def test_only_folds_that_both_arms_have_finished_are_counted():
+    comparison = make_comparison({"a": {0: 5, 1: 5, 2: 5}, "b": {0: 6, 1: 8}})
+    assert re.search(r"b and a: accuracy \+0\.200 \(95 % CI .*, 2 folds\)", comparison.reading)
+    comparison = make_comparison({"a": {0: 5}, "b": {1: 6}})
+    assert comparison.reading == "b cannot be compared with a: no fold has finished for both."
+    assert comparison.summary["only_arm"].isna().all()
+
+
 def test_one_arm_alone():
-    comparison = compare({"classic": ARMS["strong"]}, X, y)
+    comparison = compare({"classic": STRONG}, X, y)
     assert comparison.reading == ""
     assert "classic, total accuracy" in comparison.to_markdown()
     assert comparison.differences.empty
@@ -356,16 +328,16 @@ def test_one_arm_alone():
 
 def test_splits_may_be_a_generator():
     cv = StratifiedKFold(3).split(X, y)
-    assert len(compare(CLASSIC, X, y, cv=cv).predictions) == 300
+    assert len(compare(ARMS, X, y, cv=cv).predictions) == 300
 
 
 def test_a_repeat_shares_no_test_image():
     folds = {0: [0, 1], 1: [2, 3], 2: [3, 0], 3: [1, 2], 4: [0, 2], 5: [0]}
-    repeats = _repeats({fold: np.array(rows) for fold, rows in folds.items()})
+    repeats = _number_repeats({fold: np.array(rows) for fold, rows in folds.items()})
     assert repeats == {0: 0, 1: 0, 2: 1, 3: 1, 4: 2, 5: 3}
 
 
-def test_wilcoxon_is_of_one_repeats_folds(comparison):
+def test_wilcoxon_uses_the_folds_of_one_repeat(comparison):
     """Over all folds of all repeats it would find differences where there are none."""
     wide = comparison.results.query("metric == 'accuracy'").pivot(
         index="fold", columns="arm", values="value"
@@ -388,8 +360,8 @@ class Unfitted(DummyClassifier):
         ({"scoring": ["accuracy", "nope"]}, "'nope'"),
         ({"scoring": []}, r"scoring=\[\] names no score"),
         ({"scoring": None}, "scoring=None names no score"),
-        ({"groups": [np.nan] + [1.0] * 149}, "groups is missing for 1 images, the first in row 0"),
-        ({"groups": ["a"] * 149 + [None]}, "groups is missing for 1 images, the first in row 149"),
+        ({"groups": [np.nan] + [1.0] * 149}, "groups is missing for 1 image, the first in row 0"),
+        ({"groups": ["a"] * 149 + [None]}, "groups is missing for 1 image, the first in row 149"),
         ({"y": ["a", "b", None] * 50}, "y is missing for 50 images, the first in row 2"),
     ],
 )
@@ -399,5 +371,5 @@ def test_bad_input_is_refused_before_training(params, message):
 
 
 def test_memory_may_be_a_path(tmp_path):
-    compare({"classic": ARMS["strong"]}, X, y, memory=tmp_path / "memory")
+    compare({"classic": STRONG}, X, y, memory=tmp_path / "memory")
     assert any((tmp_path / "memory").rglob("output.pkl"))

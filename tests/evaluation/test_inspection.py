@@ -19,7 +19,7 @@ def images():
 
 
 class Copying:
-    """Samples are its training images."""
+    """A generative model whose samples are its training images."""
 
     def fit(self, X):
         self.X = X
@@ -29,16 +29,16 @@ class Copying:
         return self.X[:n_samples]
 
 
-def inspected(estimator, X, y, n_train=120, **options):
+def fit_and_inspect(estimator, X, y, n_train=120, **options):
     sampler = DCGANOversampler(estimator, sampling_strategy=grow(1.5), random_state=0)
     sampler.fit_resample(X[:n_train], y[:n_train])
     parts = X[:n_train], y[:n_train], X[n_train:], y[n_train:]
     return sampler, *inspect_samples(sampler, *parts, **options)
 
 
-def test_each_class_has_its_figures(images):
+def test_each_class_has_its_metrics(images):
     X, y = images
-    sampler, table, audits = inspected(KernelDensity(bandwidth=20), X, y, features="pixels")
+    sampler, table, audits = fit_and_inspect(KernelDensity(bandwidth=20), X, y, features="pixels")
     assert table.index.tolist() == sorted(set(y))
     assert list(audits) == table.index.tolist()
     k, real = "normal", X[:120][y[:120] == "normal"]
@@ -54,14 +54,14 @@ def test_each_class_has_its_figures(images):
 
 
 def test_copies_are_found(images):
-    _, table, audits = inspected(Copying(), *images)
+    _, table, audits = fit_and_inspect(Copying(), *images)
     assert (table["copying"] == "copies found").all()
     assert audits["normal"].verdict == "copies found"
 
 
-def test_given_samples_are_looked_at_themselves(images):
+def test_given_samples_are_inspected(images):
     X, y = images
-    sampler, clean, _ = inspected(KernelDensity(bandwidth=20), X, y, features="pixels")
+    sampler, clean, _ = fit_and_inspect(KernelDensity(bandwidth=20), X, y, features="pixels")
     parts = X[:120], y[:120], X[120:], y[120:]
     samples = {k: sample_like(gan, X, 20, 3) for k, gan in sampler.estimators_.items()}
     samples["normal"][7] = X[:120][y[:120] == "normal"][2]
@@ -75,37 +75,37 @@ def test_given_samples_are_looked_at_themselves(images):
         inspect_samples(sampler, *parts, samples=samples)
 
 
-def test_the_discriminator_is_audited_too(images, tiny_gan):
+def test_the_discriminator_is_audited(images, tiny_gan):
     X, y = images
-    _, _, audits = inspected(tiny_gan.set_params(image_size=32), X, y)
+    _, _, audits = fit_and_inspect(tiny_gan.set_params(image_size=32), X, y)
     assert "discriminator" in set(audits["normal"].table["space"])
 
 
-def test_holdout_images_that_were_trained_on_are_left_out(images):
-    """Public collections hold duplicates."""
+def test_held_out_images_in_the_training_set_are_left_out(images):
+    """Public collections contain duplicates."""
     X, y = images
     copied = np.concatenate([X, X[:3]]), np.concatenate([y, y[:3]])
-    _, table, audits = inspected(KernelDensity(bandwidth=20), *copied, features="pixels")
+    _, table, audits = fit_and_inspect(KernelDensity(bandwidth=20), *copied, features="pixels")
     assert table["n_shared"].sum() == 3
     assert len(audits) == 4
-    _, clean, _ = inspected(KernelDensity(bandwidth=20), X, y, features="pixels")
+    _, clean, _ = fit_and_inspect(KernelDensity(bandwidth=20), X, y, features="pixels")
     assert (table["copying"] == clean["copying"]).all()
 
 
 @pytest.mark.parametrize("container", [sparse.csr_matrix, pd.DataFrame, list])
 def test_containers(images, container):
     X, y = images
-    sampler, table, _ = inspected(KernelDensity(bandwidth=20), X, y, features="pixels")
+    sampler, table, _ = fit_and_inspect(KernelDensity(bandwidth=20), X, y, features="pixels")
     parts = container(X[:120]), y[:120].tolist(), container(X[120:]), pd.Series(y[120:])
     pd.testing.assert_frame_equal(inspect_samples(sampler, *parts, features="pixels")[0], table)
 
 
-def test_too_few_images_are_told(images):
+def test_too_few_images_for_an_audit_are_reported(images):
     X, y = images
     rows = np.flatnonzero(y == "covid")[:5].tolist() + np.flatnonzero(y == "normal")[:30].tolist()
     X, y = X[rows][::-1], y[rows][::-1]
     X, y = np.concatenate([X, X[:1]]), np.concatenate([y, y[:1]])
-    _, table, audits = inspected(KernelDensity(), X, y, n_train=35)
-    assert table["copying"].tolist() == ["too few hold-out images"] * 2
+    _, table, audits = fit_and_inspect(KernelDensity(), X, y, n_train=35)
+    assert table["copying"].tolist() == ["too few held-out images"] * 2
     assert audits == {}
     assert np.isfinite(table.loc["covid", "kernel distance"])

@@ -71,9 +71,9 @@ def stopped_in(gan, X, epoch, monkeypatch, error=KeyboardInterrupt):
 
 def test_a_training_that_was_stopped_goes_on(gan, phantoms, uninterrupted, monkeypatch):
     stopped_in(gan, phantoms.data, 4, monkeypatch, RuntimeError)
-    counted, epoch = [], GANTraining.epoch
+    counted, epoch = [], GANTraining.run_epoch
     monkeypatch.setattr(
-        GANTraining, "epoch", lambda self, *args: counted.append(1) or epoch(self, *args)
+        GANTraining, "run_epoch", lambda self, *args: counted.append(1) or epoch(self, *args)
     )
     resumed = clone(gan).fit(phantoms.data)
     assert len(counted) == 4  # the checkpoint is of epoch 2
@@ -148,7 +148,9 @@ def test_more_epochs_go_on_from_fewer(gan, phantoms, uninterrupted):
 def test_another_training_is_refused(gan, phantoms, params, message, tmp_path):
     gan.fit(phantoms.data)
     before = (tmp_path / "gan.pt").read_bytes()
-    with pytest.raises(ValueError, match=rf"gan.pt' is of another training: {message}.*Delete"):
+    with pytest.raises(
+        ValueError, match=rf"gan.pt' belongs to another training: {message}.*Delete"
+    ):
         clone(gan).set_params(**params).fit(phantoms.data)
     assert (tmp_path / "gan.pt").read_bytes() == before
 
@@ -170,13 +172,29 @@ def test_without_a_seed_the_files_training_goes_on(gan, phantoms, monkeypatch):
 def test_a_training_keeps_its_precision(gan, phantoms, monkeypatch, tmp_path, folder):
     """The check behind "auto" may say otherwise on another machine, or a busy one."""
     gan.set_params(checkpoint=tmp_path / ("folder" if folder else "gan.pt"))
-    monkeypatch.setattr("skcxr.gan._estimator.resolve_precision", lambda *args: "float32")
+    monkeypatch.setattr("skcxr.gan._fit.resolve_precision", lambda *args: "float32")
     expected = clone(gan).set_params(checkpoint=None).fit(phantoms.data)
     stopped_in(gan, phantoms.data, 4, monkeypatch)
-    monkeypatch.setattr("skcxr.gan._estimator.resolve_precision", lambda *args: "bfloat16")
+    monkeypatch.setattr("skcxr.gan._fit.resolve_precision", lambda *args: "bfloat16")
     resumed = clone(gan).fit(phantoms.data)
     assert resumed.precision_ == "float32"
     assert_same_training(resumed, expected)
+
+
+def test_an_edited_augmentation_is_another_training(gan, phantoms):
+    """Its name is the same before and after an edit; its code is not."""
+
+    def define(source):
+        namespace = {"__name__": "__main__"}
+        exec(source, namespace)
+        return namespace["darken"]
+
+    source = "def darken(x, generator): return x - {}"
+    gan.set_params(augment=define(source.format(0.1))).fit(phantoms.data)
+    gan.set_params(augment=define(source.format(0.1))).fit(phantoms.data)
+    gan.set_params(augment=define(source.format(0.2)))
+    with pytest.raises(ValueError, match=r"code of augmentation was '\w+' and is '\w+'"):
+        gan.fit(phantoms.data)
 
 
 def test_monitoring_and_verbosity_may_change(gan, phantoms, uninterrupted, capsys):
@@ -247,7 +265,7 @@ def test_a_broken_file_is_told_and_left(gan, phantoms, kind, tmp_path):
     file = tmp_path / "gan.pt"
     broken(kind, file)
     before = file.read_bytes()
-    with pytest.raises(ValueError, match="is broken or no checkpoint of skcxr"):
+    with pytest.raises(ValueError, match="is broken or is not a checkpoint of skcxr"):
         clone(gan).fit(phantoms.data)
     assert file.read_bytes() == before
 
@@ -260,7 +278,7 @@ def test_no_flipped_bit_is_taken_for_a_weight(gan, phantoms, tmp_path):
         changed = bytearray(content)
         changed[place] ^= 1 << rng.integers(8)
         file.write_bytes(changed)
-        with pytest.raises(ValueError, match="is broken or no checkpoint of skcxr"):
+        with pytest.raises(ValueError, match="is broken or is not a checkpoint of skcxr"):
             clone(gan).fit(phantoms.data)
 
 
@@ -280,7 +298,7 @@ def pickled(value, file):
 def test_nothing_in_a_file_is_run(gan, phantoms, tmp_path, dump):
     hostile = {"skcxr": "0", "format": 1, "state": Hostile(str(tmp_path / "hit"))}
     save(hostile, tmp_path / "gan.pt", dump)
-    with pytest.raises(ValueError, match="is broken or no checkpoint of skcxr"):
+    with pytest.raises(ValueError, match="is broken or is not a checkpoint of skcxr"):
         gan.fit(phantoms.data)
     assert not (tmp_path / "hit").exists()
 
@@ -314,7 +332,7 @@ def test_a_full_disk_costs_no_training(gan, phantoms, tmp_path, uninterrupted):
     clone(gan).set_params(max_epochs=2).fit(phantoms.data)
     before = (tmp_path / "gan.pt").read_bytes()
 
-    message = r"could not be written: .* File too large\. Training goes on; the last one is kept"
+    message = r"could not be written: .* File too large\. Training continues; the last one is kept"
     with full_disk(), pytest.warns(UserWarning, match=message):
         gan.fit(phantoms.data)
     assert_same_training(gan, uninterrupted)
@@ -326,7 +344,7 @@ def test_a_full_disk_costs_no_training(gan, phantoms, tmp_path, uninterrupted):
 def test_a_folder_that_can_not_be_written_is_told_before_training(gan, phantoms, tmp_path):
     (tmp_path / "file").touch()
     gan.set_params(checkpoint=tmp_path / "file" / "gan.pt")
-    with pytest.raises(OSError, match=r"gan.pt' can not be written: .*Pass a file in a folder"):
+    with pytest.raises(OSError, match=r"gan.pt' cannot be written: .*Pass a file in a folder"):
         gan.fit(phantoms.data)
 
 
@@ -334,7 +352,7 @@ def test_a_read_only_folder_is_told_before_training(gan, phantoms, tmp_path):
     if os.geteuid() == 0:
         pytest.skip("root may write anywhere")
     tmp_path.chmod(0o500)
-    with pytest.raises(OSError, match="can not be written: Permission denied"):
+    with pytest.raises(OSError, match="cannot be written: Permission denied"):
         gan.fit(phantoms.data)
 
 
@@ -401,7 +419,7 @@ def test_trainings_of_all_go_on_from_the_middle(gan, phantoms, tmp_path, monkeyp
     sampler = clone(sampler).set_params(estimator=gan, sampling_strategy=grow(1.5))
     expected, _ = clone(sampler).set_params(estimator__checkpoint=None).fit_resample(*data)
     gan.set_params(checkpoint=tmp_path / "folder", checkpoint_every=1)
-    n_epochs, epoch = [], GANTraining.epoch
+    n_epochs, epoch = [], GANTraining.run_epoch
 
     def breaking(self, *args):
         if len(n_epochs) in stops:
@@ -410,7 +428,7 @@ def test_trainings_of_all_go_on_from_the_middle(gan, phantoms, tmp_path, monkeyp
         n_epochs.append(1)
         return epoch(self, *args)
 
-    monkeypatch.setattr(GANTraining, "epoch", breaking)
+    monkeypatch.setattr(GANTraining, "run_epoch", breaking)
     # In the training of all classes, and in the fine-tuning of the first.
     stops = [4, 8] if pooled else [4]
     for _ in range(len(stops)):

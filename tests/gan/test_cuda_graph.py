@@ -90,7 +90,9 @@ def test_without_a_capture_all_steps_run_as_they_are(capture):
     for k in range(1, 3 * WARM_UP):
         rows = torch.tensor([k, k])
         if k == WARM_UP + 1:
-            with pytest.warns(UserWarning, match="can not be one CUDA graph.*not permitted"):
+            with pytest.warns(
+                UserWarning, match="cannot be captured as one CUDA graph.*not permitted"
+            ):
                 results.append(step(rows).clone())
         else:
             results.append(step(rows).clone())
@@ -130,7 +132,7 @@ def test_an_augmentation_that_waits_for_the_device_is_still_trained_with(phantom
 
     params = {"image_size": 16, "base_width": 8, "random_state": 0, "augment": waiting}
     gan = DCGAN(**params, max_epochs=1, steps_per_epoch=12, batch_size=8, device="cuda")
-    with pytest.warns(UserWarning, match="can not be one CUDA graph"):
+    with pytest.warns(UserWarning, match="cannot be captured as one CUDA graph"):
         gan.fit(phantoms.data)
     assert len(gan.history_) == 1
 

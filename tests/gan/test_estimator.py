@@ -10,7 +10,8 @@ from sklearn.base import clone
 
 from skcxr import DCGAN
 from skcxr._base.images import TrainingImages
-from skcxr.gan._training import GANTraining, ShuffledRows, mode_seeking_loss
+from skcxr.gan._losses import mode_seeking_loss
+from skcxr.gan._training import GANTraining, ShuffledRows
 from skcxr.networks import Discriminator, Generator
 
 rng = np.random.default_rng(0)
@@ -252,7 +253,7 @@ def test_training_images_are_freed_without_the_garbage_collector(tiny_gan, phant
             super().__init__(*args)
             made.append(weakref.ref(self))
 
-    monkeypatch.setattr("skcxr.gan._estimator.TrainingImages", Watched)
+    monkeypatch.setattr("skcxr.gan._fit.TrainingImages", Watched)
     gc.disable()
     try:
         tiny_gan.fit(phantoms.images)
@@ -359,12 +360,12 @@ def test_a_failed_refit_leaves_the_first_fit_as_it_was(tiny_gan, phantoms):
 
 def test_a_generator_of_nans_is_never_returned(tiny_gan, phantoms, monkeypatch):
     """The last update comes after the last loss, so the weights are looked at themselves."""
-    epoch = GANTraining.epoch
+    epoch = GANTraining.run_epoch
 
     def unsuspicious(self, *args):
         return dict.fromkeys(epoch(self, *args), 0.5)
 
-    monkeypatch.setattr(GANTraining, "epoch", unsuspicious)
+    monkeypatch.setattr(GANTraining, "run_epoch", unsuspicious)
     with pytest.raises(FloatingPointError, match="the generator's weights are not finite"):
         tiny_gan.set_params(lr=1e30, max_epochs=3).fit(phantoms.data)
 
@@ -392,7 +393,7 @@ def test_parameters_may_be_numpys(tiny_gan, phantoms):
         ({"betas": ("a", "b")}, r"betas must be two numbers in"),
         ({"image_shape": (256,)}, r"image_shape=\(256,\) must be \(height, width\) or"),
         ({"image_shape": (-16, -16)}, r"image_shape=\(-16, -16\) must be"),
-        ({"device": "gpu"}, "device='gpu' can not be used here"),
+        ({"device": "gpu"}, "device='gpu' cannot be used here"),
     ],
 )
 def test_bad_parameters_are_named(tiny_gan, phantoms, params, message):

@@ -3,7 +3,8 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from skcxr import DCGAN, DCGANOversampler
+from skcxr import DCGANOversampler
+from skcxr.gan._training import GANTraining
 from skcxr.metrics import frechet_distance, inception_score, kernel_distance
 from skcxr.metrics.features import FeatureExtractor
 from skcxr.over_sampling import grow
@@ -100,7 +101,7 @@ def test_rows_that_are_no_square_images(tiny_gan, phantoms):
 
 
 def test_bad_features_are_refused_before_training(tiny_gan, phantoms, monkeypatch):
-    monkeypatch.setattr(DCGAN, "_train", lambda *args: pytest.fail("training began"))
+    monkeypatch.setattr(GANTraining, "step", lambda *args: pytest.fail("training began"))
     with pytest.raises(ValueError, match=r"monitor='vgg': features='vgg' must be"):
         tiny_gan.set_params(monitor="vgg").fit(phantoms.data)
 

@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from skcxr.networks import CXRNet, Discriminator, Generator
-from skcxr.networks._dcgan import Dropout, forward_in_batches
+from skcxr.networks._dcgan import Dropout
+from skcxr.networks._inference import forward_in_batches
 
 # (layer, parameters) as the paper prints them.
 TABLE_1 = [

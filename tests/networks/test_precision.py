@@ -1,69 +1,48 @@
 import pytest
 import torch
 
-from skcxr.networks import _precision as precision
-from skcxr.networks._precision import bfloat16_pays, resolve_precision
+from skcxr.networks._precision import has_bfloat16, resolve_precision
 
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(autouse=True)
-def _forget():
-    precision._check.cache_clear()
-    yield
-    precision._check.cache_clear()
-
-
-def pretend(monkeypatch, *, seconds=(2.0, 1.0), error=0.0, lacking=False):
-    """bfloat16 takes ``seconds[1]`` for float32's ``seconds[0]``, and is off by `error`."""
-    clock = {"now": 0.0}
-    convolve = precision.convolve
-
-    def pretended(layer, x):
-        rounded = torch.is_autocast_enabled("cpu")
-        if rounded and lacking:
-            raise RuntimeError("not implemented for 'BFloat16'")
-        clock["now"] += seconds[rounded]
-        with torch.autocast("cpu", enabled=False):
-            return convolve(layer, x) * (1 + error * rounded)
-
-    monkeypatch.setattr(precision, "convolve", pretended)
-    monkeypatch.setattr(precision, "_seconds", lambda device: clock["now"])
+def pretend_to_have(monkeypatch, *, avx512_bf16=False, amx=False):
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512_bf16)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx)
 
 
 @pytest.mark.parametrize("name", ["float32", "bfloat16"])
-def test_what_is_asked_for_is_taken_unseen(monkeypatch, name):
-    monkeypatch.setattr(precision, "bfloat16_pays", None)
+@pytest.mark.parametrize("avx512_bf16", [True, False])
+def test_an_explicit_precision_is_taken_on_any_processor(monkeypatch, name, avx512_bf16):
+    pretend_to_have(monkeypatch, avx512_bf16=avx512_bf16)
     assert resolve_precision(name, CPU) == name
 
 
-def test_auto_takes_bfloat16_where_it_is_faster_and_right(monkeypatch):
-    pretend(monkeypatch)
-    assert resolve_precision("auto", CPU) == "bfloat16"
+@pytest.mark.parametrize(
+    ("processor", "expected"),
+    [
+        ({"avx512_bf16": True}, "bfloat16"),
+        ({"amx": True}, "bfloat16"),
+        ({}, "float32"),
+    ],
+)
+def test_auto_depends_on_the_processor(monkeypatch, processor, expected):
+    pretend_to_have(monkeypatch, **processor)
+    assert resolve_precision("auto", CPU) == expected
 
 
 @pytest.mark.parametrize(
-    "case",
-    [{"seconds": (1.0, 1.0)}, {"seconds": (1.0, 100.0)}, {"error": 0.05}, {"lacking": True}],
-    ids=["no gain", "emulated", "wrong", "lacking"],
+    ("capability", "expected"),
+    [((7, 5), "float32"), ((8, 0), "bfloat16"), ((9, 0), "bfloat16")],
 )
-def test_auto_takes_float32_elsewhere(monkeypatch, case):
-    pretend(monkeypatch, **case)
-    assert resolve_precision("auto", CPU) == "float32"
+def test_auto_depends_on_the_gpu(monkeypatch, capability, expected):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert resolve_precision("auto", torch.device("cuda")) == expected
 
 
-def test_the_check_runs_once_a_process(monkeypatch):
-    pretend(monkeypatch)
-    assert bfloat16_pays(CPU)
-    pretend(monkeypatch, lacking=True)
-    assert bfloat16_pays(CPU)
+def test_auto_is_float32_on_other_devices():
+    assert resolve_precision("auto", torch.device("mps")) == "float32"
 
 
-def test_the_check_leaves_threads_and_generators_alone(global_generators):
-    n_threads = torch.get_num_threads()
-    torch.set_num_threads(2)  # another number than the check's own
-    try:
-        assert bfloat16_pays(CPU) in (True, False)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(n_threads)
+def test_this_processor_is_asked():
+    assert isinstance(has_bfloat16(CPU), bool)

@@ -6,6 +6,7 @@ import torch
 from sklearn.neighbors import KernelDensity
 
 from skcxr import DCGAN, ConditionalDCGANOversampler
+from skcxr.gan._fit import fit_dcgan
 from skcxr.networks import Discriminator, Generator
 from skcxr.networks._conditional import ConditionalDiscriminator, ConditionalGenerator
 from skcxr.over_sampling import grow
@@ -31,7 +32,7 @@ def test_a_class_generator_is_the_plain_one_that_the_conditional_is_for_it():
     trained_a_little(G, z, CLASSES)
     together = G(z, CLASSES)
     for i, k in enumerate(CLASSES.tolist()):
-        plain = G.of_class(k).eval()
+        plain = G.extract_class(k).eval()
         assert type(plain) is Generator
         torch.testing.assert_close(plain(z[i : i + 1]), together[i : i + 1])
     assert not torch.allclose(G(z, CLASSES), G(z, CLASSES.roll(1)), atol=1e-3)
@@ -44,7 +45,7 @@ def test_a_class_discriminator_is_the_plain_one_that_the_conditional_is_for_it()
     x = torch.rand(4, 1, 16, 16, generator=rng)
     together = D.logits(x, None, CLASSES)
     for i, k in enumerate(CLASSES.tolist()):
-        plain = D.of_class(k).eval()
+        plain = D.extract_class(k).eval()
         assert type(plain) is Discriminator
         torch.testing.assert_close(plain.logits(x[i : i + 1]), together[i : i + 1])
 
@@ -75,8 +76,12 @@ def test_all_classes_come_of_one_training(tiny_gan, phantoms):
 
 def test_classes_that_do_not_grow_are_trained_on_too(tiny_gan, phantoms, monkeypatch):
     seen = []
-    fit = DCGAN._fit
-    monkeypatch.setattr(DCGAN, "_fit", lambda self, X, y: seen.append(len(X)) or fit(self, X, y))
+
+    def counted(gan, X, labels):
+        seen.append(len(X))
+        return fit_dcgan(gan, X, labels)
+
+    monkeypatch.setattr("skcxr.over_sampling._conditional.fit_dcgan", counted)
     sampler = ConditionalDCGANOversampler(tiny_gan, sampling_strategy={0: 20}, random_state=0)
     sampler.fit_resample(phantoms.images, phantoms.target)
     assert seen == [48]
@@ -84,7 +89,7 @@ def test_classes_that_do_not_grow_are_trained_on_too(tiny_gan, phantoms, monkeyp
 
 
 def test_nothing_to_grow_trains_nothing(tiny_gan, phantoms, monkeypatch):
-    monkeypatch.setattr(DCGAN, "_fit", None)
+    monkeypatch.setattr("skcxr.over_sampling._conditional.fit_dcgan", None)
     X, _ = ConditionalDCGANOversampler(tiny_gan).fit_resample(phantoms.images, phantoms.target)
     assert (phantoms.images == X).all()
 

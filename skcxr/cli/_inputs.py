@@ -1,0 +1,72 @@
+"""The images and GANs that the options ask for."""
+
+import warnings
+
+import click
+
+from skcxr.cli._options import STEPS_PER_EPOCH
+from skcxr.cli._printing import is_progress_shown
+
+
+def load_folder(args, path, groups=None):
+    """Return the images of a folder, read as the options say, and print which files are skipped."""
+    from skcxr.datasets import load_image_folder
+
+    with warnings.catch_warnings():
+        # The warning names only the first files.
+        warnings.filterwarnings("ignore", r"\d+ of \d+ files are left out")
+        data = load_image_folder(
+            path,
+            image_size=args.image_size,
+            fit=args.fit,
+            percentiles=args.percentiles,
+            on_error=args.on_error,
+            groups=groups,
+            n_jobs=-1,
+            verbose=int(is_progress_shown(args)),
+        )
+    if data.skipped and not args.quiet:
+        n_files = len(data.filenames) + len(data.skipped)
+        click.echo(f"Left out of {path}: {len(data.skipped)} of {n_files} files", err=True)
+        for name, reason in data.skipped.items():
+            click.echo(f"  {name}: {reason}", err=True)
+    return data
+
+
+def find_training_rows(args, data):
+    """Return a mask of the images in train/ of data with splits."""
+    train = data.split == "train"
+    if not train.any():
+        raise ValueError(f"--data {args.data} is split, but has no images in train/.")
+    return train
+
+
+def select_rows(data, rows):
+    """Return a copy of the Bunch `data` that holds only some rows."""
+    part = type(data)(**data)
+    for name in ("images", "data", "target", "filenames", "groups", "split"):
+        if data.get(name) is not None:
+            part[name] = data[name][rows]
+    return part
+
+
+def build_gan(args, **params):
+    """Return an unfitted DCGAN with the options' settings."""
+    from skcxr import DCGAN
+
+    recipe = DCGAN.paper if args.gan_recipe == "paper" else DCGAN
+    return recipe(
+        image_size=args.image_size,
+        base_width=args.gan_width,
+        max_epochs=args.gan_epochs,
+        batch_size=args.gan_batch,
+        # The paper's rate at its width; narrower networks learn faster at a higher one.
+        lr=2e-4 * 64 / args.gan_width,
+        **params,
+    )
+
+
+def describe_gans(args):
+    """Return one line on the GANs that are about to be trained."""
+    n_steps = args.gan_epochs * STEPS_PER_EPOCH
+    return f"one GAN per class, width {args.gan_width}, {n_steps} steps of {args.gan_batch} images"

@@ -1,0 +1,56 @@
+"""What commands print for people and for programs, and their exit codes."""
+
+import json
+import os
+import sys
+
+import click
+
+EXIT_DIVERGED = 1
+EXIT_EXCEEDED = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def print_text(args, text):
+    """Print text for people: on stderr if --json takes stdout, and nowhere under --quiet."""
+    if not args.quiet:
+        click.echo(text, err=args.json)
+
+
+def print_json(args, result):
+    """Print the result for programs under --json."""
+    if args.json:
+        click.echo(json.dumps(result, indent=2))
+
+
+def print_error(command, error):
+    """Print an error in one line on stderr, followed by the files that it lists."""
+    message, line, listed = str(error).partition("\n  ")
+    message = " ".join(message.split())
+    click.echo(f"skcxr {command}: {color_text('error:', 'red')} {message}{line}{listed}", err=True)
+
+
+def color_text(text, color):
+    """Return `text` in bold and in a color, unless NO_COLOR is set.
+
+    click removes the color where the output is not a terminal.
+    """
+    return text if os.environ.get("NO_COLOR") else click.style(text, fg=color, bold=True)
+
+
+def color_verdict(verdict):
+    """Return an audit's verdict in red for copies, yellow if suspicious, and else in green."""
+    return color_text(
+        verdict, {"copies found": "red", "suspicious": "yellow"}.get(verdict, "green")
+    )
+
+
+def format_count(n, noun):
+    """Return the number with its noun, as in "1 image" and "2 images"."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def is_progress_shown(args):
+    """Return whether progress bars are shown: stderr is a terminal, and --quiet is not given."""
+    return not args.quiet and sys.stderr.isatty()
