@@ -50,9 +50,10 @@ def compare(
         is active.
     memory : str, path, joblib.Memory or None, default=None
         Folder that keeps each finished fold, so that the same call resumes after an interruption.
-        The key is the arm with its parameters, the images, the fold and the scores: give each
-        arm an int as ``random_state``, and pass scores by name or as functions of a module. None
-        keeps nothing.
+        The key is the arm with its parameters, the images, the fold, the scores, the source of your
+        own modules that they use, and the versions of skcxr and PyTorch: give each arm an int as
+        ``random_state``. None keeps nothing. The cache of ``Pipeline(memory=...)`` is joblib's own,
+        which knows functions by their names: clear it when you edit one.
     verbose : int, default=0
         1 shows a progress bar.
     error_score : "raise" or float, default="raise"

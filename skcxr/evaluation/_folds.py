@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from numbers import Integral
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
@@ -16,6 +17,8 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
 
 from skcxr._base.parallel import choose_return_as
+from skcxr._base.user_code import hash_user_code
+from skcxr._version import __version__
 from skcxr.evaluation._checks import (
     check_arms,
     check_error_score,
@@ -176,6 +179,9 @@ def run_folds(plan, X, *, n_jobs, memory, return_estimator):
     """Yield the FoldResult of each fit in a FoldPlan; the options are those of `fit_folds`."""
     memory = os.fspath(memory) if isinstance(memory, os.PathLike) else memory
     fit_and_score = check_memory(memory).cache(_fit_and_score)
+    codes = dict.fromkeys(plan.arms)
+    if memory is not None:
+        codes = {arm: _identify_code(each, plan.scoring) for arm, each in plan.arms.items()}
     tasks = (
         delayed(_run_fold)(
             fit_and_score,
@@ -188,6 +194,7 @@ def run_folds(plan, X, *, n_jobs, memory, return_estimator):
             plan.y,
             plan.scoring,
             return_estimator,
+            codes[arm],
             plan.error_score,
         )
         for fold, (train, test) in enumerate(plan.splits)
@@ -243,6 +250,7 @@ def _run_fold(
     y,
     scoring,
     return_estimator,
+    code,
     error_score,
 ):
     """Fit and score an arm on one fold, or read its outcome from the cache."""
@@ -255,6 +263,7 @@ def _run_fold(
             _safe_indexing(y, test),
             scoring,
             return_estimator,
+            code,
         )
     except Exception as error:
         if error_score == "raise":
@@ -286,8 +295,17 @@ def _name_error(error, arm, fold):
         return RuntimeError(message)
 
 
-def _fit_and_score(estimator, X, y, X_test, y_test, scoring, return_estimator):
-    """Return what the cache keeps of a fold, which depends on these arguments alone."""
+def _identify_code(estimator, scoring):
+    """Return what identifies the code that a cached outcome depends on."""
+    versions = f"skcxr {__version__}, torch {torch.__version__}"
+    return f"{versions}, user {hash_user_code(estimator, scoring)}"
+
+
+def _fit_and_score(estimator, X, y, X_test, y_test, scoring, return_estimator, code):
+    """Return what the cache keeps of a fold, which depends on these arguments alone.
+
+    `code` is part of the cache's key: joblib knows functions and classes by their names only.
+    """
     start = time.perf_counter()
     estimator.fit(X, y)
     seconds = time.perf_counter() - start

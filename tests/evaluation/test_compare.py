@@ -1,5 +1,7 @@
+import importlib
 import io
 import re
+import sys
 
 import joblib
 import numpy as np
@@ -20,6 +22,8 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.neighbors import KernelDensity
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skcxr import DCGANOversampler
 from skcxr.evaluation import Comparison, FoldResult, compare, duplicates_of, fit_folds
@@ -494,6 +498,25 @@ def test_folds_may_be_masks():
     expected = compare(ARMS, X, y, cv=[(np.flatnonzero(~mask), np.flatnonzero(mask))])
     assert comparison.results["n_train"].unique().tolist() == [100]
     pd.testing.assert_frame_equal(comparison.predictions, expected.predictions)
+
+
+def test_an_edit_of_a_module_makes_kept_folds_invalid(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def score_with(source):
+        (tmp_path / "helper_of_aug.py").write_text(source)
+        (tmp_path / "aug.py").write_text("from helper_of_aug import change\n")
+        for name in ("aug", "helper_of_aug"):
+            sys.modules.pop(name, None)
+        change = importlib.import_module("aug").change
+        arms = {"only": make_pipeline(FunctionTransformer(change), STRONG)}
+        comparison = compare(arms, X, y, cv=2, memory=str(tmp_path / "cache"))
+        return comparison.predictions["predicted"].tolist()
+
+    as_they_are = score_with("def change(X): return X")
+    assert score_with("def change(X): return X") == as_they_are
+    assert score_with("def change(X): return 0 * X") != as_they_are
 
 
 def test_memory_may_be_a_path(tmp_path):
