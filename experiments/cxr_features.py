@@ -34,7 +34,7 @@ from skcxr.metrics import (
     precision_recall_density_coverage,
 )
 from skcxr.metrics.features import feature_extractor
-from skcxr.networks._features import CXRFeatureNet
+from skcxr.networks._feature_net import CXRFeatureNet
 
 PACKAGED = Path(__file__).parents[1] / "skcxr" / "networks" / "cxr_features.safetensors"
 DEFAULT_OBJECTIVE = "class + corruption"

@@ -18,11 +18,10 @@ from skcxr._base.images import ImageSpec, TrainingImages, stack_images, to_dense
 from skcxr._base.parallel import limit_threads, resolve_device, use_repeatable_convolutions
 from skcxr._base.validation import validate_labelled
 from skcxr.augment import resolve_augment
-from skcxr.classifier._net import (
-    LabelledImages,
+from skcxr.classifier._batches import LabelledImages, count_batches
+from skcxr.classifier._skorch_net import (
     build_net,
     check_finite,
-    count_batches,
     describe_net,
     rebuild_net,
     seed_global_rng,

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from skcxr.classifier._net import describe_architecture, rebuild_net
+from skcxr.classifier._skorch_net import describe_architecture, rebuild_net
 from skcxr.networks import CXRNet
 from skcxr.persistence._state import extract_arrays
 from skcxr.persistence._weights import (

@@ -15,7 +15,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.multiclass import check_classification_targets
 
 from skcxr._base.validation import check_lengths, ravel_labels
-from skcxr.evaluation._samplers import find_tuned, is_sampler, plan_class_sizes
+from skcxr.evaluation._find_samplers import find_tuned, is_sampler, plan_class_sizes
 from skcxr.over_sampling._base import check_parameters
 
 

@@ -7,12 +7,12 @@ from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.under_sampling.base import BaseCleaningSampler, BaseUnderSampler
 from sklearn.base import clone
 
-from skcxr.evaluation._samplers import (
+from skcxr.evaluation._find_samplers import (
+    adds_synthetic_images,
     find_candidates,
     find_samplers,
     find_tuned,
     is_inside,
-    is_synthetic,
     plan_class_sizes,
 )
 from skcxr.over_sampling._duplicates import DuplicateOversampler
@@ -128,11 +128,13 @@ def warn_of_missing_controls(arms, y, splits):
     splits : list of (ndarray, ndarray)
         Training and test rows of each fold.
     """
-    with_synthetic = [arm for arm, estimator in arms.items() if _adds(estimator, is_synthetic)]
+    with_synthetic = [
+        arm for arm, estimator in arms.items() if _has_sampler(estimator, adds_synthetic_images)
+    ]
     controls = [
         arm
         for arm, estimator in arms.items()
-        if arm not in with_synthetic and _adds(estimator, _is_duplicating)
+        if arm not in with_synthetic and _has_sampler(estimator, _is_duplicating)
     ]
     if with_synthetic and not controls:
         warnings.warn(
@@ -162,7 +164,7 @@ def warn_of_missing_controls(arms, y, splits):
         )
 
 
-def _adds(estimator, is_of_kind):
+def _has_sampler(estimator, is_of_kind):
     """Return whether an estimator has a sampler of a kind, also as a candidate of a search."""
     samplers = list(find_samplers(estimator).values())
     samplers += [sampler for _, sampler in find_candidates(estimator)]

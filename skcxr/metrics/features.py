@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skcxr._base.images import ImageSpec
-from skcxr.networks._features import load_feature_net, load_packaged_feature_net
+from skcxr.networks._feature_net import load_feature_net, load_packaged_feature_net
 
 NAMES = ("cxr", "inception", "pixels")
 SUFFIXES = (".safetensors", ".pth", ".pt")

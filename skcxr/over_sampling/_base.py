@@ -102,7 +102,7 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         return X, y, one_hot
 
     def _fit_resample(self, X, y):
-        growing = self._plan_growth(y)
+        growing = self._list_growing_classes(y)
         estimator = self._clone_estimator()
 
         y_new = [np.full(item.n_new, item.label, dtype=y.dtype) for item in growing]
@@ -128,7 +128,7 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         self.synthetic_mask_ = np.arange(len(y_resampled)) >= len(y)
         return X_resampled.finish(), y_resampled
 
-    def _plan_growth(self, y):
+    def _list_growing_classes(self, y):
         """Return the GrowingClass of each class that gains images."""
         classes = np.unique(y)
         # Every class has a seed: the images of one do not depend on whether another grows.
@@ -242,7 +242,7 @@ def _check_can_grow(label, n_images, n_new):
         )
 
 
-def plan_growth(strategy, y):
+def count_gains(strategy, y):
     """Return how many images each class gains, from the labels alone.
 
     Parameters

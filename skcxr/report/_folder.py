@@ -14,7 +14,7 @@ import pandas as pd
 from skcxr._base.files import build_dated_path, check_empty, write_atomically
 from skcxr.displays import AuditDisplay, ComparisonDisplay, ConfusionMatrixGridDisplay
 from skcxr.evaluation._comparison import Comparison
-from skcxr.report._contents import inspect_first_fold
+from skcxr.report._first_fold import inspect_first_fold
 from skcxr.report._page import render_page
 from skcxr.report._summary import build_summary, format_summary
 

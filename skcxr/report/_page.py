@@ -11,7 +11,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from skcxr.displays import AuditDisplay, ComparisonDisplay
 from skcxr.displays._audit import get_pair_images
 from skcxr.metrics._generative_table import GENERATIVE_METRICS
-from skcxr.report._contents import compare_with_control
 from skcxr.report._figures import (
     describe_audit,
     describe_differences,
@@ -19,6 +18,7 @@ from skcxr.report._figures import (
     encode_png,
     render_svg,
 )
+from skcxr.report._first_fold import compare_with_control
 from skcxr.report._formats import (
     allow_breaks,
     format_count,

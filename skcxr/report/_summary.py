@@ -3,7 +3,7 @@
 import json
 
 from skcxr.metrics._generative_table import GENERATIVE_METRICS
-from skcxr.report._contents import compare_with_control
+from skcxr.report._first_fold import compare_with_control
 from skcxr.report._formats import format_count
 
 # Columns of samples.csv that the text shows.

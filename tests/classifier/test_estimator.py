@@ -18,7 +18,7 @@ from torch import nn
 from skcxr import CXRClassifier
 from skcxr._base.images import ImageSpec, TrainingImages
 from skcxr.augment import resolve_augment
-from skcxr.classifier._net import AugmentedBatches, LabelledImages, count_batches
+from skcxr.classifier._batches import AugmentedBatches, LabelledImages, count_batches
 from skcxr.networks import CXRNet
 from skcxr.networks import _precision as precision
 

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from skcxr import DCGANOversampler
 from skcxr.evaluation import compare, duplicates_of
-from skcxr.evaluation._samplers import plan_class_sizes
+from skcxr.evaluation._find_samplers import plan_class_sizes
 from skcxr.over_sampling import grow
 
 rng = np.random.default_rng(0)

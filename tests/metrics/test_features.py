@@ -8,7 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from skcxr.metrics import frechet_distance, kernel_distance
 from skcxr.metrics.features import FeatureExtractor, feature_extractor, standardize_features
-from skcxr.networks._features import CXRFeatureNet
+from skcxr.networks._feature_net import CXRFeatureNet
 
 PACKAGED = resources.files("skcxr.networks") / "cxr_features.safetensors"
 

@@ -11,7 +11,7 @@ from imblearn.under_sampling.base import BaseUnderSampler
 from imblearn.utils import check_sampling_strategy
 from sklearn.pipeline import Pipeline
 
-from skcxr.over_sampling._base import ImageOversampler, plan_growth
+from skcxr.over_sampling._base import ImageOversampler, count_gains
 
 # Parameters of scikit-learn's searches. Their keys name parameters of the search's `estimator`.
 GRIDS = ("param_grid", "param_distributions")
@@ -65,7 +65,7 @@ def is_inside(name, others):
     return any(name.startswith(f"{other}__") for other in others)
 
 
-def is_synthetic(sampler):
+def adds_synthetic_images(sampler):
     """Return whether a sampler of imbalanced-learn's kinds adds images that are not duplicates."""
     adds_images = isinstance(sampler, (BaseOverSampler, SMOTEENN, SMOTETomek))
     return adds_images and not isinstance(sampler, RandomOverSampler)
@@ -140,7 +140,7 @@ def _resample_labels(sampler, y):
         sizes.update(check_sampling_strategy(strategy, y, "under-sampling"))
         return np.repeat(np.array(list(sizes), dtype=y.dtype), list(sizes.values()))
     if isinstance(sampler, ImageOversampler):
-        gains = plan_growth(strategy, y)
+        gains = count_gains(strategy, y)
     else:
         gains = check_sampling_strategy(strategy, y, "over-sampling")
     new = np.repeat(np.array(list(gains), dtype=y.dtype), list(gains.values()))

@@ -4,8 +4,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
-from skcxr.networks import _features
-from skcxr.networks._features import CXRFeatureNet, load_packaged_feature_net
+from skcxr.networks._feature_net import CXRFeatureNet, load_packaged_feature_net
 
 PACKAGED = resources.files("skcxr.networks") / "cxr_features.safetensors"
 
@@ -19,7 +18,7 @@ def test_the_packaged_file_is_small_and_part_of_the_package():
 
 def test_the_packaged_file_is_read_once(monkeypatch):
     load_packaged_feature_net()
-    monkeypatch.setattr(_features, "load_file", None)
+    monkeypatch.setattr(_feature_net, "load_file", None)
     load_packaged_feature_net()
 
 

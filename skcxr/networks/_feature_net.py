@@ -30,7 +30,7 @@ class CXRFeatureNet(nn.Module):
 
     Examples
     --------
-    >>> from skcxr.networks._features import CXRFeatureNet
+    >>> from skcxr.networks._feature_net import CXRFeatureNet
     >>> sum(p.numel() for p in CXRFeatureNet().parameters())
     122859
     """
