@@ -4,6 +4,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import load_file
 
+from skcxr.networks import _feature_net
 from skcxr.networks._feature_net import CXRFeatureNet, load_packaged_feature_net
 
 PACKAGED = resources.files("skcxr.networks") / "cxr_features.safetensors"
