@@ -79,7 +79,8 @@ def synthesize(**options):
 
     The images are audited for copies of training images, marked as synthetic, and written with
     their provenance. With --holdout 0 there is no audit; if DIR has train/ and test/, the audit
-    uses test/. The defaults are the paper's networks and steps, which take hours on a laptop.
+    uses test/, and without a test/ it uses val/. The defaults are the paper's networks and steps,
+    which take hours on a laptop.
     """
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
     from skcxr._base.files import build_dated_path
@@ -110,7 +111,7 @@ def _split(args, data):
 
     if data.split is not None:
         train = find_training_rows(args, data)
-        holdout = data.split == "test"
+        holdout = data.split == ("test" if "test" in data.split else "validation")
         has_holdout = args.holdout > 0 and holdout.any()
         return select_rows(data, train), select_rows(data, holdout) if has_holdout else None
     if args.holdout == 0:

@@ -174,7 +174,7 @@ def read_patient_id(path: Path) -> str | None:
     if not is_dicom(path):
         return None
     header = _read_elements(path, ["PatientID"], stop_before_pixels=True)
-    return str(header.get("PatientID") or "").strip()
+    return str(header.get("PatientID") or "")
 
 
 def _read_elements(path: Path, tags: list[str], stop_before_pixels: bool = False) -> Dataset:

@@ -35,7 +35,10 @@ def read_groups(groups: str | os.PathLike[str] | pd.DataFrame) -> dict[str, set]
     columns = [_find_column(table, _FILE_COLUMNS), _find_column(table, _GROUP_COLUMNS)]
     groups_by_file: dict[str, set] = {}
     for file, group in table.iloc[:, columns].dropna().itertuples(index=False, name=None):
-        groups_by_file.setdefault(_normalize_path(str(file)), set()).add(group)
+        if isinstance(group, str):
+            group = normalize_text(group)
+        if group != "":
+            groups_by_file.setdefault(_normalize_path(str(file)), set()).add(group)
     return groups_by_file
 
 
@@ -57,7 +60,7 @@ def _read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 def _find_column(table: pd.DataFrame, accepted: tuple[str, ...]) -> int:
     """Return the position of the column named by the first of the `accepted` names found."""
-    columns = [str(column).strip().lower() for column in table.columns]
+    columns = [normalize_text(str(column)).lower() for column in table.columns]
     for name in accepted:
         if name in columns:
             return columns.index(name)
@@ -82,7 +85,8 @@ def read_patient_ids(names: Iterable[str], files: Iterable[Path]) -> list[str]:
 
 def _try_patient_id(file: Path) -> str | None:
     try:
-        return read_patient_id(file)
+        patient_id = read_patient_id(file)
+        return None if patient_id is None else normalize_text(patient_id)
     except ImportError:  # a fault of the installation, not of the file
         raise
     except Exception:  # pydicom may raise anything on a damaged element
@@ -117,9 +121,18 @@ def match_groups(
     return found
 
 
+def normalize_text(text: str) -> str:
+    """Return one spelling of a text that is matched with others.
+
+    Spreadsheets add blanks at the ends, and macOS decomposes accents. Every cell of a table, every
+    PatientID, file name and class name is compared in this spelling.
+    """
+    return unicodedata.normalize("NFC", text).strip()
+
+
 def _normalize_path(name: str) -> str:
-    """Return one spelling of a path: macOS decomposes accents, Windows writes backslashes."""
-    return unicodedata.normalize("NFC", name.replace("\\", "/")).removeprefix("./")
+    """Return one spelling of a path, with the slashes of POSIX."""
+    return normalize_text(name).replace("\\", "/").removeprefix("./")
 
 
 def _list_tails(name: str) -> list[str]:

@@ -113,6 +113,21 @@ def test_groups_stay_together_in_the_holdout(phantom_folder, tmp_path, monkeypat
     assert 5 <= len(holdout.groups) <= 15
 
 
+@pytest.mark.parametrize(
+    ("splits", "held"), [(["train", "val"], "val"), (["training", "testing", "val"], "testing")]
+)
+def test_the_holdout_is_test_or_else_val(phantom_folder, tmp_path, monkeypatch, splits, held):
+    for i, split in enumerate(splits):
+        split_folder(phantom_folder, tmp_path / "data" / split, slice(i, None, 3))
+    seen = []
+    monkeypatch.setattr(
+        "skcxr.cli._synthesize._train_and_write", lambda args, *parts: seen.extend(parts) or 0
+    )
+    assert synthesize("--data", tmp_path / "data", "--out", tmp_path / "out") == 0
+    folders = [{name.split("/")[0] for name in part.filenames} for part in seen]
+    assert folders == [{splits[0]}, {held}]
+
+
 class Planting(BaseEstimator):
     """A generator of rows of `honest`, except that its third image is a training image."""
 

@@ -4,6 +4,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import unicodedata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -608,6 +609,14 @@ def test_groups_from_patient_id(tmp_path):
     assert groups.tolist() == ["007", "8", "007"]
     assert groups.dtype == object
     assert all(type(group) is str for group in groups)
+
+
+def test_accents_of_a_patient_id_do_not_split_a_patient(tmp_path):
+    for name, form in (("a", "NFC"), ("b", "NFD")):
+        patient = unicodedata.normalize(form, "Zoë")
+        fields = {"SpecificCharacterSet": "ISO_IR 192", "PatientID": f"{patient} "}
+        write(tmp_path / "covid" / f"{name}.dcm", **fields)
+    assert load_image_folder(tmp_path, groups="PatientID").groups.tolist() == ["Zoë", "Zoë"]
 
 
 def test_files_without_patient_id_are_named(tmp_path):

@@ -285,13 +285,113 @@ def test_one_folder_named_as_a_split_may_be_a_class(tmp_path):
     assert bunch.split is None
 
 
-def test_splits_next_to_another_folder_warn(split):
-    save(split, "masks/a.png")
-    match = r"mixes splits and others.*\['masks', 'test', 'train'\]"
-    with pytest.warns(UserWarning, match=match) as caught:
-        bunch = load_image_folder(split)
-    assert caught[0].filename == __file__
-    assert bunch.target_names.tolist() == ["masks", "test", "train"]
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train", "train"),
+        ("Training", "train"),
+        ("train_set", "train"),
+        ("training images", "train"),
+        ("test", "test"),
+        ("testing", "test"),
+        ("TestSet", "test"),
+        ("val", "validation"),
+        ("valid", "validation"),
+        ("VALIDATION", "validation"),
+        ("dev", "validation"),
+        ("val-data", "validation"),
+    ],
+)
+def test_splits_are_recognized_by_many_names(tmp_path, name, split):
+    for folder in {name, "train" if split != "train" else "test"}:
+        save(tmp_path, f"{folder}/covid/a.png")
+    bunch = load_image_folder(tmp_path)
+    assert bunch.split[bunch.filenames == f"{name}/covid/a.png"].tolist() == [split]
+    assert bunch.target_names.tolist() == ["covid"]
+
+
+def test_folders_of_one_split_are_joined(tmp_path):
+    for name in ["train/covid/a.png", "dev/covid/b.png", "val/covid/c.png"]:
+        save(tmp_path, name)
+    bunch = load_image_folder(tmp_path)
+    assert bunch.split.tolist() == ["train", "validation", "validation"]
+
+
+@pytest.mark.parametrize("split_names", [["train"], ["test"], ["dev"], ["train", "test", "val"]])
+@pytest.mark.parametrize("inner", ["", "covid/"])
+def test_splits_next_to_classes_are_refused(tmp_path, split_names, inner):
+    for name in [*(f"{split}/{inner}" for split in split_names), "masks/", "normal/"]:
+        save(tmp_path, f"{name}a.png")
+    match = rf"mixes splits and classes: .*{sorted(split_names)}".replace("[", r"\[")
+    with pytest.raises(ValueError, match=rf"{match}.* next to \['masks', 'normal'\]"):
+        load_image_folder(tmp_path)
+
+
+def test_a_class_valid_that_holds_classes_is_a_split(tmp_path):
+    for name in ["valid/covid/a.png", "invalid/a.png"]:
+        save(tmp_path, name)
+    with pytest.raises(ValueError, match=r"holds the splits \['valid'\] .*next to \['invalid'\]"):
+        load_image_folder(tmp_path)
+
+
+def copy_of_kaggle(root):
+    """Write the tree of a well-known collection on Kaggle, whose archive holds it twice."""
+    for split in ("test", "train", "val"):
+        for name in ("NORMAL", "PNEUMONIA"):
+            save(root, f"{split}/{name}/a.png")
+
+
+def test_a_copy_of_the_splits_inside_the_folder_is_named(tmp_path):
+    copy_of_kaggle(tmp_path)
+    copy_of_kaggle(tmp_path / "chest_xray")
+    match = r"the splits \['test', 'train', 'val'\].* \['chest_xray'\] may be a copy of the whole"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(tmp_path)
+
+
+def test_what_macos_adds_to_an_archive_is_no_class(tmp_path):
+    copy_of_kaggle(tmp_path)
+    (tmp_path / "__MACOSX" / "train" / "NORMAL").mkdir(parents=True)
+    assert load_image_folder(tmp_path).split.tolist() == ["test"] * 2 + ["train"] * 2 + [
+        "validation"
+    ] * 2
+
+
+@pytest.mark.parametrize("prefix", ["", "train/"])
+def test_a_copy_of_the_classes_inside_the_folder_is_named(tmp_path, prefix):
+    for name in ("covid", "normal", "images/covid", "images/normal"):
+        save(tmp_path, f"{prefix}{name}/a.png")
+    match = rf"copy of itself in '{prefix}images', .* \['covid', 'normal'\] again"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(tmp_path)
+
+
+def test_splits_below_the_classes_are_refused(tmp_path):
+    for name in ["covid/train/a.png", "covid/test/b.png", "normal/train/c.png"]:
+        save(tmp_path, name)
+    match = r"splits below the class folder 'covid': \['test', 'train'\].*<split>/<class>/"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(tmp_path)
+
+
+def test_the_folder_above_the_data_set_is_refused(tmp_path):
+    copy_of_kaggle(tmp_path / "chest_xray")
+    with pytest.raises(ValueError, match="If 'chest_xray' is the whole data set, pass that folder"):
+        load_image_folder(tmp_path)
+
+
+def test_classes_whose_names_differ_only_in_case_are_refused(tmp_path):
+    for name in ["train/COVID/a.png", "test/covid/a.png", "test/normal/a.png"]:
+        save(tmp_path, name)
+    with pytest.raises(ValueError, match=r"differ only in case: \['COVID', 'covid'\]"):
+        load_image_folder(tmp_path)
+
+
+def test_one_class_in_two_spellings_is_one_class(tmp_path):
+    for split, form in (("train", "NFC"), ("test", "NFD")):
+        save(tmp_path, f"{split}/{unicodedata.normalize(form, 'Pneumonía')}/a.png")
+    save(tmp_path, "val/Pneumonía /a.png")
+    assert load_image_folder(tmp_path).target_names.tolist() == ["Pneumonía"]
 
 
 def test_files_deeper_below_a_class_are_found(flat):
@@ -706,6 +806,27 @@ def test_accents_match_composed_or_not(tmp_path):
     save(tmp_path, "covid/" + unicodedata.normalize("NFD", "é.png"))
     csv = write_csv(tmp_path, "file,group\n" + unicodedata.normalize("NFC", "é.png") + ",Zoë\n")
     assert load_image_folder(tmp_path, groups=csv).groups.tolist() == ["Zoë"]
+
+
+@pytest.mark.parametrize("as_table", [False, True])
+def test_blanks_and_accents_do_not_split_a_patient(flat, as_table):
+    composed, decomposed = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))
+    groups = write_csv(
+        flat, f" File ,Patient_ID \n a.png,{composed}\nb.png\t,{decomposed} \nc.png,\u00a0P0\n"
+    )
+    if as_table:
+        groups = pd.read_csv(groups)
+    assert load_image_folder(flat, groups=groups).groups.tolist() == [composed, composed, "P0"]
+
+
+@pytest.mark.parametrize("blank", [" ", '""', "\t "])
+@pytest.mark.parametrize("as_table", [False, True])
+def test_a_group_of_blanks_is_none(flat, blank, as_table):
+    groups = write_csv(flat, f"file,group\na.png,p1\nb.png,{blank}\nc.png,{blank}\n")
+    if as_table:
+        groups = pd.read_csv(groups, keep_default_na=False)
+    with pytest.raises(ValueError, match=r"for 2 of 3 images(.|\n)*covid/b.png: no group"):
+        load_image_folder(flat, groups=groups)
 
 
 def test_pandas_is_not_needed_without_groups(flat):
