@@ -31,9 +31,10 @@ from skcxr.metrics import (
     kernel_distance,
     precision_recall_density_coverage,
 )
-from skcxr.metrics.features import CXRFeatureNet, feature_extractor
+from skcxr.metrics.features import feature_extractor
+from skcxr.networks._features import CXRFeatureNet
 
-PACKAGED = Path(__file__).parents[1] / "skcxr" / "metrics" / "cxr_features.safetensors"
+PACKAGED = Path(__file__).parents[1] / "skcxr" / "networks" / "cxr_features.safetensors"
 CHOSEN = "class + corruption"
 OBJECTIVES = {
     "untrained": (),

@@ -16,7 +16,7 @@ from small_sets import CLASSES, gan_of, in_folds, main, train_gans
 from skcxr import ConditionalDCGANOversampler, DCGANOversampler
 from skcxr.datasets import load_image_folder
 from skcxr.metrics import audit, kernel_distance, precision_recall_density_coverage
-from skcxr.metrics._audit._result import SHARE
+from skcxr.metrics._audit._verdict import SHARE
 from skcxr.metrics.features import feature_extractor
 from skcxr.over_sampling import grow
 

@@ -13,7 +13,7 @@ import torch
 
 from skcxr import DCGAN, CXRClassifier
 from skcxr.datasets import load_image_folder, make_chest_phantoms
-from tests.report.report_run import report_of_phantoms
+from tests.report.report_run import write_phantom_report
 
 # Small networks gain nothing from threads, and tests may run beside others.
 torch.set_num_threads(1)
@@ -71,7 +71,7 @@ def full_disk(n_bytes=1000):
 @pytest.fixture(scope="session")
 def report_run(tmp_path_factory):
     """A Report with all its files, report.html among them."""
-    return report_of_phantoms(tmp_path_factory.mktemp("report"))
+    return write_phantom_report(tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="session")

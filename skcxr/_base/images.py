@@ -1,6 +1,7 @@
 """Conversion between the caller's arrays and the networks' tensors: the only place with layouts."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from numbers import Integral
 
@@ -11,6 +12,10 @@ from sklearn.utils import gen_batches
 from torch.nn import functional as F
 
 UPLOAD_ROWS = 1024
+# Below it, rows of features are more likely than color images.
+SMALLEST_COLOR_SIDE = 8
+# Values of another range differ by more, images of one range by less.
+RANGE_FACTOR = 10
 # dtypes that a GPU holds unchanged: PyTorch indexes them there, and none is larger than float32.
 HELD_DTYPES = ("bool", "uint8", "int8", "int16", "int32", "float16", "float32")
 
@@ -65,6 +70,17 @@ def to_dense(X):
     return X.toarray() if sparse.issparse(X) else X
 
 
+def _warn_of_color(n_features):
+    """Warn if flat rows look like square images of three channels."""
+    side = math.isqrt(n_features // 3)
+    if side >= SMALLEST_COLOR_SIDE and n_features == 3 * side**2:
+        warnings.warn(
+            f"X has rows of {n_features} = 3 * {side} * {side} values, which are read as one "
+            f"padded gray channel. Pass image_shape=(3, {side}, {side}) if they are color images.",
+            stacklevel=2,
+        )
+
+
 def _check_image_shape(image_shape):
     """Return `image_shape` as a tuple of two or three positive ints."""
     sides = tuple(image_shape)
@@ -83,6 +99,7 @@ def _shape_of(X, image_shape):
     if X.ndim == 2:
         n_features = X.shape[1]
         if image_shape is None:
+            _warn_of_color(n_features)
             # isqrt(n - 1) + 1 is the ceiling of the square root.
             side = math.isqrt(n_features - 1) + 1
             return 1, side, side
@@ -187,6 +204,17 @@ class ImageSpec:
         # float64 keeps integers and large offsets exact until they are centred.
         x = ((X.astype(np.float64) - self.low) * self._scale - 1).astype(np.float32)
         return self._as_images(torch.from_numpy(np.ascontiguousarray(x)))
+
+    def warn_of_range(self, X):
+        """Warn if the values of `X` span another range than those of the training set."""
+        span = float(X.max()) - float(X.min())
+        fitted = self.high - self.low
+        if min(span, fitted) > 0 and not 1 / RANGE_FACTOR < span / fitted < RANGE_FACTOR:
+            warnings.warn(
+                f"X has values from {X.min():g} to {X.max():g}, and the model was fitted on values "
+                f"from {self.low:g} to {self.high:g}. Scale X as the training images.",
+                stacklevel=3,
+            )
 
     def raw_to_tensor(self, X):
         """Return the same bits as :meth:`to_tensor` for a tensor of raw rows, on its device."""

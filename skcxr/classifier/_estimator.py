@@ -1,6 +1,7 @@
 """CXRClassifier: a convolutional network with scikit-learn's classifier interface."""
 
 import copy
+from inspect import signature
 from numbers import Integral, Real
 
 import numpy as np
@@ -33,8 +34,6 @@ from skcxr.networks import CXRNet
 from skcxr.networks._inference import forward_in_batches
 from skcxr.networks._precision import PRECISIONS, autocast, resolve_precision
 from skcxr.persistence._state import Persistent, raising_value_error
-
-PREDICT_BATCH = 64
 
 
 class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
@@ -357,12 +356,12 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         check_is_fitted(self)
         X = to_dense(stack_images(X))
         X = validate_data(self, X, allow_nd=True, reset=False)
+        self.spec_.warn_of_range(X)
         proba = np.empty((len(X), len(self.classes_)))
         batches = forward_in_batches(
             self.net_.module_,
             lambda rows: self.spec_.to_tensor(X[rows]),
             len(X),
-            batch_size=PREDICT_BATCH,
             device=resolve_device(self.device),
         )
         for rows, logits in batches:
@@ -475,4 +474,14 @@ def _check_callbacks(callbacks):
             raise TypeError(
                 f"callbacks holds {item!r}, which is not a callback of skorch. Pass instances of "
                 "skorch.callbacks, or pairs of a name and one."
+            )
+        if is_class:
+            parameter = signature(callback).parameters.get("monitor")
+            monitor = None if parameter is None else parameter.default
+        else:
+            monitor = getattr(callback, "monitor", None)
+        if isinstance(monitor, str) and monitor.startswith("valid_"):
+            raise ValueError(
+                f"callbacks holds {item!r}, which monitors {monitor!r}, and fit makes no "
+                "validation split. Pass monitor='train_loss'."
             )

@@ -74,7 +74,7 @@ def evaluate(**options):
     --gan-width 64 --gan-batch 32.
     """
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
-    from skcxr.report._folder import Report, new_folder
+    from skcxr.report._folder import Report, create_folder
 
     args = SimpleNamespace(**options)
     data = _load_images(args)
@@ -85,7 +85,7 @@ def evaluate(**options):
         **collect_settings(args),
         "skipped": data.get("skipped", {}),
     }
-    report = Report(new_folder(args.out), data, arms, settings=settings)
+    report = Report(create_folder(args.out), data, arms, settings=settings)
     return _run_fits(args, data, arms, cv, report)
 
 
@@ -183,7 +183,8 @@ def _run_fits(args, data, arms, cv, report):
     except FloatingPointError as error:
         print_error("evaluate", error)
         code = EXIT_DIVERGED
-    print_text(args, report.summarize())
+    report.write_summary()
+    print_text(args, report.to_text())
     print_json(args, report.to_dict())
     print_text(args, f"Results are in {report.folder}: see {report.folder / 'report.html'}")
     return code

@@ -1,27 +1,27 @@
-"""What a memorization audit found, as a figure."""
+"""The result of a memorization audit, as a figure."""
 
 import numpy as np
 
-from skcxr.displays._axes import as_axes
-from skcxr.displays._colors import BLUE, ORANGE
-from skcxr.displays._mosaic import draw_rows
+from skcxr.displays._base import BLUE, ORANGE, DisplayMixin, style_interval_chart
+from skcxr.displays._image_grid import ImageGrid
 
 
-class AuditDisplay:
-    """The audit's chances with their intervals, over the most suspicious pairs of images.
+class AuditDisplay(DisplayMixin):
+    """Audit statistics with their intervals, above the most suspicious pairs of images.
 
     Use :meth:`from_result` to create it.
 
     Parameters
     ----------
     result : AuditResult
-        What :func:`skcxr.metrics.audit` returned.
+        The audit, as :func:`skcxr.metrics.audit` returns it.
 
     Attributes
     ----------
     axes_ : ndarray of matplotlib Axes
-        Statistics that are 0.5 without copying, and the pairs if there are any: each synthetic
-        image over the training image that it is closest to, mirrored where that is closer.
+        One with the statistics that are 0.5 without copying. A second one, if there are pairs,
+        with each synthetic image above the training image closest to it, mirrored where that is
+        closer.
     figure_ : matplotlib Figure
         The figure that holds the axes.
 
@@ -43,24 +43,24 @@ class AuditDisplay:
 
     @classmethod
     def from_result(cls, result, *, ax=None):
-        """Show an audit.
+        """Create the display from the result of an audit.
 
         Parameters
         ----------
         result : AuditResult
-            What :func:`skcxr.metrics.audit` returned.
+            The audit, as :func:`skcxr.metrics.audit` returns it.
         ax : array-like of matplotlib Axes or None, default=None
-            Where to draw the statistics and, if there are any, the pairs; None makes a figure.
+            Axes for the statistics and, if there are any, for the pairs. None creates a figure.
 
         Returns
         -------
         display : AuditDisplay
-            Drawn, with `ax_` and `figure_`.
+            The drawn display, with `axes_` and `figure_`.
 
         Raises
         ------
         ValueError
-            If `ax` has not one for each of the two.
+            If `ax` does not hold one axes per panel.
         """
         return cls(result=result).plot(ax)
 
@@ -70,83 +70,83 @@ class AuditDisplay:
         Parameters
         ----------
         ax : array-like of matplotlib Axes or None, default=None
-            Where to draw; None makes a figure.
+            Axes for the statistics and, if there are any, for the pairs. None creates a figure.
 
         Returns
         -------
         display : AuditDisplay
-            Drawn, with `ax_` and `figure_`.
+            The drawn display, with `axes_` and `figure_`.
         """
-        import matplotlib.pyplot as plt
-
-        pairs, n_panels = self.result.pairs, 1 + bool(self.result.pairs)
+        pairs = self.result.pairs
         table = self.result.table
-        chances = table[table["low"].notna()]
-        if ax is None:
-            heights = [0.3 * len(chances) + 0.8, 1.5][:n_panels]
-            _, ax = plt.subplots(
-                n_panels,
-                1,
-                figsize=(max(3.5, 0.6 * len(pairs) + 1), sum(heights)),
-                height_ratios=heights,
-                squeeze=False,
-                layout="constrained",
-            )
-        axes = as_axes(ax, n_panels, "one a panel")
-        _draw_chances(axes[0], chances)
+        statistics = table[table["low"].notna()]
+        heights = [0.3 * len(statistics) + 0.8]
+        if pairs:
+            heights.append(1.5)
+        axes = self._prepare_axes(
+            ax,
+            len(heights),
+            per="panel",
+            figsize=(max(3.5, 0.6 * len(pairs) + 1), sum(heights)),
+            height_ratios=heights,
+        )
+        _draw_statistics(axes[0], statistics)
         axes[0].set_title(self.result.verdict.capitalize(), fontsize=9)
         if pairs:
             _draw_pairs(axes[1], pairs)
-        self.axes_, self.figure_ = axes, axes[0].figure
         return self
 
 
-def _draw_chances(ax, chances):
-    """Values that are 0.5 without copying, with their intervals; alarms in another colour."""
-    rows = np.arange(len(chances))
-    for row, (_, found) in zip(rows, chances.iterrows(), strict=True):
-        ends = [[found["value"] - found["low"]], [found["high"] - found["value"]]]
-        style = {"color": ORANGE, "marker": "s"} if found["alarm"] else {"color": BLUE}
+def _draw_statistics(ax, statistics):
+    """Draw each value with its interval; alarms have a colour and a marker of their own."""
+    for row, (_, statistic) in enumerate(statistics.iterrows()):
+        value = statistic["value"]
         ax.errorbar(
-            [found["value"]],
+            [value],
             [row],
-            xerr=ends,
+            xerr=[[value - statistic["low"]], [statistic["high"] - value]],
+            color=ORANGE if statistic["alarm"] else BLUE,
+            marker="s" if statistic["alarm"] else "o",
             capsize=3,
             clip_on=False,
-            **({"marker": "o"} | style),
         )
-    ax.axvline(0.5, color="0.4", linewidth=0.8, linestyle="--")
-    labels = chances["statistic"] + ", " + chances["space"]
-    ax.set_yticks(rows, labels, fontsize=8)
-    ax.set(xlim=(0, 1), ylim=(len(rows) - 0.5, -0.5))
-    ax.set_xlabel("0.5 without copying; 95 % intervals", fontsize=8)
-    ax.tick_params(axis="x", labelsize=8)
-    ax.tick_params(left=False)
-    ax.spines[["top", "right", "left"]].set_visible(False)
+    labels = statistics["statistic"] + ", " + statistics["space"]
+    style_interval_chart(ax, labels, reference=0.5, xlabel="0.5 without copying; 95 % intervals")
+    ax.set_xlim(0, 1)
 
 
 def _draw_pairs(ax, pairs):
-    """Each synthetic image over its training image; those taken for copies are marked."""
-    gray = [
-        [image if image.ndim == 2 else image.mean(axis=0) for image in images]
-        for images in (
-            [pair.synthetic_image for pair in pairs],
-            [p.train_image[..., ::-1] if p.mirrored else p.train_image for p in pairs],
-        )
-    ]
-    draw_rows([np.stack(images) for images in gray], ["synthetic", "nearest real"], ax)
+    """Draw each synthetic image above its training image, with a caption below."""
+    images = [get_pair_images(pair) for pair in pairs]
+    grid = ImageGrid([np.stack(row) for row in zip(*images, strict=True)])
+    grid.draw(ax, ["synthetic", "nearest real"])
+    captions = [_caption_pair(pair) for pair in pairs]
+    ax.set_xticks(grid.column_centers, captions, fontsize=7)
     ax.tick_params(axis="y", labelsize=8)
-    width = gray[0][0].shape[1]
-    step = (ax.images[0].get_array().shape[1] + 1) / len(pairs)
-    ax.set_xticks(
-        np.arange(len(pairs)) * step + (width - 1) / 2,
-        [_caption(pair) for pair in pairs],
-        fontsize=7,
-    )
     ax.tick_params(bottom=False)
 
 
-def _caption(pair):
-    """Rows of the two images, and what is known of them."""
-    words = [f"{pair.synthetic} / {pair.train}"]
-    return "\n".join(words + ["copy"] * pair.copy + ["mirrored"] * pair.mirrored)
+def get_pair_images(pair):
+    """Return the two images of a suspicious pair in gray, the training image as it is closest.
+
+    Returns
+    -------
+    synthetic, train : ndarray of shape (h, w)
+    """
+    train = pair.train_image[..., ::-1] if pair.mirrored else pair.train_image
+    return _convert_to_gray(pair.synthetic_image), _convert_to_gray(train)
+
+
+def _convert_to_gray(image):
+    """Return an image of shape (h, w) or (c, h, w) as (h, w)."""
+    return image if image.ndim == 2 else image.mean(axis=0)
+
+
+def _caption_pair(pair):
+    """Return the rows of the two images, and whether they are a copy and mirrored."""
+    lines = [f"{pair.synthetic} / {pair.train}"]
+    if pair.copy:
+        lines.append("copy")
+    if pair.mirrored:
+        lines.append("mirrored")
+    return "\n".join(lines)

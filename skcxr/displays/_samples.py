@@ -1,15 +1,16 @@
-"""Real images, synthetic ones, and the real ones that these are nearest to."""
+"""Real images, synthetic images and their nearest real images, as a figure."""
 
 import numpy as np
 from sklearn.metrics import pairwise_distances_argmin
 
 from skcxr._base.images import ImageSpec
-from skcxr.displays._mosaic import draw_rows
+from skcxr.displays._base import DisplayMixin
+from skcxr.displays._image_grid import ImageGrid
 from skcxr.over_sampling._base import check_samples, sample_like
 
 
-class SyntheticSamplesDisplay:
-    """Real images of each class over synthetic ones, and each one's nearest training image.
+class SyntheticSamplesDisplay(DisplayMixin):
+    """Real images, synthetic images and their nearest training images, per class.
 
     Use :meth:`from_estimator` to create it.
 
@@ -18,12 +19,12 @@ class SyntheticSamplesDisplay:
     real, synthetic : dict of class to ndarray of shape (n, h, w)
         Gray images in [-1, 1], all of one size.
     nearest : dict of class to ndarray of shape (n, h, w) or None, default=None
-        The training image that each synthetic one is nearest to.
+        The training image nearest to each synthetic image. None leaves out their rows.
 
     Attributes
     ----------
     ax_ : matplotlib Axes
-        Axes that hold the images: two or three rows a class.
+        Axes with the images: two or three rows per class.
     figure_ : matplotlib Figure
         The figure that holds the axes.
 
@@ -64,62 +65,63 @@ class SyntheticSamplesDisplay:
         class_names=None,
         ax=None,
     ):
-        """Show images of each class that `sampler` has grown beside what it grew from.
+        """Create the display from the images of each class that `sampler` has grown.
 
         Parameters
         ----------
         sampler : DCGANOversampler
-            One that `fit_resample` was called on.
+            A sampler after a call of `fit_resample`.
         X, y : ndarray
-            Real images, and their classes as labels.
+            Real images and their class labels.
         samples : dict or None, default=None
-            The images to show of each class, as rows like X's: those that a sampler's `select` has
-            kept, say. None draws new ones from the models.
+            Images to show per class, as rows like those of X: for example, the images that a
+            sampler's `select` has kept. None draws new images from the models.
         n_images : int, default=8
-            Images in a row.
+            Number of images per row.
         nearest : bool, default=True
-            Whether a third row shows the training image of the class that each synthetic one is
-            nearest to, by Euclidean distance of pixels. For figures on copying see
+            Whether a third row shows, below each synthetic image, the nearest training image of
+            the same class, by Euclidean distance between pixels. To measure copying, see
             :func:`skcxr.metrics.audit`.
         random_state : int, RandomState instance or None, default=0
             Seed of the synthetic images.
         class_names : dict or None, default=None
-            What to call each class; None takes the class itself.
+            Name to show for each class. None shows the class labels.
         ax : matplotlib Axes or None, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on. None creates a figure.
 
         Returns
         -------
         display : SyntheticSamplesDisplay
-            Drawn, with `ax_` and `figure_`.
+            The drawn display, with `ax_` and `figure_`.
 
         Raises
         ------
         ValueError
-            If `sampler` has grown no class, or `samples` lacks one.
+            If `sampler` has not grown any class, or `samples` lacks one of them.
         """
         if not getattr(sampler, "estimators_", None):
             raise ValueError(
-                "sampler has grown no class. Call fit_resample first, with a sampling_strategy "
-                "that asks for new images."
+                "sampler has not grown any class. Call fit_resample first, with a "
+                "sampling_strategy that adds images."
             )
         check_samples(samples, sampler)
-        X, y = np.asarray(X), np.asarray(y)
-        real, synthetic, neighbours = {}, {}, {}
+        X = np.asarray(X)
+        y = np.asarray(y)
+        real = {}
+        synthetic = {}
+        neighbors = {}
         for k, estimator in sampler.estimators_.items():
-            of_class = X[y == k]
-            spec = ImageSpec.of(of_class, getattr(estimator, "image_shape", None))
+            X_class = X[y == k]
             if samples is None:
-                fake = sample_like(estimator, of_class, n_images, random_state)
+                X_synthetic = sample_like(estimator, X_class, n_images, random_state)
             else:
-                fake = np.asarray(samples[k])[:n_images]
-            images, synthetic[k] = (spec.to_tensor(x).mean(1).numpy() for x in (of_class, fake))
+                X_synthetic = np.asarray(samples[k])[:n_images]
+            spec = ImageSpec.of(X_class, getattr(estimator, "image_shape", None))
+            images = _convert_to_gray(spec, X_class)
             real[k] = images[:n_images]
-            rows = pairwise_distances_argmin(
-                *(x.reshape(len(x), -1) for x in (synthetic[k], images))
-            )
-            neighbours[k] = images[rows]
-        display = cls(real=real, synthetic=synthetic, nearest=neighbours if nearest else None)
+            synthetic[k] = _convert_to_gray(spec, X_synthetic)
+            neighbors[k] = images[_find_nearest(synthetic[k], images)]
+        display = cls(real=real, synthetic=synthetic, nearest=neighbors if nearest else None)
         return display.plot(ax=ax, class_names=class_names)
 
     def plot(self, ax=None, *, class_names=None):
@@ -128,24 +130,42 @@ class SyntheticSamplesDisplay:
         Parameters
         ----------
         ax : matplotlib Axes or None, default=None
-            Where to draw; None makes a figure.
+            Axes to draw on. None creates a figure.
         class_names : dict or None, default=None
-            What to call each class; None takes the class itself.
+            Name to show for each class. None shows the class labels.
 
         Returns
         -------
         display : SyntheticSamplesDisplay
-            Drawn, with `ax_` and `figure_`.
+            The drawn display, with `ax_` and `figure_`.
         """
-        rows, labels, parts = [], [], {"real": self.real, "synthetic": self.synthetic}
+        parts = {"real": self.real, "synthetic": self.synthetic}
         if self.nearest is not None:
             parts["nearest real"] = self.nearest
+        rows = []
+        labels = []
         for k in self.real:
             name = k if class_names is None else class_names[k]
-            rows += [images[k] for images in parts.values()]
-            labels += [f"{name}\n{part}" for part in parts]
-        self.ax_ = draw_rows(rows, labels, ax)
-        for label in self.ax_.get_yticklabels()[1 :: len(parts)]:
+            for part, images in parts.items():
+                rows.append(images[k])
+                labels.append(f"{name}\n{part}")
+        grid = ImageGrid(rows)
+        # 1.05 inches per row.
+        size = 1.05 * np.array(grid.picture.shape[::-1]) / grid.row_step
+        ax = self._prepare_ax(ax, figsize=size)
+        grid.draw(ax, labels)
+        for label in ax.get_yticklabels()[1 :: len(parts)]:
             label.set_weight("bold")
-        self.figure_ = self.ax_.figure
         return self
+
+
+def _convert_to_gray(spec, X):
+    """Return images as an array of shape (n, h, w) in [-1, 1]."""
+    return spec.to_tensor(X).mean(1).numpy()
+
+
+def _find_nearest(queries, images):
+    """Return, for each query, the index of the nearest image, by Euclidean distance."""
+    return pairwise_distances_argmin(
+        queries.reshape(len(queries), -1), images.reshape(len(images), -1)
+    )

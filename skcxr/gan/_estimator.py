@@ -21,8 +21,6 @@ from skcxr.networks._inference import forward_in_batches
 from skcxr.networks._precision import PRECISIONS
 from skcxr.persistence._state import Persistent
 
-INFERENCE_BATCH = 64
-
 
 class DCGAN(EpochHistory, Persistent, Estimator):
     """Deep convolutional GAN for a small set of images of one class.
@@ -320,7 +318,6 @@ class DCGAN(EpochHistory, Persistent, Estimator):
             self.generator_,
             draw_latent,
             n_samples,
-            batch_size=INFERENCE_BATCH,
             device=resolve_device(self.device),
         )
         for rows, images in batches:
@@ -345,6 +342,8 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         X = to_dense(stack_images(X))
         X = validate_data(self, X, allow_nd=True, reset=False)
 
+        self.spec_.warn_of_range(X)
+
         def load_images(rows):
             return pad_to_square(self.spec_.to_tensor(X[rows]), self.image_size)
 
@@ -353,7 +352,6 @@ class DCGAN(EpochHistory, Persistent, Estimator):
             self.discriminator_,
             load_images,
             len(X),
-            batch_size=INFERENCE_BATCH,
             device=resolve_device(self.device),
             forward=Discriminator.logits,
         )

@@ -12,6 +12,8 @@ from tqdm.auto import tqdm
 
 from skcxr._base.images import ImageSpec, TrainingImages, crop_from_square, stack_images, to_dense
 from skcxr._base.parallel import limit_threads, resolve_device, use_repeatable_convolutions
+from skcxr._base.user_code import hash_user_code
+from skcxr._version import __version__
 from skcxr.gan._checkpoint import Checkpoint, SavedTraining, fingerprint_training, hash_states
 from skcxr.gan._cuda_graph import own_stream
 from skcxr.gan._training import GANTraining, TrainingConfig, check_convergence
@@ -184,6 +186,8 @@ def _open_checkpoint(gan, config, images, labels, seed, start):
     params["device"] = images.device.type
     params["precision"] = gan.precision
     params["image_shape"] = images.spec.shape
+    params["skcxr"] = __version__
+    params["code of augmentation"] = hash_user_code(gan.augment, gan.diff_augment)
     # Without a seed of its own, a training takes that of the file.
     params["seed"] = None if gan.random_state is None else seed
     if start is not None:

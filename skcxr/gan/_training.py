@@ -9,12 +9,12 @@ from skcxr.gan._cuda_graph import GraphedStep
 from skcxr.gan._losses import discriminator_loss, generator_loss, mode_seeking_loss
 from skcxr.networks import Discriminator, Generator
 from skcxr.networks._conditional import ConditionalDiscriminator, ConditionalGenerator
+from skcxr.networks._inference import BATCH_SIZE
 from skcxr.networks._precision import autocast
 
 STATISTICS = ("loss_d", "loss_g", "d_x", "d_g_z1", "d_g_z2")
 # A mean loss beyond this means that training has diverged; NaN follows soon.
 LARGEST_LOSS = 1e3
-SAMPLE_BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ class GANTraining:
     def sample(self, z):
         """Return the generator's current images of the latent vectors `z`, on the CPU."""
         self.G.eval()
-        batches = [self.G(part.to(self.images.device)).cpu() for part in z.split(SAMPLE_BATCH)]
+        batches = [self.G(part.to(self.images.device)).cpu() for part in z.split(BATCH_SIZE)]
         self.G.train()
         return torch.cat(batches)
 

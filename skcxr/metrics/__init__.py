@@ -1,7 +1,7 @@
-"""Figures on arrays: what a classifier gets right, and how near synthetic images are to real."""
+"""Metrics on arrays: of classifiers, and of synthetic images compared with real ones."""
 
-from skcxr.metrics._audit._audit import audit
 from skcxr.metrics._audit._result import AuditResult, SuspiciousPair
+from skcxr.metrics._audit._run import audit
 from skcxr.metrics._classification import expected_calibration_error, per_class_report
 from skcxr.metrics._generative import (
     PRDC,
@@ -12,8 +12,8 @@ from skcxr.metrics._generative import (
     kernel_distance,
     precision_recall_density_coverage,
 )
+from skcxr.metrics._generative_report import generative_report
 from skcxr.metrics._paired import corrected_interval, mcnemar_p_value, wilcoxon_p_value
-from skcxr.metrics._report import generative_report
 
 __all__ = [
     "PRDC",

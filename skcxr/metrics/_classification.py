@@ -1,4 +1,4 @@
-"""What a classifier gets right, class by class as the paper's table 4, and how sure it is."""
+"""Metrics of a classifier: the paper's table 4 for each class, and calibration."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import unique_labels
 
 
 def per_class_report(y_true, y_pred, *, labels=None, zero_division=0.0):
-    """One-against-rest accuracy, sensitivity, specificity and F1 score of each class.
+    """Return one-against-rest accuracy, sensitivity, specificity and F1 score of each class.
 
     Parameters
     ----------
@@ -22,17 +22,17 @@ def per_class_report(y_true, y_pred, *, labels=None, zero_division=0.0):
     y_pred : array-like of shape (n,)
         Predicted classes.
     labels : array-like or None, default=None
-        The classes of the rows, in that order; None takes all that occur, sorted.
+        Classes of the rows, in this order. None takes all classes that occur, sorted.
     zero_division : {0.0, 1.0, np.nan}, default=0.0
-        Value of what is undefined: the sensitivity where no image is of the class, the specificity
-        where all are, the F1 score where none is nor was predicted to be.
+        Value of undefined metrics: the sensitivity if no image is of the class, the specificity if
+        all images are, and the F1 score if no image is of the class or predicted to be.
 
     Returns
     -------
     report : pandas.DataFrame
-        A row a class, columns ``Accuracy``, ``Sensitivity``, ``Specificity`` and ``F1Score`` in
-        [0, 1]. ``report.attrs`` holds ``accuracy``, of all images, and ``balanced_accuracy``, the
-        mean sensitivity of the rows' classes that occur in `y_true`.
+        One row per class, with columns ``Accuracy``, ``Sensitivity``, ``Specificity`` and
+        ``F1Score`` in [0, 1]. ``report.attrs`` holds the ``accuracy`` over all images and the
+        ``balanced_accuracy``, the mean sensitivity of the rows' classes that occur in `y_true`.
 
     References
     ----------
@@ -52,8 +52,8 @@ def per_class_report(y_true, y_pred, *, labels=None, zero_division=0.0):
     labels = unique_labels(y_true, y_pred) if labels is None else np.asarray(labels)
     options = {"labels": labels, "average": None, "zero_division": zero_division}
     one_against_rest = multilabel_confusion_matrix(y_true, y_pred, labels=labels)
-    (true_negative, false_positive) = one_against_rest[:, 0].T
-    rest = true_negative + false_positive
+    true_negative = one_against_rest[:, 0, 0]
+    rest = one_against_rest[:, 0].sum(axis=1)
     report = pd.DataFrame(
         {
             "Accuracy": np.trace(one_against_rest, axis1=1, axis2=2) / len(y_true),
@@ -70,7 +70,10 @@ def per_class_report(y_true, y_pred, *, labels=None, zero_division=0.0):
 
 
 def expected_calibration_error(y_true, probabilities, classes, *, n_bins=10):
-    """Mean distance between a classifier's confidence and how often it is right.
+    """Return the mean distance between a classifier's confidence and its accuracy.
+
+    With a few hundred images the error is biased upward. Compare the errors of classifiers on the
+    same images instead of reading one alone.
 
     Parameters
     ----------
@@ -81,14 +84,12 @@ def expected_calibration_error(y_true, probabilities, classes, *, n_bins=10):
     classes : array-like of shape (n_classes,)
         Class of each column.
     n_bins : int, default=10
-        Bins of equal width that the images are sorted into by the probability of their most
-        probable class. With a few hundred images the error is biased upward: compare arms, do not
-        read it alone.
+        Number of bins of equal width, by the probability of the most probable class.
 
     Returns
     -------
     error : float
-        In [0, 1]; 0 for confidences that are frequencies.
+        The error in [0, 1]. It is 0 if the confidence equals the accuracy in each bin.
 
     References
     ----------

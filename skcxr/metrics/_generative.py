@@ -1,4 +1,4 @@
-"""Distances between real and synthetic images' features that hold at sixty images a class."""
+"""Metrics of real and synthetic images' features, for small sets of about 60 images per class."""
 
 from dataclasses import dataclass
 from numbers import Integral
@@ -12,7 +12,7 @@ from sklearn.utils import check_array, check_random_state
 
 
 def _check_features(**sets):
-    """The feature arrays as float64, two rows or more each and of one width."""
+    """Return the feature arrays as float64, with at least two rows each and the same width."""
     arrays = [
         check_array(values, dtype=np.float64, ensure_min_samples=2, input_name=name)
         for name, values in sets.items()
@@ -20,37 +20,37 @@ def _check_features(**sets):
     if len({array.shape[1] for array in arrays}) > 1:
         shapes = ", ".join(f"{name} {a.shape}" for name, a in zip(sets, arrays, strict=True))
         raise ValueError(
-            f"Features differ in number: {shapes}. Take all of them from one extractor."
+            f"Features differ in number: {shapes}. Compute all of them with one extractor."
         )
     return arrays
 
 
 def frechet_distance(A, B):
-    """Squared Frechet distance between Gaussians that are fitted to two sets of features.
+    """Return the squared Frechet distance between Gaussians fitted to two sets of features.
 
-    With Inception's 2,048 features it is known as FID. At sixty images most of that is bias: read
-    it beside the value of real images against real images of the same number.
+    With Inception's 2,048 features it is known as FID. For 60 images, most of the FID is bias.
+    Compare it with the distance between two sets of real images of the same sizes.
 
-    The covariances' product has the trace of its square root in the nuclear norm of the product of
-    the centred sets, so that neither a matrix square root nor a small constant on the diagonal is
-    needed, and fewer images than features are no special case.
+    The trace of the square root of the product of two covariances is the nuclear norm of the
+    product of the centered sets. Computed this way, the distance needs no matrix square root and
+    no small constant on the diagonal. It is also correct for fewer images than features.
 
     Parameters
     ----------
     A : array-like of shape (n, d)
         Features of one set, n >= 2.
     B : array-like of shape (m, d)
-        Features of the other, m >= 2.
+        Features of the other set, m >= 2.
 
     Returns
     -------
     distance : float
-        In squared units of the features; 0 for equal means and covariances.
+        The distance in squared units of the features. It is 0 for equal means and covariances.
 
     Raises
     ------
     ValueError
-        If a set has fewer than two rows, values that are not finite, or another width.
+        If a set has fewer than two rows or values that are not finite, or if the widths differ.
 
     References
     ----------
@@ -67,29 +67,30 @@ def frechet_distance(A, B):
     """
     A, B = _check_features(A=A, B=B)
     mean_difference = A.mean(axis=0) - B.mean(axis=0)
-    root_a, root_b = _covariance_root(A), _covariance_root(B)
+    root_a = _compute_covariance_root(A)
+    root_b = _compute_covariance_root(B)
     fidelity = np.linalg.norm(root_a @ root_b.T, ord="nuc")
     squared = mean_difference @ mean_difference + (root_a**2).sum() + (root_b**2).sum()
-    # Rounding alone can lead below zero.
+    # Rounding errors can make it negative.
     return max(0.0, float(squared - 2 * fidelity))
 
 
-def _covariance_root(A):
-    """R with R.T @ R the unbiased covariance of the rows of `A`, and at most d rows."""
+def _compute_covariance_root(A):
+    """Return R with at most d rows, where R.T @ R is the unbiased covariance of the rows of `A`."""
     return np.linalg.qr((A - A.mean(axis=0)) / np.sqrt(len(A) - 1), mode="r")
 
 
 @dataclass(frozen=True)
 class KernelDistance:
-    """What :func:`kernel_distance` found.
+    """Result of :func:`kernel_distance`.
 
     Parameters
     ----------
     value : float
-        The squared distance, unbiased and so at times negative.
+        The squared distance. It is unbiased, and therefore sometimes negative.
     p_value : float
-        Share of random exchanges of the two sets' rows that lead to a value as large: small where
-        the sets differ. NaN where no permutation was asked for.
+        Share of random permutations of the rows between the two sets whose value is as large. It
+        is small if the sets differ, and NaN without permutations.
     """
 
     value: float
@@ -97,36 +98,36 @@ class KernelDistance:
 
 
 def kernel_distance(A, B, *, degree=3, n_permutations=1000, random_state=None):
-    r"""Unbiased kernel distance between two sets of features, with a permutation test.
+    r"""Return the unbiased kernel distance between two sets of features, with a permutation test.
 
-    The squared maximum mean discrepancy with the polynomial kernel
-    :math:`k(x, y) = (x \cdot y / d + 1)^3`, over all pairs of rows at once. Unlike the Frechet
-    distance its expectation does not depend on the number of images, and is zero for two samples
-    of one distribution: the figure to read at sixty images. With Inception's features it is known
-    as KID.
+    This is the squared maximum mean discrepancy with the polynomial kernel
+    :math:`k(x, y) = (x \cdot y / d + 1)^3`, over all pairs of rows at once. Its expectation does
+    not depend on the number of images, unlike that of the Frechet distance, and is zero for two
+    samples of one distribution. It is the distance to use for 60 images. With Inception's features
+    it is known as KID.
 
     Parameters
     ----------
     A : array-like of shape (n, d)
         Features of one set, n >= 2.
     B : array-like of shape (m, d)
-        Features of the other, m >= 2.
+        Features of the other set, m >= 2.
     degree : int, default=3
         Degree of the kernel.
     n_permutations : int, default=1000
-        Random exchanges of rows for the p-value; 0 leaves it NaN.
+        Number of random permutations for the p-value. With 0 it is NaN.
     random_state : int, RandomState instance or None, default=None
-        Seed of the exchanges.
+        Seed of the permutations.
 
     Returns
     -------
     distance : KernelDistance
-        ``value`` and ``p_value``.
+        The ``value`` and its ``p_value``.
 
     Raises
     ------
     ValueError
-        If a set has fewer than two rows, values that are not finite, or another width.
+        If a set has fewer than two rows or values that are not finite, or if the widths differ.
 
     Notes
     -----
@@ -151,22 +152,22 @@ def kernel_distance(A, B, *, degree=3, n_permutations=1000, random_state=None):
         raise ValueError(f"n_permutations={n_permutations!r} must be 0 or more.")
     n, m = len(A), len(B)
     kernel = polynomial_kernel(np.concatenate([A, B]), degree=degree, coef0=1)
-    # A row's similarity to itself says nothing about the sets.
+    # The unbiased estimate leaves out the similarity of each row to itself.
     np.fill_diagonal(kernel, 0.0)
-    observed = _squared_mmd(kernel, np.arange(n + m)[None] < n)[0]
+    observed = _compute_squared_mmd(kernel, np.arange(n + m)[None] < n)[0]
     if not n_permutations:
         return KernelDistance(float(observed), np.nan)
     rng = check_random_state(random_state)
     members = np.array([rng.permutation(n + m) < n for _ in range(n_permutations)])
-    # With few rows exchanges lead to equal values, which rounding must not tell apart.
+    # With few rows, permutations lead to equal values, which can differ by rounding errors.
     rounding = 1e-12 * np.abs(kernel).max()
-    as_large = np.count_nonzero(_squared_mmd(kernel, members) >= observed - rounding)
-    # The observed split counts as one of the exchanges, so that p is never 0.
+    as_large = np.count_nonzero(_compute_squared_mmd(kernel, members) >= observed - rounding)
+    # The observed split counts as one of the permutations, so that p is never 0.
     return KernelDistance(float(observed), float((as_large + 1) / (n_permutations + 1)))
 
 
-def _squared_mmd(kernel, members):
-    """U-statistic for each row of `members`, bool: which of the pooled rows are the first set."""
+def _compute_squared_mmd(kernel, members):
+    """Return the U-statistic for each row of `members`, a mask of the pooled rows in set A."""
     inside = members.astype(np.float64)
     to_first = inside @ kernel
     first = (to_first * inside).sum(axis=1)
@@ -178,29 +179,30 @@ def _squared_mmd(kernel, members):
 
 
 def inception_score(probabilities, splits=1):
-    r"""Exponential of the mean divergence of each image's classes from the mean over images.
+    r"""Return the exponential of the mean divergence of class probabilities from their mean.
 
-    :math:`\exp \mathbb{E}_x \mathrm{KL}(p(y|x) \,\|\, p(y))`: 1 where all images look alike to
-    the classifier, up to the number of classes where each is sure and all occur alike. With an
-    ImageNet classifier, as usual, it counts ImageNet's classes and says little about radiographs.
+    :math:`\exp \mathbb{E}_x \mathrm{KL}(p(y|x) \,\|\, p(y))` is 1 if the classifier gives all
+    images the same probabilities. It is the number of classes if each prediction is certain and all
+    classes are equally frequent. The usual classifier is trained on ImageNet. Its score refers to
+    ImageNet's classes and says little about radiographs.
 
     Parameters
     ----------
     probabilities : array-like of shape (n, n_classes)
-        A classifier's probabilities for each image; rows sum to 1.
+        A classifier's probabilities for each image. Rows sum to 1.
     splits : int, default=1
-        Into how many parts the rows are cut, in order, whose scores are averaged. The usual 10
-        needs thousands of images.
+        Number of consecutive parts of the rows. The score is the mean of their scores. The usual
+        10 parts need thousands of images.
 
     Returns
     -------
     score : float
-        From 1 to the number of classes.
+        The score, from 1 to the number of classes.
 
     Raises
     ------
     ValueError
-        If rows are no probabilities, or `splits` is not from 1 to the number of rows.
+        If rows are not probabilities, or `splits` is not from 1 to the number of rows.
 
     References
     ----------
@@ -230,18 +232,18 @@ def inception_score(probabilities, splits=1):
 
 
 class PRDC(NamedTuple):
-    """What :func:`precision_recall_density_coverage` found.
+    """Result of :func:`precision_recall_density_coverage`.
 
     Parameters
     ----------
     precision : float
-        Share of synthetic images within reach of a real one.
+        Share of synthetic images in the neighborhood of a real image.
     recall : float
-        Share of real images within reach of a synthetic one.
+        Share of real images in the neighborhood of a synthetic image.
     density : float
-        How many real images' reach a synthetic one lies in, over k: 1 is expected of real images.
+        Number of real neighborhoods around a synthetic image, over k: about 1 for real images.
     coverage : float
-        Share of real images with a synthetic one within their reach.
+        Share of real images with a synthetic image in their neighborhood.
     """
 
     precision: float
@@ -251,9 +253,10 @@ class PRDC(NamedTuple):
 
 
 def precision_recall_density_coverage(real, fake, k=5):
-    """Fidelity and diversity of synthetic images, by reach of nearest neighbours.
+    """Return the fidelity and diversity of synthetic images, by neighborhoods of images.
 
-    An image's reach is the distance to its k-th nearest neighbour in its own set.
+    The radius of an image's neighborhood is the distance to its k-th nearest neighbor in its own
+    set.
 
     Parameters
     ----------
@@ -262,17 +265,18 @@ def precision_recall_density_coverage(real, fake, k=5):
     fake : array-like of shape (m, d)
         Features of synthetic images, m > k.
     k : int, default=5
-        Which nearest neighbour.
+        Number of nearest neighbors in a neighborhood.
 
     Returns
     -------
-    figures : PRDC
-        ``precision``, ``recall`` and ``coverage`` in [0, 1], and ``density``.
+    metrics : PRDC
+        The ``precision``, ``recall`` and ``coverage`` in [0, 1], and the ``density``.
 
     Raises
     ------
     ValueError
-        If `k` is not from 1 to one less than the images of either set, or features are no good.
+        If `k` is less than 1 or not below the sizes of both sets, a set has fewer than two rows or
+        values that are not finite, or the widths differ.
 
     References
     ----------
@@ -290,35 +294,38 @@ def precision_recall_density_coverage(real, fake, k=5):
     0.0
     """
     real, fake = _check_features(real=real, fake=fake)
-    least = min(len(real), len(fake))
-    if not isinstance(k, Integral) or not 1 <= k < least:
+    smaller = min(len(real), len(fake))
+    if not isinstance(k, Integral) or not 1 <= k < smaller:
         raise ValueError(
-            f"k={k!r} must be an int from 1 to {least - 1}, below the {least} images of the "
+            f"k={k!r} must be an int from 1 to {smaller - 1}, below the {smaller} images of the "
             "smaller set."
         )
     between = cdist(real, fake)
-    real_reach = _reach(real, k)[:, None]
-    fake_reach = _reach(fake, k)[None, :]
+    in_real_neighborhood = between < _compute_radii(real, k)[:, None]
+    in_fake_neighborhood = between < _compute_radii(fake, k)[None, :]
     return PRDC(
-        precision=float((between < real_reach).any(axis=0).mean()),
-        recall=float((between < fake_reach).any(axis=1).mean()),
-        density=float((between < real_reach).sum(axis=0).mean() / k),
-        coverage=float((between.min(axis=1) < real_reach[:, 0]).mean()),
+        precision=float(in_real_neighborhood.any(axis=0).mean()),
+        recall=float(in_fake_neighborhood.any(axis=1).mean()),
+        density=float(in_real_neighborhood.sum(axis=0).mean() / k),
+        coverage=float(in_real_neighborhood.any(axis=1).mean()),
     )
 
 
-def _reach(features, k):
-    """Distance of each row to its k-th nearest neighbour; the row itself comes before the first."""
+def _compute_radii(features, k):
+    """Return the distance of each row to its k-th nearest neighbor among the other rows."""
+    # The row itself, at distance 0, is at index 0.
     return np.partition(cdist(features, features), k, axis=1)[:, k]
 
 
 def intra_diversity(features):
-    """Mean distance between two images of one set: near 0 where a GAN has collapsed.
+    """Return the mean distance between two images of one set, near 0 if a GAN has collapsed.
+
+    Compare it with the diversity of real images of the same class.
 
     Parameters
     ----------
     features : array-like of shape (n, d)
-        Features, n >= 2. Read it beside the value of real images of the class.
+        Features of the images, n >= 2.
 
     Returns
     -------

@@ -5,25 +5,28 @@ from scipy.stats import binomtest, t, wilcoxon
 
 
 def corrected_interval(differences, test_ratio, *, confidence=0.95):
-    """Mean of paired differences over cross-validation folds, with a corrected interval.
+    """Return the mean of paired differences over folds, with a corrected interval.
 
-    Folds share training images, so that the usual interval of a mean is far too narrow. Nadeau and
-    Bengio's correction adds the ratio of test to training images to the variance's 1/J.
+    Cross-validation folds share training images, so the usual interval of a mean is far too narrow.
+    Nadeau and Bengio's correction adds the ratio of test to training images to the 1/J of the
+    variance, for J folds.
 
     Parameters
     ----------
     differences : array-like of shape (n_folds,)
-        A score of one classifier minus that of the other, fold by fold; NaN is left out.
+        Score of one classifier minus score of the other, in each fold. NaN is left out.
     test_ratio : float
-        Test images of a fold over its training images: 1/3 in 4-fold cross-validation.
+        Number of test images of a fold over its number of training images: 1/3 in 4-fold
+        cross-validation.
     confidence : float, default=0.95
-        Of the two-sided interval.
+        Confidence level of the two-sided interval.
 
     Returns
     -------
     mean, low, high : float
-        The interval's ends are NaN with fewer than two differences, and where all are one and the
-        same but zero: counts of few images do that, and no spread can be read from it.
+        The mean and the ends of the interval. The ends are NaN for fewer than two differences, and
+        if all differences are equal but not zero. With few images such ties occur by chance, and
+        the spread cannot be estimated from them.
 
     References
     ----------
@@ -36,7 +39,7 @@ def corrected_interval(differences, test_ratio, *, confidence=0.95):
     >>> [round(end, 3) for end in corrected_interval([0.02, 0.05, -0.01, 0.02], 1 / 3)]
     [0.02, -0.04, 0.08]
     """
-    differences = _rounded(differences)
+    differences = _round_differences(differences)
     n = len(differences)
     mean = differences.mean() if n else np.nan
     if n < 2 or (np.ptp(differences) == 0 and mean != 0):
@@ -47,26 +50,28 @@ def corrected_interval(differences, test_ratio, *, confidence=0.95):
     return float(mean), float(mean - half), float(mean + half)
 
 
-def _rounded(differences):
-    """Without NaN. Scores are shares of counts: what rounding alone tells apart is a tie."""
+def _round_differences(differences):
+    """Return the differences without NaN and without rounding errors, so that ties are equal."""
     differences = np.round(np.asarray(differences, dtype=float), 12)
     return differences[~np.isnan(differences)]
 
 
 def wilcoxon_p_value(differences):
-    """Two-sided p-value of Wilcoxon's signed-rank test; 1 where no difference is left.
+    """Return the two-sided p-value of Wilcoxon's signed-rank test.
+
+    The test assumes that folds are independent, which they are not. Over repeats of
+    cross-validation it finds differences that do not exist.
 
     Parameters
     ----------
     differences : array-like of shape (n_folds,)
-        Paired differences of folds that share no test image; zero and NaN are left out. Four folds
-        can not lead below 0.125, and the test takes folds for independent, which they are not: over
-        repeats of cross-validation it finds differences where there are none.
+        Paired differences of folds that share no test image. Zero and NaN are left out.
 
     Returns
     -------
     p_value : float
-        Not below ``2 ** (1 - n)`` for n differences that are not zero.
+        The p-value, at least ``2 ** (1 - n)`` for n nonzero differences. With four folds it cannot
+        be below 0.125. Without nonzero differences it is 1.
 
     Examples
     --------
@@ -74,23 +79,23 @@ def wilcoxon_p_value(differences):
     >>> wilcoxon_p_value([0.01, 0.02, 0.03, 0.05])
     0.125
     """
-    differences = _rounded(differences)
+    differences = _round_differences(differences)
     differences = differences[differences != 0]
     return float(wilcoxon(differences).pvalue) if len(differences) else 1.0
 
 
 def mcnemar_p_value(hits, other_hits):
-    """Exact p-value of McNemar's test, of two classifiers that err equally often.
+    """Return the exact p-value of McNemar's test that two classifiers err equally often.
 
     Parameters
     ----------
     hits, other_hits : array-like of shape (n,), bool
-        Whether each classifier was right on each image.
+        True for each image that the classifier predicted correctly, for two classifiers.
 
     Returns
     -------
     p_value : float
-        Two-sided binomial p-value of the images on which just one of them was right.
+        Two-sided binomial p-value of the images that only one of them predicted correctly.
 
     References
     ----------
@@ -103,9 +108,13 @@ def mcnemar_p_value(hits, other_hits):
     >>> mcnemar_p_value([True] * 6 + [False] * 4, [False] * 6 + [False] * 4)
     0.03125
     """
-    hits, other_hits = np.asarray(hits, dtype=bool), np.asarray(other_hits, dtype=bool)
+    hits = np.asarray(hits, dtype=bool)
+    other_hits = np.asarray(other_hits, dtype=bool)
     if hits.shape != other_hits.shape:
-        raise ValueError(f"hits are {hits.shape}, other_hits {other_hits.shape}: one an image.")
-    only_first = int(np.count_nonzero(hits & ~other_hits))
-    discordant = only_first + int(np.count_nonzero(~hits & other_hits))
+        raise ValueError(
+            f"hits has shape {hits.shape} and other_hits has shape {other_hits.shape}. Pass one "
+            "value per image in both, for the same images."
+        )
+    only_first = np.count_nonzero(hits & ~other_hits)
+    discordant = np.count_nonzero(hits != other_hits)
     return float(binomtest(only_first, discordant).pvalue) if discordant else 1.0

@@ -8,13 +8,16 @@ from torch.nn import functional as F
 
 from skcxr._base.parallel import use_repeatable_convolutions
 
+# Rows per batch. A constant, since float32 convolutions of another batch size round differently.
+BATCH_SIZE = 64
+
 
 @torch.inference_mode()
-def forward_in_batches(network, load_batch, n_rows, *, batch_size, device, forward=None):
+def forward_in_batches(network, load_batch, n_rows, *, device, forward=None, batch_size=BATCH_SIZE):
     """Yield the outputs of `network` in batches of one fixed size, on the CPU.
 
-    One batch is in memory at a time. The last batch is padded to `batch_size`: float32 convolutions
-    of another batch size round differently, and a row's result must not depend on other rows.
+    One batch is in memory at a time. The last one is padded to `batch_size`, so that a row's result
+    does not depend on the other rows.
 
     Parameters
     ----------
@@ -25,12 +28,12 @@ def forward_in_batches(network, load_batch, n_rows, *, batch_size, device, forwa
         order.
     n_rows : int
         Number of rows.
-    batch_size : int
-        Number of rows per batch.
     device : torch.device
         Device to compute on.
     forward : callable or None, default=None
         Function of (network, batch). None calls the network.
+    batch_size : int, default=64
+        Number of rows per batch.
 
     Yields
     ------

@@ -1,5 +1,6 @@
 """What over-samplers of images share: which classes grow, and where synthetic rows go."""
 
+import math
 from inspect import signature
 from numbers import Integral
 from typing import NamedTuple
@@ -94,6 +95,8 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
 
     def _check_X_y(self, X, y, accept_sparse=("csr", "csc")):
         y, one_hot = check_target_type(y, indicate_one_vs_all=True)
+        # A table of several dtypes becomes an array of floats, and its dtypes are restored at last.
+        self._integer_columns = _find_integer_columns(X)
         X, y = validate_data(self, X, y, accept_sparse=accept_sparse, allow_nd=True)
         _check_sizes(self.sampling_strategy, y)
         return X, y, one_hot
@@ -116,6 +119,8 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
                 real = to_dense(X[np.flatnonzero(y == item.label)])
                 candidates = Candidates(images, real, item.label, model, item.seed)
                 images = images[select_rows(self.select, candidates, item.n_new)]
+            if self._integer_columns is not None:
+                images[:, self._integer_columns] = np.rint(images[:, self._integer_columns])
             X_resampled.append(images)
             fitted[item.label] = model
 
@@ -144,6 +149,9 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
 
     def _clone_estimator(self):
         """Return a clone of the estimator, or raise an error if it cannot serve."""
+        if isinstance(self.estimator, type):
+            name = self.estimator.__name__
+            raise TypeError(f"estimator={name} is a class. Pass an instance: {name}().")
         # safe=False copies an object that is not a scikit-learn estimator.
         estimator = clone(DCGAN() if self.estimator is None else self.estimator, safe=False)
         check_parameters(estimator)
@@ -196,6 +204,19 @@ class _Stack:
         if self.parts is not None:
             return sparse.vstack(self.parts, format=self.parts[0].format)
         return self.stacked
+
+
+def _find_integer_columns(X):
+    """Return the positions of a DataFrame's integer and Boolean columns, or None for an array."""
+    if not hasattr(X, "columns"):
+        return None
+    for column, dtype in X.dtypes.items():
+        if str(dtype) == "category":
+            raise ValueError(
+                f"X has the column {column!r} of dtype category, which synthetic values do not "
+                "fit. Convert pixels to numbers, for example by X.astype('uint8')."
+            )
+    return np.flatnonzero([getattr(dtype, "kind", "O") in "biu" for dtype in X.dtypes])
 
 
 def check_parameters(estimator):
@@ -256,7 +277,7 @@ def sample_like(estimator, X, n_samples, random_state):
     images = estimator.sample(n_samples, **options)
     if isinstance(images, tuple):  # scikit-learn's mixtures return (X, component)
         images = images[0]
-    images = np.asarray(images).reshape(n_samples, *X.shape[1:])
+    images = _check_images(np.asarray(images), estimator, n_samples, X.shape[1:])
     low = X.min()
     high = X.max()
     samples = np.empty(images.shape, X.dtype)
@@ -264,6 +285,25 @@ def sample_like(estimator, X, n_samples, random_state):
         clipped = np.clip(images[rows], low, high)
         samples[rows] = np.rint(clipped) if X.dtype.kind in "biu" else clipped
     return samples
+
+
+def _check_images(images, estimator, n_samples, row_shape):
+    """Return what a generative model has sampled in the shape of X's rows, or refuse it."""
+    name = type(estimator).__name__
+    n_values = n_samples * math.prod(row_shape)
+    if len(images) != n_samples or images.size != n_values or images.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{name}.sample({n_samples}) returned an array of shape {images.shape} and dtype "
+            f"{images.dtype}. It must return {n_samples} rows of numbers of shape {row_shape}, or "
+            "flattened."
+        )
+    if images.dtype.kind == "f" and not np.isfinite(images).all():
+        rows = ~np.isfinite(images.reshape(n_samples, -1)).all(axis=1)
+        raise ValueError(
+            f"{name}.sample({n_samples}) returned NaN or infinity in {np.count_nonzero(rows)} of "
+            f"{n_samples} rows. Train the model longer or at a smaller rate, or check its images."
+        )
+    return images.reshape(n_samples, *row_shape)
 
 
 def check_samples(samples, sampler):

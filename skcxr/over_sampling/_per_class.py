@@ -180,9 +180,12 @@ def _fit_and_sample(estimator, X, rows, item, *, is_unseeded, n_threads, positio
     with limit_threads(n_threads, position):
         try:
             estimator.fit(_match_dimensions(X, estimator))
+            images = sample_like(estimator, X, item.n_new, item.seed)
         except FloatingPointError as error:
             raise FloatingPointError(f"Class {item.label!r}: {error}") from error
-        return estimator, sample_like(estimator, X, item.n_new, item.seed)
+        except ValueError as error:
+            raise ValueError(f"Class {item.label!r}: {error}") from error
+    return estimator, images
 
 
 def _match_dimensions(X, estimator):

@@ -175,10 +175,9 @@ def _keep_largest(scores, n):
 def _extract_features(candidates):
     """Return standardized features of the real images and of the samples."""
     # Imported here: most over-samplers need no features.
-    from skcxr.metrics._audit._spaces import standardized
-    from skcxr.metrics.features import feature_extractor
+    from skcxr.metrics.features import feature_extractor, standardize_features
 
     real = candidates.real
     image_shape = getattr(candidates.estimator, "image_shape", None)
-    extract = standardized(feature_extractor("cxr", real, image_shape=image_shape), real)
+    extract = standardize_features(feature_extractor("cxr", real, image_shape=image_shape), real)
     return extract(real), extract(candidates.images)

@@ -1,122 +1,101 @@
-"""The page that `skcxr evaluate` sums up its results on: one file, which loads nothing."""
+"""The results of `skcxr evaluate` as one HTML page that loads no other file."""
 
-import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
 
-from skcxr.displays import (
-    AuditDisplay,
-    ComparisonDisplay,
-    SyntheticSamplesDisplay,
-    TrainingHistoryDisplay,
-)
+from skcxr.displays import AuditDisplay, ComparisonDisplay
+from skcxr.displays._audit import get_pair_images
+from skcxr.metrics._generative_table import GENERATIVE_METRICS
+from skcxr.report._contents import compare_with_control
 from skcxr.report._figures import (
-    audit_in_words,
-    differences_in_words,
-    inline_svg,
-    png_uri,
-    training_in_words,
+    describe_audit,
+    describe_differences,
+    describe_training,
+    encode_png,
+    render_svg,
+)
+from skcxr.report._formats import (
+    allow_breaks,
+    format_count,
+    format_number,
+    format_p_value,
+    replace_minus,
+    slugify,
 )
 
 PHANTOMS = "Procedural chest phantoms"
 ARMS = {
-    "classic": "The classifier alone, trained on real images under classic augmentation: small "
-    "rotations, shifts and scalings.",
+    "classic": "Trains on real images only, with classic augmentation: small rotations, shifts "
+    "and scalings.",
     "duplicates": "Control: adds as many duplicated real images as dcgan adds synthetic ones. More "
-    "images also mean more training steps, so only a gain over this arm can come from the GANs.",
-    "dcgan": "Synthetic images are added, of one GAN for each class, trained inside each fold: no "
-    "image that is predicted was seen by a GAN.",
+    "images also mean more training steps, so only an improvement over this arm is due to the "
+    "GANs.",
+    "dcgan": "Adds synthetic images from one GAN per class. The GANs are trained inside each fold "
+    "and never see the images that are predicted.",
 }
-# Rows of the generative metrics, and what tells them to be good.
-NEARNESS = {
-    "kernel distance": "0 if nothing tells them apart",
-    "p_value": "of the kernel distance",
-    "Frechet distance": "the lower, the nearer",
-    "precision": "synthetic ones that look real",
-    "recall": "real ones that are covered",
-    "density": "1 for real images",
-    "coverage": "real ones with a synthetic neighbour",
-    "diversity": "spread among themselves",
-    "inception score": "depends on the features",
-}
-NO_OPTIONS = ("command", "started", "versions", "skipped")
-VERDICTS = {"no sign of copying": "clear", "suspicious": "doubt", "copies found": "alarm"}
+NOT_OPTIONS = ("command", "started", "versions", "skipped")
+TONES = {"no sign of copying": "clear", "suspicious": "doubt", "copies found": "alarm"}
 
 
-@dataclass
-class FirstFold:
-    """What the GANs of the first fold, and their images, are like.
-
-    Attributes
-    ----------
-    samples : SyntheticSamplesDisplay
-        Real images of each class, synthetic ones and what these are nearest to.
-    training : dict of class to TrainingHistoryDisplay
-        How each GAN's training went.
-    table : pandas.DataFrame
-        Of :func:`skcxr.evaluation.inspect_samples`.
-    audits : dict of class to AuditResult
-        Of the same.
-    """
-
-    samples: SyntheticSamplesDisplay
-    training: dict[str, TrainingHistoryDisplay]
-    table: pd.DataFrame
-    audits: dict
-
-
-def report_page(comparison, *, data, settings, first_fold=None):
-    """The results as one HTML page, with its style and figures in it.
+def render_page(comparison, *, data, settings, first_fold=None):
+    """Return the results as one HTML page, including its style and figures.
 
     Parameters
     ----------
     comparison : Comparison
-        What the finished folds show.
+        Results of the finished folds.
     data : Bunch
-        The images, as skcxr's loaders return them.
+        The images of the evaluation, as skcxr's loaders return them.
     settings : dict
-        Of the run: options by name, and ``started`` and ``versions``.
+        Options of the run by name, ``started``, ``versions`` and, if any, ``skipped`` files.
     first_fold : FirstFold or None, default=None
-        None leaves out samples, training curves, generative metrics and audit.
+        Synthetic images of the first fold. None leaves out samples, training curves, generative
+        metrics and audits.
 
     Returns
     -------
     page : str
     """
-    counts = np.bincount(data.target, minlength=len(data.target_names))
+    names = data.target_names.tolist()
+    counts = np.bincount(data.target, minlength=len(names)).tolist()
     started = datetime.fromisoformat(settings["started"])
-    options = {k: v for k, v in settings.items() if k not in NO_OPTIONS}
-    template = _environment().get_template("report.html")
-    return template.render(
-        settings={"skipped": {}} | settings,
-        options=options,
-        source=PHANTOMS if settings["data"] is None else Path(settings["data"]).resolve().name,
-        date=f"{started.day} {started:%B %Y, %H:%M}",
-        counts=dict(zip(map(str, data.target_names), counts.tolist(), strict=True)),
-        n_patients=None if settings["groups"] is None else len(set(data.groups)),
-        has_covid=settings["data"] is not None
-        and any("covid" in str(name).lower() for name in data.target_names),
-        comparison=comparison,
-        arms={arm: ARMS.get(arm, "") for arm in comparison.arms},
-        n_folds=_n_folds(comparison),
-        verdicts=_verdicts(comparison),
-        reach=_reach(comparison),
-        differences=_differences(comparison),
-        chart=_chart(comparison),
-        copying={} if first_fold is None else _copying(first_fold.table),
-        classes=[] if first_fold is None else list(_classes(first_fold)),
-        nearness=None if first_fold is None else _nearness(first_fold.table),
-    )
+    folds = comparison.results.groupby("arm", sort=False)["fold"]
+    context = {
+        "settings": settings,
+        "options": {name: v for name, v in settings.items() if name not in NOT_OPTIONS},
+        "n_skipped": len(settings.get("skipped", {})),
+        "source": PHANTOMS if settings["data"] is None else Path(settings["data"]).resolve().name,
+        "date": f"{started.day} {started:%B %Y, %H:%M}",
+        "counts": dict(zip(names, counts, strict=True)),
+        "n_patients": None if settings["groups"] is None else len(set(data.groups)),
+        # This caution is about public collections, not about phantoms.
+        "has_covid": settings["data"] is not None and any("covid" in n.lower() for n in names),
+        "comparison": comparison,
+        "arms": {arm: ARMS.get(arm, "") for arm in comparison.arms},
+        "n_folds": folds.nunique().to_dict(),
+        "findings": _list_findings(comparison),
+        "widest_interval": _get_widest_interval(comparison),
+        "differences": _list_differences(comparison),
+        "chart": _render_differences(comparison),
+        "verdicts": {},
+        "classes": [],
+        "generative": None,
+    }
+    if first_fold is not None:
+        verdicts = first_fold.table.groupby("copying", sort=False)
+        context["verdicts"] = {verdict: list(rows.index) for verdict, rows in verdicts}
+        context["classes"] = [_describe_class(first_fold, k) for k in first_fold.samples.real]
+        context["generative"] = _list_generative_metrics(first_fold.table)
+    return _create_environment().get_template("report.html").render(context)
 
 
-def _environment():
-    """Jinja, with how numbers and names are written."""
+def _create_environment():
+    """Return Jinja's environment, with the filters that write numbers and names."""
     environment = Environment(
         loader=PackageLoader("skcxr.report"),
         autoescape=True,
@@ -124,154 +103,106 @@ def _environment():
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "number": _number,
-        "p": _p,
-        "minus": _minus,
-        "breakable": _breakable,
-        "slug": _slug,
-        "isnan": pd.isna,
-    }
+    environment.filters.update(
+        format_count=format_count,
+        number=format_number,
+        p_value=format_p_value,
+        minus=replace_minus,
+        breakable=allow_breaks,
+        slug=slugify,
+        isnan=pd.isna,
+    )
     return environment
 
 
-def _minus(text):
-    """Hyphens that stand for a minus sign as one."""
-    return re.sub(r"(?<![\w.])-(?=\d)", "\N{MINUS SIGN}", str(text))
+def _list_findings(comparison):
+    """Return each verdict and its basis: first dcgan, compared with the control."""
+    findings = comparison.findings
+    arms = sorted(findings, key=lambda arm: arm != "dcgan")
+    control = compare_with_control(comparison)
+    first = [] if control is None else [control.findings["dcgan"]]
+    return first + [findings[arm] for arm in arms]
 
 
-def _number(value, form=".3f"):
-    """A number, or a dash where there is none."""
-    if pd.isna(value):
-        return "\N{EN DASH}"
-    text = format(value, form)
-    return _minus(text if float(text) else text.replace("-", "+"))
-
-
-def _p(value):
-    """A p-value."""
-    return "< 0.001" if value < 0.001 else _number(value, ".3f" if value < 0.1 else ".2f")
-
-
-def _breakable(text):
-    """A name that may be broken after its underscores."""
-    return escape(text).replace("_", Markup("_<wbr>"))
-
-
-def _slug(text):
-    """A name as part of an element's id."""
-    return re.sub(r"[^\w-]+", "-", str(text)).lower()
-
-
-def _n_folds(comparison):
-    """How many folds of each arm have finished."""
-    return comparison.results.groupby("arm", sort=False)["fold"].nunique().to_dict()
-
-
-def control_of(comparison):
-    """The comparison of synthetic images with as many duplicates, or None.
-
-    Duplicates cost as many training steps: only what goes beyond them is the GANs' doing.
-    """
-    if {"duplicates", "dcgan"} <= set(comparison.arms):
-        return comparison.only(["duplicates", "dcgan"]).against("duplicates")
-    return None
-
-
-def _verdicts(comparison):
-    """What was found, and what that stands on: what is the GANs' doing first."""
-    control = control_of(comparison)
-    of_baseline = comparison.findings
-    found = [] if control is None else [control.findings["dcgan"]]
-    found += [of_baseline[arm] for arm in ("dcgan", "duplicates") if arm in of_baseline]
-    return found + [finding for arm, finding in of_baseline.items() if arm not in ARMS]
-
-
-def _reach(comparison):
-    """How far the widest interval of the first score goes to either side, or None."""
+def _get_widest_interval(comparison):
+    """Return half the width of the first score's widest interval, or None without intervals."""
     first = comparison.differences.query("metric == @comparison.metric")
     widths = (first["high"] - first["low"]) / 2
     return None if widths.isna().all() else widths.max()
 
 
-def _chart(comparison):
-    """The paired differences as a figure, or None."""
-    if len(comparison.arms) < 2:
-        return None
-    display = _undrawn(ComparisonDisplay.from_comparison(comparison))
-    return inline_svg(display, "differences", differences_in_words(display))
-
-
-def _undrawn(display):
-    """The display, its first figure closed: it is drawn once more, in the page's style."""
-    import matplotlib.pyplot as plt
-
-    plt.close(display.figure_)
-    return display
-
-
-def _copying(table):
-    """The classes of each verdict of the audit."""
-    return {verdict: list(rows.index) for verdict, rows in table.groupby("copying", sort=False)}
-
-
-def _differences(comparison):
-    """Tables of paired differences: to the baseline, and to the control."""
+def _list_differences(comparison):
+    """Return tables of paired differences by baseline and arm: the control is a baseline too."""
     tables = {}
-    for one in (comparison, control_of(comparison)):
-        if one is not None and len(one.arms) > 1:
-            rows = one.differences.replace({"metric": {one.metric: f"{one.metric}, all classes"}})
-            rows["metric"] = rows["metric"].str.replace(r"sensitivity\[(.*)\]", r"\1", regex=True)
-            tables[one.baseline] = dict(list(rows.groupby("arm", sort=False)))
+    for pair in (comparison, compare_with_control(comparison)):
+        if pair is not None and len(pair.arms) > 1:
+            rows = pair.differences
+            rows["metric"] = rows["metric"].map(_label_metric)
+            tables[pair.baseline] = dict(list(rows.groupby("arm", sort=False)))
     return tables
 
 
-def _classes(first_fold):
-    """What is shown of each class that has grown."""
+def _label_metric(metric):
+    """Return "sensitivity, covid" for "sensitivity[covid]", and "accuracy, all classes"."""
+    if metric.startswith("sensitivity["):
+        return metric.removesuffix("]").replace("[", ", ", 1)
+    return f"{metric}, all classes"
+
+
+def _render_differences(comparison):
+    """Return the paired differences as a figure, or None for one arm alone."""
+    if len(comparison.arms) < 2:
+        return None
+    display = ComparisonDisplay.from_comparison(comparison)
+    return render_svg(display, "differences", describe_differences(display))
+
+
+def _describe_class(first_fold, k):
+    """Return what the page shows of class `k`: images, training curves and audit."""
     samples = first_fold.samples
-    for k in samples.real:
-        audit, training = first_fold.audits.get(k), first_fold.training[k]
-        pairs = zip(samples.synthetic[k], samples.nearest[k], strict=True)
-        verdict = first_fold.table.loc[k, "copying"]
-        yield {
-            "name": str(k),
-            "real": [png_uri(image) for image in samples.real[k]],
-            "pairs": [(png_uri(image), png_uri(nearest)) for image, nearest in pairs],
-            "training": inline_svg(
-                training, f"training-{_slug(k)}", training_in_words(k, training)
-            ),
-            "verdict": verdict,
-            "tone": VERDICTS.get(verdict, "doubt"),
-            "audit": audit,
-            "suspects": [] if audit is None else [_suspect(pair) for pair in audit.pairs],
-            "chances": None if audit is None else _chances(k, audit),
-        }
+    training = first_fold.training[k]
+    audit = first_fold.audits.get(k)
+    verdict = first_fold.table.loc[k, "copying"]
+    return {
+        "name": str(k),
+        "real": [encode_png(image) for image in samples.real[k]],
+        "pairs": [
+            (encode_png(image), encode_png(nearest))
+            for image, nearest in zip(samples.synthetic[k], samples.nearest[k], strict=True)
+        ],
+        "training": render_svg(training, f"training-{slugify(k)}", describe_training(k, training)),
+        "verdict": verdict,
+        "tone": TONES.get(verdict, "doubt"),
+        "audit": audit,
+        "statistics": None if audit is None else _render_statistics(k, audit),
+        "suspects": [] if audit is None else [_encode_pair(pair) for pair in audit.pairs],
+    }
 
 
-def _chances(k, audit):
-    """The audit's statistics as a figure: the page has its verdict and its pairs beside it."""
-    display = _undrawn(AuditDisplay.from_result(replace(audit, pairs=(), verdict="")))
-    return inline_svg(display, f"audit-{_slug(k)}", audit_in_words(k, audit))
+def _render_statistics(k, audit):
+    """Return the audit's statistics as a figure; the page shows its verdict and pairs itself."""
+    display = AuditDisplay.from_result(replace(audit, pairs=(), verdict=""))
+    return render_svg(display, f"audit-{slugify(k)}", describe_audit(k, audit))
 
 
-def _suspect(pair):
-    """A suspicious pair: its images, the training image mirrored where that is closer."""
-    gray = [
-        image if image.ndim == 2 else image.mean(axis=0)
-        for image in (pair.synthetic_image, pair.train_image)
-    ]
-    gray[1] = gray[1][:, ::-1] if pair.mirrored else gray[1]
-    return {"images": [png_uri(image) for image in gray], "pair": pair}
+def _encode_pair(pair):
+    """Return a suspicious pair with its images as data URIs."""
+    synthetic, train = get_pair_images(pair)
+    return {"pair": pair, "synthetic": encode_png(synthetic), "train": encode_png(train)}
 
 
-def _nearness(table):
-    """Generative metrics: a row each, with every class' value and what real images reach."""
+def _list_generative_metrics(table):
+    """Return a row per metric, with the values of synthetic and real images for each class."""
     rows = []
-    for metric, meaning in NEARNESS.items():
-        if metric in table:
-            real = table.get(f"{metric}, real", pd.Series(np.nan, table.index))
-            cells = list(zip(table[metric], real, strict=True))
-            rows.append({"metric": metric, "meaning": meaning, "cells": cells})
+    for metric in GENERATIVE_METRICS.values():
+        synthetic, real = metric.columns
+        if synthetic in table:
+            meaning = f"{metric.meaning}; {metric.direction} is better"
+            cells = list(zip(table[synthetic], table[real], strict=True))
+            rows.append({"metric": metric.label, "meaning": meaning, "cells": cells})
+        if metric.key == "kernel_distance" and "p_value" in table:
+            cells = [(value, np.nan) for value in table["p_value"]]
+            rows.append({"metric": "p_value", "meaning": "of the kernel distance", "cells": cells})
     first = table.iloc[0]
     features = f"{first['features']} ({first['layer']}, d = {first['d']})" if rows else ""
     return {"rows": rows, "features": features, "classes": [str(k) for k in table.index]}

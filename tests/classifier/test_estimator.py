@@ -266,7 +266,7 @@ def test_divergence_stops_with_advice(phantoms):
         ({"module": "resnet19"}, "module='resnet19' is not a network of skcxr or torchvision"),
         ({"weights": "DEFAULT"}, "weights='DEFAULT' needs a torchvision network as module"),
         ({"image_shape": (3, 3)}, r"image_shape=\(3, 3\) has 9 pixels, but X has 256 features"),
-        ({"device": "gpu"}, "device='gpu' can not be used here"),
+        ({"device": "gpu"}, "device='gpu' cannot be used here"),
     ],
 )
 def test_bad_parameters_are_named(tiny_clf, phantoms, params, message):
@@ -402,3 +402,34 @@ def test_cuda_repeats_a_training_bit_for_bit(tiny_clf, phantoms, precision):
         clf.fit(phantoms.data, phantoms.target).net_.module_.state_dict() for _ in range(2)
     )
     assert [name for name in first if not torch.equal(first[name], second[name])] == []
+
+
+@pytest.mark.parametrize("callback", [EarlyStopping(), EarlyStopping, ("stop", EarlyStopping())])
+def test_a_callback_that_needs_a_validation_split_is_refused_before_training(phantoms, callback):
+    clf = CXRClassifier(callbacks=[callback])
+    with pytest.raises(ValueError, match=r"monitors 'valid_loss'.*Pass monitor='train_loss'"):
+        clf.fit(phantoms.data, phantoms.target)
+
+
+def test_values_of_another_range_are_warned_of(tiny_clf, tiny_gan, phantoms):
+    X = phantoms.data
+    clf = tiny_clf.fit(X, phantoms.target)
+    gan = tiny_gan.fit(X)
+    for predict in (clf.predict, clf.predict_proba, gan.decision_function):
+        with pytest.warns(UserWarning, match=r"values from 0 to 1, .* values from 0 to 255"):
+            predict(X / 255)
+        with pytest.warns(UserWarning, match=r"fitted on values from 0 to 255"):
+            predict(X.astype(float) * 257)
+        # One dark image, and a black one, are no other range.
+        predict(X[:1] // 4)
+        predict(np.zeros_like(X[:2]))
+
+
+@pytest.mark.parametrize("side", [8, 16])
+def test_rows_of_color_images_are_asked_about(side):
+    X = np.random.default_rng(0).integers(0, 255, (6, 3 * side**2))
+    y = [0, 1] * 3
+    with pytest.warns(UserWarning, match=rf"Pass image_shape=\(3, {side}, {side}\)"):
+        CXRClassifier(max_epochs=1).fit(X, y)
+    CXRClassifier(max_epochs=1, image_shape=(3, side, side)).fit(X, y)
+    CXRClassifier(max_epochs=1).fit(X[:, :-1], y)

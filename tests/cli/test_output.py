@@ -247,7 +247,7 @@ def test_results_have_a_folder_of_their_own_by_default(commands, tmp_path, monke
 def test_settings_hold_what_decides_the_result_in_the_order_of_the_help(
     commands, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("skcxr.report._folder.Report._look_at_samples", lambda self, result: None)
+    monkeypatch.setattr("skcxr.report._folder.Report._inspect_samples", lambda self, result: None)
     out = tmp_path / "out"
     assert main([*commands["evaluate"], "--seed", "3", "--out", str(out), "--quiet"]) == 0
     settings = list(json.loads((out / "settings.json").read_text()))

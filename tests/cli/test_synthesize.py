@@ -284,7 +284,9 @@ def test_a_broken_checkpoint_is_one_line_and_exit_code_2(phantom_folder, tmp_pat
     assert synthesize(*data, "--out", tmp_path / "b") == 2
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert re.match(r"skcxr synthesize: error: checkpoint='.*' is broken or is not a checkpoint", error)
+    assert re.match(
+        r"skcxr synthesize: error: checkpoint='.*' is broken or is not a checkpoint", error
+    )
 
 
 def split_folder(source, target, rows):

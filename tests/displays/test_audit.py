@@ -14,12 +14,12 @@ def images():
 
 @pytest.fixture(scope="module")
 def result(images):
-    """Ten copies, one of them mirrored, among twenty synthetic images."""
+    """Return the audit of twenty synthetic images, ten of them copies and one of these mirrored."""
     fake = np.concatenate([images[:9], images[9:10, :, ::-1], images[70:]])
     return audit(fake, images[:35], images[35:70], features=None, n_pairs=12, random_state=0)
 
 
-def test_chances_have_intervals_and_a_verdict(result):
+def test_statistics_have_intervals_and_a_verdict(result):
     display = AuditDisplay.from_result(result)
     chances = result.table[result.table["low"].notna()]
     assert len(display.axes_[0].containers) == len(chances) > 0
@@ -28,7 +28,7 @@ def test_chances_have_intervals_and_a_verdict(result):
     assert display.axes_[0].get_title() == "Copies found"
 
 
-def test_each_synthetic_image_stands_over_its_training_image(result):
+def test_each_synthetic_image_is_above_its_training_image(result):
     picture = np.asarray(AuditDisplay.from_result(result).axes_[1].images[0].get_array())
     for i in range(10):
         synthetic, train = (picture[top : top + 32, i * 33 : i * 33 + 32] for top in (0, 33))
@@ -38,13 +38,13 @@ def test_each_synthetic_image_stands_over_its_training_image(result):
     assert len(captions) == 12
 
 
-def test_without_pairs_there_are_statistics_alone(images):
+def test_without_pairs_only_statistics_are_drawn(images):
     result = audit(images[:9], images[9:40], images[40:], features=None, n_pairs=0, random_state=0)
     assert len(AuditDisplay.from_result(result).axes_) == 1
 
 
-def test_it_draws_on_axes_given(result):
+def test_given_axes_are_used(result):
     axes = Figure().subplots(2)
     assert list(AuditDisplay.from_result(result, ax=axes).axes_) == list(axes)
-    with pytest.raises(ValueError, match="ax must hold 2 axes, one a panel, got 1"):
+    with pytest.raises(ValueError, match="ax must hold 2 axes, one per panel, got 1"):
         AuditDisplay.from_result(result, ax=axes[0])

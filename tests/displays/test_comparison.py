@@ -20,16 +20,16 @@ def test_each_arm_has_its_mean_interval_and_folds(comparison):
     )
     drawn = display.ax_.collections[0].get_offsets()[:, 0]
     np.testing.assert_allclose(drawn, folds["strong"] - folds["classic"])
-    assert display.ax_.get_xlabel() == "Difference in accuracy to classic"
+    assert display.ax_.get_xlabel() == "Difference in accuracy from classic"
 
 
 def test_another_metric_and_baseline(comparison):
     display = ComparisonDisplay.from_comparison(
         comparison.against("strong"), metric="sensitivity[b]"
     )
-    assert display.ax_.get_xlabel() == "Difference in sensitivity[b] to strong"
+    assert display.ax_.get_xlabel() == "Difference in sensitivity[b] from strong"
     assert list(display.folds) == ["classic", "bayes"]
-    with pytest.raises(ValueError, match=r"metric='f1' is not one of the comparison's, \['acc"):
+    with pytest.raises(ValueError, match=r"metric must be one of \['accuracy', .*\], got 'f1'"):
         ComparisonDisplay.from_comparison(comparison, metric="f1")
 
 
@@ -55,12 +55,12 @@ def test_many_arms_take_several_rows(comparison):
     assert len(tops) == 2
 
 
-def test_they_draw_on_axes_given(comparison):
+def test_given_axes_are_used(comparison):
     figure = Figure()
     one, *three = figure.subplots(1, 4)
     assert ComparisonDisplay.from_comparison(comparison, ax=one).ax_ is one
     display = ConfusionMatrixGridDisplay.from_comparison(comparison, ax=three)
     assert list(display.axes_) == three
     assert display.figure_ is figure
-    with pytest.raises(ValueError, match="ax must hold 3 axes, one for each arm, got 1"):
+    with pytest.raises(ValueError, match="ax must hold 3 axes, one per arm, got 1"):
         ConfusionMatrixGridDisplay.from_comparison(comparison, ax=one)

@@ -24,13 +24,13 @@ def test_losses_and_outputs_over_epochs(tiny_gan, phantoms):
         np.testing.assert_array_equal(line.get_ydata(), gan.history_[name])
 
 
-def test_ticks_are_whole_epochs(tiny_gan, phantoms):
+def test_ticks_are_integer_epochs(tiny_gan, phantoms):
     gan = tiny_gan.set_params(max_epochs=2).fit(phantoms.data)
     ticks = TrainingHistoryDisplay.from_estimator(gan).axes_[-1].get_xticks()
     np.testing.assert_array_equal(ticks, np.rint(ticks))
 
 
-def test_what_was_monitored_is_drawn_where_it_was(tiny_gan, phantoms):
+def test_monitored_metrics_are_drawn_at_their_epochs(tiny_gan, phantoms):
     gan = tiny_gan.set_params(max_epochs=5, monitor="pixels", monitor_every=2).fit(phantoms.data)
     display = TrainingHistoryDisplay.from_estimator(gan)
     assert titles(display) == PANELS + MONITORED
@@ -38,7 +38,7 @@ def test_what_was_monitored_is_drawn_where_it_was(tiny_gan, phantoms):
     np.testing.assert_array_equal(line.get_xdata(), [2, 4, 5])
 
 
-def test_monitored_figures_have_their_context(tiny_gan, phantoms):
+def test_monitored_metrics_have_their_context(tiny_gan, phantoms):
     gan = tiny_gan.set_params(max_epochs=2, monitor="pixels").fit(phantoms.data)
     display = TrainingHistoryDisplay.from_estimator(gan)
     for ax, name in zip(display.axes_[2:], ["kernel_distance", "frechet_distance"], strict=True):
@@ -46,11 +46,11 @@ def test_monitored_figures_have_their_context(tiny_gan, phantoms):
     assert "pixels features, d = 32, 48 real, 48 synthetic" in display.axes_[-1].get_xlabel()
 
 
-def test_it_draws_on_axes_given(tiny_gan, phantoms):
+def test_given_axes_are_used(tiny_gan, phantoms):
     gan = tiny_gan.fit(phantoms.data)
     axes = Figure().subplots(1, 2)
     assert list(TrainingHistoryDisplay.from_estimator(gan, ax=axes).axes_) == list(axes)
-    with pytest.raises(ValueError, match="ax must hold 2 axes, one for each panel, got 1"):
+    with pytest.raises(ValueError, match="ax must hold 2 axes, one per panel, got 1"):
         TrainingHistoryDisplay.from_estimator(gan, ax=axes[0])
 
 

@@ -25,13 +25,13 @@ def labels_of(display):
 
 
 def shown(display, row, column, side=16, gap=1):
-    """The pixels drawn at a place of the grid."""
+    """Return the pixels drawn at one position of the grid."""
     (image,) = display.ax_.images
     top, left = row * (side + gap), column * (side + gap)
     return np.asarray(image.get_array())[top : top + side, left : left + side]
 
 
-def test_a_real_row_over_a_synthetic_row_a_class(sampler, phantoms):
+def test_each_class_has_a_real_row_above_a_synthetic_row(sampler, phantoms):
     display = SyntheticSamplesDisplay.from_estimator(
         sampler, phantoms.data, phantoms.target, n_images=5, nearest=False
     )
@@ -46,9 +46,7 @@ def test_a_real_row_over_a_synthetic_row_a_class(sampler, phantoms):
     assert np.corrcoef(drawn, expected[4].astype(float))[0, 1] == pytest.approx(1)
 
 
-def test_the_nearest_training_image_stands_beneath(phantoms):
-    """Under copies, what was copied."""
-
+def test_the_nearest_training_image_is_below(phantoms):
     class Copies(KernelDensity):
         def fit(self, X):
             self.images = X
@@ -69,7 +67,7 @@ def test_the_nearest_training_image_stands_beneath(phantoms):
         assert (shown(display, 0, column) != shown(display, 1, column)).any()
 
 
-def test_samples_that_were_kept_are_shown(sampler, phantoms):
+def test_given_samples_are_shown(sampler, phantoms):
     kept = {k: phantoms.data[phantoms.target == k][::-1] for k in sampler.estimators_}
     display = SyntheticSamplesDisplay.from_estimator(
         sampler, phantoms.data, phantoms.target, samples=kept, n_images=3
@@ -88,7 +86,7 @@ def test_class_names_are_shown(sampler, phantoms):
     assert labels_of(display)[3] == f"{phantoms.target_names[1]}\nreal"
 
 
-def test_it_draws_on_axes_given(sampler, phantoms):
+def test_given_axes_are_used(sampler, phantoms):
     figure = matplotlib.figure.Figure()
     ax = figure.subplots()
     display = SyntheticSamplesDisplay.from_estimator(sampler, phantoms.data, phantoms.target, ax=ax)
@@ -110,7 +108,7 @@ def test_more_columns_than_real_images(tiny_gan, phantoms):
     assert (shown(display, 1, 5) < 1).any()
 
 
-def test_a_sampler_that_grew_nothing_is_refused(phantoms):
+def test_a_sampler_that_has_not_grown_a_class_is_refused(phantoms):
     sampler = DCGANOversampler(KernelDensity()).fit(phantoms.data, phantoms.target)
-    with pytest.raises(ValueError, match="sampler has grown no class"):
+    with pytest.raises(ValueError, match="sampler has not grown any class"):
         SyntheticSamplesDisplay.from_estimator(sampler, phantoms.data, phantoms.target)

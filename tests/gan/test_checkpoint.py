@@ -181,6 +181,22 @@ def test_a_training_keeps_its_precision(gan, phantoms, monkeypatch, tmp_path, fo
     assert_same_training(resumed, expected)
 
 
+def test_an_edited_augmentation_is_another_training(gan, phantoms):
+    """Its name is the same before and after an edit; its code is not."""
+
+    def define(source):
+        namespace = {"__name__": "__main__"}
+        exec(source, namespace)
+        return namespace["darken"]
+
+    source = "def darken(x, generator): return x - {}"
+    gan.set_params(augment=define(source.format(0.1))).fit(phantoms.data)
+    gan.set_params(augment=define(source.format(0.1))).fit(phantoms.data)
+    gan.set_params(augment=define(source.format(0.2)))
+    with pytest.raises(ValueError, match=r"code of augmentation was '\w+' and is '\w+'"):
+        gan.fit(phantoms.data)
+
+
 def test_monitoring_and_verbosity_may_change(gan, phantoms, uninterrupted, capsys):
     clone(gan).set_params(max_epochs=3).fit(phantoms.data)
     resumed = gan.set_params(verbose=1, monitor="pixels").fit(phantoms.data)

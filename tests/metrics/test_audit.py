@@ -7,14 +7,14 @@ from scipy.stats import kstest
 
 from skcxr import DCGAN
 from skcxr.datasets import make_chest_phantoms
-from skcxr.metrics._audit._audit import audit
-from skcxr.metrics._audit._nearest import (
+from skcxr.metrics import audit
+from skcxr.metrics._audit._statistics import (
     authenticity,
     copy_p_values,
     copying_score,
     distance_ratios,
     membership_auc,
-    nearer_to_train,
+    share_nearer_to_train,
 )
 
 COPIES, SUSPICIOUS, CLEAN = "copies found", "suspicious", "no sign of copying"
@@ -22,46 +22,46 @@ SIZE = 32
 
 
 def gradients(X):
-    """A cheap stand-in for learned features: magnitudes of slopes, averaged over 4x4 pixels."""
+    """Stand-in for learned features: magnitudes of slopes, averaged over blocks."""
     dy, dx = np.gradient(X.reshape(-1, SIZE, SIZE).astype(float), axis=(1, 2))
     slopes = np.stack([np.maximum(s, 0) for s in (dx, -dx, dy, -dy)], axis=1)
     blocks = slopes.reshape(len(X), 4, SIZE // 4, 4, SIZE // 4, 4).mean(axis=(3, 5))
     return np.sqrt(blocks.reshape(len(X), -1))
 
 
-def shifted(X):
-    """Each image moved by a pixel, in one of four directions."""
+def shift(X):
+    """Return the images, each shifted by a pixel in one of four directions."""
     steps = [(0, 1), (1, 0), (0, -1), (-1, 0)]
     return np.stack([np.roll(x, steps[i % 4], (0, 1)) for i, x in enumerate(X)])
 
 
-def noisy(X):
+def add_noise(X):
     noise = np.random.default_rng(5).normal(0, 0.05 * np.ptp(X), X.shape)
     return X + noise
 
 
 CASES = {
     "exact": lambda X: X,
-    "shifted": shifted,
+    "shifted": shift,
     "mirrored": lambda X: X[..., ::-1],
-    "noisy": noisy,
+    "noisy": add_noise,
     "darker": lambda X: 0.8 * X,
 }
 
 
 @pytest.fixture(scope="module")
-def honest():
+def clean_sets():
     """60 + 60 + 60 phantoms of one class: synthetic, train and hold-out without copying."""
     X = make_chest_phantoms(180, classes=["covid"], image_size=SIZE, random_state=3)
     return np.split(X.data.reshape(-1, SIZE, SIZE).astype(float), 3)
 
 
-def gaussians(seed, *sizes, d=16):
+def draw_gaussians(seed, *sizes, d=16):
     rng = np.random.default_rng(seed)
     return [rng.normal(size=(n, d)) for n in sizes]
 
 
-def values(result, statistic):
+def select_values(result, statistic):
     rows = result.table[result.table["statistic"] == statistic]
     return rows.set_index("space")["value"]
 
@@ -71,8 +71,8 @@ def values(result, statistic):
 
 @pytest.mark.parametrize("n_copies", [60, 30, 3])
 @pytest.mark.parametrize("case", CASES)
-def test_planted_copies_are_found(honest, case, n_copies):
-    synthetic, train, holdout = honest
+def test_planted_copies_are_found(clean_sets, case, n_copies):
+    synthetic, train, holdout = clean_sets
     synthetic = np.concatenate([CASES[case](train[:n_copies]), synthetic[n_copies:]])
     result = audit(
         synthetic, train, holdout, features=gradients, n_bootstrap=200, n_pairs=60, random_state=0
@@ -80,15 +80,15 @@ def test_planted_copies_are_found(honest, case, n_copies):
     assert result.verdict == COPIES
     found = [p for p in result.pairs if p.copy]
     assert all(p.synthetic == p.train < n_copies for p in found)
-    copied = values(result, "copied images")
+    copied = select_values(result, "copied images")
     assert copied["pixels"] == len(found) == n_copies
     # Alone, these features would miss noisy copies, and some of three shifted ones.
     if case != "noisy" and n_copies > 3:
         assert copied["gradients features"] > 0
 
 
-def test_clean_samples_are_not_accused(honest):
-    result = audit(*honest, features=gradients, random_state=0)
+def test_clean_samples_raise_no_alarm(clean_sets):
+    result = audit(*clean_sets, features=gradients, random_state=0)
     assert result.verdict == CLEAN
     assert not result.table["alarm"].any()
     assert not any(p.copy for p in result.pairs)
@@ -99,16 +99,16 @@ def test_clean_samples_are_not_accused(honest):
 
 def test_false_alarms_are_rare():
     # At the measured rates, about 3 % and 0.5 %, more than 4 and 2 of 40 are one in a hundred.
-    verdicts = [
-        audit(*gaussians(seed, 60, 60, 60), features=None, n_bootstrap=200, random_state=0).verdict
-        for seed in range(40)
-    ]
+    verdicts = []
+    for seed in range(40):
+        sets = draw_gaussians(seed, 60, 60, 60)
+        verdicts.append(audit(*sets, features=None, n_bootstrap=200, random_state=0).verdict)
     assert 40 - verdicts.count(CLEAN) <= 4
     assert verdicts.count(COPIES) <= 2
 
 
-def test_smooth_averages_are_suspicious_but_no_copies(honest):
-    synthetic, train, holdout = honest
+def test_smooth_averages_are_suspicious_but_not_copies(clean_sets):
+    synthetic, train, holdout = clean_sets
     averages = 0.5 * synthetic + 0.5 * synthetic.mean(axis=0)
     result = audit(averages, train, holdout, features=None, random_state=0)
     assert result.verdict == SUSPICIOUS
@@ -117,10 +117,10 @@ def test_smooth_averages_are_suspicious_but_no_copies(honest):
 
 def test_many_weak_copies_are_found_together():
     # A correlation of 0.2 with a training record is too little for any pair to stand out.
-    synthetic, train, holdout = gaussians(0, 300, 60, 60, d=400)
+    synthetic, train, holdout = draw_gaussians(0, 300, 60, 60, d=400)
     synthetic = 0.2 * train[np.arange(300) % 60] + 0.98 * synthetic
     result = audit(synthetic, train, holdout, features=lambda X: X, random_state=0)
-    assert values(result, "copied images")["<lambda> features"] == 0
+    assert select_values(result, "copied images")["<lambda> features"] == 0
     assert result.verdict == COPIES
     assert "No single pair stands out" in result.reading
 
@@ -131,7 +131,7 @@ def test_many_weak_copies_are_found_together():
 def test_authenticity_of_independent_draws():
     draws = []
     for seed in range(100):
-        synthetic, train = gaussians(seed, 60, 60)
+        synthetic, train = draw_gaussians(seed, 60, 60)
         draws.append(authenticity(cdist(synthetic, train), cdist(train, train)))
     # A draw's standard deviation is 0.08, so the mean's is 0.008.
     assert np.mean(draws) == pytest.approx(0.66, abs=0.025)
@@ -145,12 +145,12 @@ def test_wrong_indexing_gives_another_authenticity():
         closest = to_synthetic.argmin(axis=1)
         return np.mean(within.min(axis=1)[closest] < to_synthetic.min(axis=1))
 
-    draws = [published_code(*gaussians(seed, 60, 60)) for seed in range(100)]
+    draws = [published_code(*draw_gaussians(seed, 60, 60)) for seed in range(100)]
     assert np.mean(draws) == pytest.approx(0.5, abs=0.025)
 
 
 def test_authenticity_of_copies_is_zero():
-    (train,) = gaussians(0, 60)
+    (train,) = draw_gaussians(0, 60)
     assert authenticity(cdist(train, train), cdist(train, train)) == 0
 
 
@@ -161,7 +161,7 @@ def test_distance_ratios_of_duplicated_training_records_are_defined():
 
 
 def test_a_fifth_neighbour_sees_noisy_copies_of_duplicated_records():
-    train, holdout = gaussians(0, 30, 60)
+    train, holdout = draw_gaussians(0, 30, 60)
     train = np.repeat(train, 2, axis=0)
     noisy_copies = train[::2] + 0.05
     ratios = distance_ratios(cdist(noisy_copies, train))
@@ -173,25 +173,25 @@ def test_a_fifth_neighbour_sees_noisy_copies_of_duplicated_records():
 def test_copy_p_values_are_uniform_in_the_tail():
     below = []
     for seed in range(100):
-        synthetic, train, holdout = gaussians(seed, 60, 60, 60)
+        synthetic, train, holdout = draw_gaussians(seed, 60, 60, 60)
         below.append(copy_p_values(cdist(synthetic, train), cdist(holdout, train)) < 0.05)
     # 6000 p-values, correlated within a draw: the standard error is below 0.005.
     assert np.mean(below) == pytest.approx(0.05, abs=0.015)
 
 
-def test_equal_hold_out_ratios_give_no_p_value_but_to_exact_copies():
+def test_with_equal_hold_out_ratios_only_exact_copies_have_a_p_value_below_1():
     to_train = np.array([[0.0, 1.0], [0.1, 1.0]])
-    honest_to_train = np.array([[1.0, 2.0], [2.0, 4.0]])
-    np.testing.assert_array_equal(copy_p_values(to_train, honest_to_train), [0, 1])
+    holdout_to_train = np.array([[1.0, 2.0], [2.0, 4.0]])
+    np.testing.assert_array_equal(copy_p_values(to_train, holdout_to_train), [0, 1])
 
 
 @pytest.mark.parametrize(("n_train", "n_holdout"), [(60, 60), (90, 30), (30, 90)])
-def test_share_is_a_half_without_copying_whatever_the_sizes(n_train, n_holdout):
+def test_share_is_a_half_without_copying_for_all_sizes(n_train, n_holdout):
     rng = np.random.RandomState(0)
     shares, p_values = [], []
     for seed in range(100):
-        synthetic, train, holdout = gaussians(seed, 60, n_train, n_holdout)
-        share, low, high, p_value = nearer_to_train(
+        synthetic, train, holdout = draw_gaussians(seed, 60, n_train, n_holdout)
+        share, low, high, p_value = share_nearer_to_train(
             cdist(synthetic, train), cdist(synthetic, holdout), n_draws=200, rng=rng
         )
         assert low <= share <= high
@@ -202,9 +202,9 @@ def test_share_is_a_half_without_copying_whatever_the_sizes(n_train, n_holdout):
     assert np.mean(np.array(p_values) < 0.05) < 0.1
 
 
-def test_share_is_one_for_copies_whatever_the_sizes():
-    train, holdout = gaussians(0, 90, 30)
-    share, *_, p_value = nearer_to_train(
+def test_share_is_one_for_copies_for_unequal_sizes():
+    train, holdout = draw_gaussians(0, 90, 30)
+    share, *_, p_value = share_nearer_to_train(
         cdist(train, train), cdist(train, holdout), rng=np.random.RandomState(0)
     )
     assert share == 1
@@ -213,14 +213,14 @@ def test_share_is_one_for_copies_whatever_the_sizes():
 
 def test_records_equally_near_to_both_sets_vote_for_both():
     to_train, to_holdout = np.ones((10, 4)), np.ones((10, 4))
-    share, *_ = nearer_to_train(to_train, to_holdout, rng=np.random.RandomState(0))
+    share, *_ = share_nearer_to_train(to_train, to_holdout, rng=np.random.RandomState(0))
     assert share == 0.5
 
 
 def test_one_repeated_synthetic_image_is_no_evidence():
-    synthetic, train, holdout = gaussians(0, 1, 60, 60)
+    synthetic, train, holdout = draw_gaussians(0, 1, 60, 60)
     collapsed = np.repeat(synthetic, 60, axis=0)
-    *_, p_value = nearer_to_train(
+    *_, p_value = share_nearer_to_train(
         cdist(collapsed, train), cdist(collapsed, holdout), rng=np.random.RandomState(0)
     )
     assert p_value > 0.3
@@ -229,33 +229,33 @@ def test_one_repeated_synthetic_image_is_no_evidence():
 def test_copying_score_is_standard_normal_without_copying():
     scores = []
     for seed in range(200):
-        synthetic, train, holdout = gaussians(seed, 60, 60, 60)
+        synthetic, train, holdout = draw_gaussians(seed, 60, 60, 60)
         scores.append(copying_score(cdist(synthetic, train), cdist(holdout, train)))
     assert kstest(scores, "norm").pvalue > 0.01
 
 
 def test_copying_score_of_copies_and_of_misses():
-    train, holdout = gaussians(0, 60, 60)
-    honest = cdist(holdout, train)
-    assert copying_score(cdist(train, train), honest) < -9
-    assert copying_score(cdist(train + 9, train), honest) > 9
+    train, holdout = draw_gaussians(0, 60, 60)
+    holdout_to_train = cdist(holdout, train)
+    assert copying_score(cdist(train, train), holdout_to_train) < -9
+    assert copying_score(cdist(train + 9, train), holdout_to_train) > 9
 
 
 def test_copying_in_one_cell_is_seen_in_that_cell():
-    honest = np.arange(40.0)[:, None]
+    holdout = np.arange(40.0)[:, None]
     copied = np.concatenate([np.zeros(20), np.arange(20, 40.0)])[:, None]
     cells = np.repeat([0, 1], 20)
-    in_cells = copying_score(copied, honest, cells, cells)
-    both = [copying_score(copied[c], honest[c]) for c in (cells == 0, cells == 1)]
+    in_cells = copying_score(copied, holdout, cells, cells)
+    both = [copying_score(copied[c], holdout[c]) for c in (cells == 0, cells == 1)]
     assert in_cells == pytest.approx(np.mean(both))
     assert both[0] < -4.5
     assert both[1] == 0
 
 
 def test_small_cells_are_left_out():
-    honest, copied = np.arange(45.0)[:, None], np.zeros((45, 1))
+    holdout, copied = np.arange(45.0)[:, None], np.zeros((45, 1))
     cells = np.repeat([0, 1], [40, 5])
-    assert copying_score(copied, honest, cells, cells) == copying_score(copied[:40], honest[:40])
+    assert copying_score(copied, holdout, cells, cells) == copying_score(copied[:40], holdout[:40])
 
 
 def test_membership_auc_of_independent_scores():
@@ -269,8 +269,8 @@ def test_membership_auc_of_independent_scores():
 
 
 def test_membership_auc_of_copies_is_one():
-    train, holdout = gaussians(0, 60, 60)
-    scores = (-cdist(train, x).min(axis=0) for x in (train, holdout))
+    train, holdout = draw_gaussians(0, 60, 60)
+    scores = [-cdist(train, x).min(axis=0) for x in (train, holdout)]
     auc, low, high, p_value = membership_auc(*scores, rng=np.random.RandomState(0))
     assert (auc, low, high) == (1, 1, 1)
     assert p_value < 1e-9
@@ -279,8 +279,8 @@ def test_membership_auc_of_copies_is_one():
 # --- the audit as a whole
 
 
-def test_order_of_the_images_does_not_matter(honest):
-    synthetic, train, holdout = honest
+def test_order_of_the_images_does_not_matter(clean_sets):
+    synthetic, train, holdout = clean_sets
     synthetic = np.concatenate([train[:2], synthetic[2:]])
     first = audit(synthetic, train, holdout, features=gradients, random_state=0)
     rng = np.random.default_rng(0)
@@ -298,23 +298,23 @@ def test_order_of_the_images_does_not_matter(honest):
     assert pairs == {(p.synthetic, p.train) for p in first.pairs}
 
 
-def test_results_are_reproducible(honest):
-    first, again = (audit(*honest, features=None, random_state=7) for _ in range(2))
+def test_results_are_reproducible(clean_sets):
+    first, again = (audit(*clean_sets, features=None, random_state=7) for _ in range(2))
     assert first.table.equals(again.table)
 
 
 @pytest.mark.parametrize("shape", [(SIZE * SIZE,), (SIZE, SIZE), (1, SIZE, SIZE)])
-def test_layouts_and_ranges_give_one_result(honest, shape):
-    expected = audit(*honest, features=None, random_state=0)
-    images = (2000 * x.reshape(-1, *shape) + 5 for x in honest)
+def test_layouts_and_ranges_give_one_result(clean_sets, shape):
+    expected = audit(*clean_sets, features=None, random_state=0)
+    images = (2000 * x.reshape(-1, *shape) + 5 for x in clean_sets)
     result = audit(*images, features=None, random_state=0)
     np.testing.assert_allclose(result.table["value"], expected.table["value"], atol=1e-5)
     assert result.pairs[0].train_image.shape == (SIZE, SIZE)
 
 
-def test_flat_rows_of_another_shape_need_image_shape(honest):
-    wide = [x[:, : SIZE // 2].reshape(60, -1) for x in honest]
-    wide[0] = np.concatenate([honest[1][:3, : SIZE // 2, ::-1].reshape(3, -1), wide[0][3:]])
+def test_flat_rows_of_another_shape_need_image_shape(clean_sets):
+    wide = [x[:, : SIZE // 2].reshape(60, -1) for x in clean_sets]
+    wide[0] = np.concatenate([clean_sets[1][:3, : SIZE // 2, ::-1].reshape(3, -1), wide[0][3:]])
     options = {"features": None, "random_state": 0}
     result = audit(*wide, image_shape=(SIZE // 2, SIZE), **options)
     assert result.verdict == COPIES
@@ -323,16 +323,16 @@ def test_flat_rows_of_another_shape_need_image_shape(honest):
     assert audit(*wide, **options).verdict == CLEAN
 
 
-def test_colour_images(honest):
-    synthetic, train, holdout = (np.repeat(x[:, None], 3, axis=1) for x in honest)
+def test_colour_images(clean_sets):
+    synthetic, train, holdout = (np.repeat(x[:, None], 3, axis=1) for x in clean_sets)
     synthetic = np.concatenate([train[:1], synthetic])
     result = audit(synthetic, train, holdout, features=None, random_state=0)
     assert (result.pairs[0].synthetic, result.pairs[0].train) == (0, 0)
     assert result.pairs[0].synthetic_image.shape == (3, SIZE, SIZE)
 
 
-def test_pairs_show_what_was_copied(honest):
-    synthetic, train, holdout = honest
+def test_pairs_show_what_was_copied(clean_sets):
+    synthetic, train, holdout = clean_sets
     synthetic = synthetic.copy()
     synthetic[11] = train[22, :, ::-1]
     result = audit(synthetic, train, holdout, features=None, n_pairs=3, random_state=0)
@@ -345,51 +345,54 @@ def test_pairs_show_what_was_copied(honest):
     assert "synthetic image 11 and training image 22, mirrored" in result.reading
 
 
-def test_a_single_synthetic_image(honest):
-    synthetic, train, holdout = honest
+def test_a_single_synthetic_image(clean_sets):
+    synthetic, train, holdout = clean_sets
     assert audit(synthetic[:1], train, holdout, features=gradients).verdict == CLEAN
-    assert audit(train[:1], train, holdout, features=gradients).verdict == COPIES
+    result = audit(train[:1], train, holdout, features=gradients)
+    assert result.verdict == COPIES
+    assert "compared 1 synthetic image with 60 training and 60 hold-out images" in result.reading
+    assert "In pixels, 1 synthetic image is closer" in result.reading
 
 
-def test_two_real_images_of_each_kind(honest):
-    synthetic, train, holdout = honest
+def test_two_real_images_of_each_kind(clean_sets):
+    synthetic, train, holdout = clean_sets
     result = audit(synthetic[:5], train[:2], holdout[:2], features=gradients, random_state=0)
     assert result.verdict == CLEAN
     result = audit(train[:2], train[:2], holdout[:2], features=gradients, random_state=0)
     assert result.verdict == COPIES
 
 
-def test_duplicates_in_train_are_no_copies_in_synthetic(honest):
-    synthetic, train, holdout = honest
+def test_duplicates_in_train_are_not_copies_in_synthetic(clean_sets):
+    synthetic, train, holdout = clean_sets
     twice = np.concatenate([train[:30], train[:30]])
     assert audit(synthetic, twice, holdout, features=gradients, random_state=0).verdict == CLEAN
-    synthetic = np.concatenate([noisy(train[:2]), synthetic[2:]])
+    synthetic = np.concatenate([add_noise(train[:2]), synthetic[2:]])
     result = audit(synthetic, twice, holdout, features=gradients, random_state=0)
     assert [p.synthetic for p in result.pairs if p.copy] in ([0, 1], [1, 0])
 
 
-def test_blank_images_are_compared(honest):
-    synthetic, train, holdout = honest
+def test_blank_images_are_compared(clean_sets):
+    synthetic, train, holdout = clean_sets
     blank = np.zeros_like(train[:1])
     result = audit(np.concatenate([blank, synthetic]), train, holdout, features=None)
     assert result.verdict == CLEAN
 
 
 def test_large_sets_are_compared_in_cells():
-    sets = gaussians(0, 130, 130, 130)
+    sets = draw_gaussians(0, 130, 130, 130)
     result = audit(*sets, features=None, random_state=0)
     assert result.verdict == CLEAN
-    assert abs(values(result, "C_T")["pixels"]) < 3
+    assert abs(select_values(result, "C_T")["pixels"]) < 3
 
 
-def test_a_discriminator_that_knows_its_training_images(honest):
-    known = {x.tobytes() for x in honest[1]}
+def test_a_discriminator_that_knows_its_training_images(clean_sets):
+    known = {x.tobytes() for x in clean_sets[1]}
     noise = np.random.default_rng(0)
 
     def discriminator(X):
         return np.array([(x.tobytes() in known) for x in X]) + noise.normal(size=len(X))
 
-    result = audit(*honest, features=None, discriminator=discriminator, random_state=0)
+    result = audit(*clean_sets, features=None, discriminator=discriminator, random_state=0)
     row = result.table.iloc[-1]
     assert row["space"] == "discriminator"
     assert row["low"] > 0.5
@@ -410,13 +413,13 @@ def test_a_fitted_dcgan_is_a_discriminator(phantoms, tiny_gan):
     assert result.table.iloc[-1]["value"] == expected
 
 
-def test_pixels_alone(honest):
-    result = audit(*honest, features=None, random_state=0)
+def test_without_features_only_pixels_are_compared(clean_sets):
+    result = audit(*clean_sets, features=None, random_state=0)
     assert set(result.table["space"]) == {"pixels"}
 
 
-def test_result_as_json(honest):
-    result = audit(honest[1], *honest[1:], features=gradients, random_state=0)
+def test_result_as_json(clean_sets):
+    result = audit(clean_sets[1], *clean_sets[1:], features=gradients, random_state=0)
     restored = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert restored["verdict"] == COPIES
     assert len(restored["pairs"]) == 8
@@ -426,11 +429,11 @@ def test_result_as_json(honest):
     assert restored["table"][0]["low"] is None
 
 
-def test_printed_result_says_what_it_is(honest):
-    result = audit(*honest, features=None, random_state=0)
+def test_the_printed_result_holds_reading_and_table(clean_sets):
+    result = audit(*clean_sets, features=None, random_state=0)
     text = str(result)
     assert text.startswith(result.reading)
-    assert "no guarantee" in text
+    assert "not a guarantee" in text
     assert "share nearer to train" in text
     assert "\n" not in result.reading
 
@@ -438,42 +441,42 @@ def test_printed_result_says_what_it_is(honest):
 # --- errors
 
 
-def test_layouts_that_differ(honest):
-    synthetic, train, holdout = honest
+def test_layouts_that_differ(clean_sets):
+    synthetic, train, holdout = clean_sets
     with pytest.raises(ValueError, match=r"synthetic \(60, 16, 32\), train \(60, 32, 32\)"):
         audit(synthetic[:, ::2], train, holdout)
 
 
 @pytest.mark.parametrize(("name", "n"), [("synthetic", 0), ("train", 1), ("holdout", 1)])
-def test_too_few_images(honest, name, n):
-    sets = dict(zip(("synthetic", "train", "holdout"), honest, strict=True))
+def test_too_few_images(clean_sets, name, n):
+    sets = dict(zip(("synthetic", "train", "holdout"), clean_sets, strict=True))
     sets[name] = sets[name][:n]
     with pytest.raises(ValueError, match=rf"{name} must hold .* or more images, got .*\({n}, "):
         audit(**sets)
 
 
 @pytest.mark.parametrize("name", ["synthetic", "train", "holdout"])
-def test_values_that_are_not_finite(honest, name):
-    sets = dict(zip(("synthetic", "train", "holdout"), map(np.copy, honest), strict=True))
+def test_values_that_are_not_finite(clean_sets, name):
+    sets = dict(zip(("synthetic", "train", "holdout"), map(np.copy, clean_sets), strict=True))
     sets[name][3, 4, 5] = np.nan
     with pytest.raises(ValueError, match=f"{name} holds NaN"):
         audit(**sets)
 
 
-def test_a_hold_out_that_the_generator_saw(honest):
-    synthetic, train, holdout = honest
+def test_a_hold_out_that_the_generator_saw(clean_sets):
+    synthetic, train, holdout = clean_sets
     leaked = np.concatenate([holdout[:7], train[3:4]])
     with pytest.raises(ValueError, match=r"holdout holds 1 of the images in train, .* index 7"):
         audit(synthetic, train, leaked)
 
 
-def test_a_discriminator_of_the_wrong_shape(honest):
+def test_a_discriminator_of_the_wrong_shape(clean_sets):
     with pytest.raises(ValueError, match=r"shape \(60, 2\) for 60 images"):
-        audit(*honest, features=None, discriminator=lambda X: np.ones((len(X), 2)))
+        audit(*clean_sets, features=None, discriminator=lambda X: np.ones((len(X), 2)))
 
 
 @pytest.mark.parametrize("dtype", [complex, object, str])
-def test_images_that_are_no_numbers_are_named(dtype):
+def test_images_of_other_dtypes_are_refused(dtype):
     X = np.ones((4, 8, 8))
     with pytest.raises(ValueError, match=r"holdout has dtype .*Pass images of real numbers"):
         audit(X, X, X.astype(dtype), features=None)

@@ -23,13 +23,13 @@ def distance(request):
     return DISTANCES[request.param]
 
 
-def normal(n, d, seed=0, shift=0.0, scale=1.0):
+def draw(n, d, seed=0, shift=0.0, scale=1.0):
     return np.random.default_rng(seed).normal(shift, scale, (n, d))
 
 
-def with_moments(mean, covariance, n=200, seed=0):
-    """A sample whose mean and covariance are exactly those given."""
-    white = normal(n, len(mean), seed)
+def draw_with_moments(mean, covariance, n=200, seed=0):
+    """Return a sample with exactly this mean and covariance."""
+    white = draw(n, len(mean), seed)
     white -= white.mean(axis=0)
     white = np.linalg.solve(np.linalg.cholesky(np.cov(white.T)), white.T).T
     return mean + white @ np.linalg.cholesky(covariance).T
@@ -39,14 +39,14 @@ def test_frechet_distance_of_gaussians_is_the_closed_form():
     """Commuting covariances: squared differences of means and of standard deviations."""
     basis = ortho_group.rvs(4, random_state=0)
     first, second = np.array([1.0, 4, 9, 16]), np.array([4.0, 1, 9, 25])
-    A = with_moments(np.zeros(4), basis @ np.diag(first) @ basis.T)
-    B = with_moments(np.arange(4.0), basis @ np.diag(second) @ basis.T, n=77, seed=1)
+    A = draw_with_moments(np.zeros(4), basis @ np.diag(first) @ basis.T)
+    B = draw_with_moments(np.arange(4.0), basis @ np.diag(second) @ basis.T, n=77, seed=1)
     expected = (0 + 1 + 4 + 9) + (1 + 1 + 0 + 1)
     assert frechet_distance(A, B) == pytest.approx(expected, rel=1e-10)
 
 
 def test_frechet_distance_is_heusels_equation_for_any_covariances():
-    A, B = normal(300, 6) @ normal(6, 6, seed=1), normal(200, 6, seed=2, shift=0.3)
+    A, B = draw(300, 6) @ draw(6, 6, seed=1), draw(200, 6, seed=2, shift=0.3)
     S, T = np.cov(A.T), np.cov(B.T)
     trace = np.trace(S + T - 2 * sqrtm(S @ T).real)
     expected = ((A.mean(0) - B.mean(0)) ** 2).sum() + trace
@@ -55,15 +55,15 @@ def test_frechet_distance_is_heusels_equation_for_any_covariances():
 
 def test_frechet_distance_with_fewer_images_than_features():
     """Rotating both sets into a larger space changes nothing; there a matrix root is singular."""
-    A, B = normal(12, 5), normal(9, 5, seed=1, shift=1.0)
-    embed = np.linalg.qr(normal(64, 64, seed=2))[0][:5]
+    A, B = draw(12, 5), draw(9, 5, seed=1, shift=1.0)
+    embed = np.linalg.qr(draw(64, 64, seed=2))[0][:5]
     assert frechet_distance(A @ embed, B @ embed) == pytest.approx(
         frechet_distance(A, B), rel=1e-10
     )
 
 
 class Columns(torch.nn.Module):
-    """torchmetrics' feature extractor for images that are features already."""
+    """Feature extractor for torchmetrics, for images that are already features."""
 
     num_features = 16
 
@@ -71,14 +71,14 @@ class Columns(torch.nn.Module):
         return x
 
 
-def two_sets():
-    return normal(400, 16), normal(300, 16, seed=1, shift=0.2, scale=1.3)
+def draw_two_sets():
+    return draw(400, 16), draw(300, 16, seed=1, shift=0.2, scale=1.3)
 
 
 def test_frechet_distance_agrees_with_torchmetrics():
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    A, B = two_sets()
+    A, B = draw_two_sets()
     metric = FrechetInceptionDistance(feature=Columns()).set_dtype(torch.float64)
     metric.update(torch.from_numpy(A), real=True)
     metric.update(torch.from_numpy(B), real=False)
@@ -88,7 +88,7 @@ def test_frechet_distance_agrees_with_torchmetrics():
 def test_frechet_distance_agrees_with_torch_fidelity():
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
 
-    A, B = two_sets()
+    A, B = draw_two_sets()
     statistics = [fid_features_to_statistics(torch.from_numpy(values)) for values in (A, B)]
     theirs = fid_statistics_to_metric(*statistics, verbose=False)["frechet_inception_distance"]
     assert frechet_distance(A, B) == pytest.approx(theirs, rel=1e-4)
@@ -97,7 +97,7 @@ def test_frechet_distance_agrees_with_torch_fidelity():
 def test_kernel_distance_agrees_with_torchmetrics():
     from torchmetrics.image.kid import poly_mmd
 
-    A, B = (values[:300] for values in two_sets())
+    A, B = (values[:300] for values in draw_two_sets())
     theirs = poly_mmd(torch.from_numpy(A), torch.from_numpy(B)).item()
     assert kernel_distance(A, B, n_permutations=0).value == pytest.approx(theirs, rel=1e-9)
 
@@ -105,7 +105,7 @@ def test_kernel_distance_agrees_with_torchmetrics():
 def test_kernel_distance_agrees_with_torch_fidelity():
     from torch_fidelity.metric_kid import kid_features_to_metric
 
-    A, B = (torch.from_numpy(values[:300]) for values in two_sets())
+    A, B = (torch.from_numpy(values[:300]) for values in draw_two_sets())
     theirs = kid_features_to_metric(A, B, kid_subsets=1, kid_subset_size=300, verbose=False)
     ours = kernel_distance(A, B, n_permutations=0).value
     assert ours == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-9)
@@ -114,7 +114,7 @@ def test_kernel_distance_agrees_with_torch_fidelity():
 def test_inception_score_agrees_with_torch_fidelity():
     from torch_fidelity.metric_isc import isc_features_to_metric
 
-    logits = torch.from_numpy(normal(90, 7))
+    logits = torch.from_numpy(draw(90, 7))
     for splits in (1, 3):
         theirs = isc_features_to_metric(logits, splits=splits, shuffle=False)
         ours = inception_score(logits.softmax(dim=1).numpy(), splits)
@@ -122,7 +122,7 @@ def test_inception_score_agrees_with_torch_fidelity():
 
 
 def test_kernel_distance_is_the_mean_over_pairs():
-    A, B = normal(5, 3), normal(4, 3, seed=1)
+    A, B = draw(5, 3), draw(4, 3, seed=1)
 
     def k(x, y):
         return (x @ y / 3 + 1) ** 3
@@ -134,9 +134,9 @@ def test_kernel_distance_is_the_mean_over_pairs():
 
 
 def test_kernel_distance_is_unbiased():
-    """Its mean over samples of one distribution is zero, at any two sizes; Frechet's is not."""
+    """Its mean over samples of one distribution is zero, for any two sizes, unlike Frechet's."""
     values = [
-        kernel_distance(normal(8, 4, seed), normal(30, 4, seed + 10_000), n_permutations=0).value
+        kernel_distance(draw(8, 4, seed), draw(30, 4, seed + 10_000), n_permutations=0).value
         for seed in range(2000)
     ]
     standard_error = np.std(values) / np.sqrt(len(values))
@@ -144,62 +144,62 @@ def test_kernel_distance_is_unbiased():
     assert min(values) < 0
 
 
-def test_kernel_distances_p_value_is_uniform_where_nothing_differs():
+def test_p_value_of_kernel_distance_is_uniform_for_equal_distributions():
     p_values = [
         kernel_distance(
-            normal(20, 3, seed), normal(15, 3, seed + 5000), n_permutations=199, random_state=seed
+            draw(20, 3, seed), draw(15, 3, seed + 5000), n_permutations=199, random_state=seed
         ).p_value
         for seed in range(200)
     ]
     assert kstest(p_values, "uniform").pvalue > 0.001
 
 
-def test_kernel_distances_p_value_is_small_where_sets_differ():
-    found = kernel_distance(normal(30, 3), normal(30, 3, seed=1, shift=1.5), random_state=0)
+def test_p_value_of_kernel_distance_is_small_for_different_sets():
+    found = kernel_distance(draw(30, 3), draw(30, 3, seed=1, shift=1.5), random_state=0)
     assert found.p_value == pytest.approx(1 / 1001)
 
 
-def test_kernel_distances_permutations_are_seeded():
-    A, B = normal(20, 3), normal(20, 3, seed=1, shift=0.2)
+def test_permutations_of_kernel_distance_are_seeded():
+    A, B = draw(20, 3), draw(20, 3, seed=1, shift=0.2)
     first, again = (kernel_distance(A, B, random_state=3) for _ in range(2))
     assert first == again
     assert np.isnan(kernel_distance(A, B, n_permutations=0).p_value)
 
 
 def test_distances_are_symmetric(distance):
-    A, B = normal(20, 5), normal(33, 5, seed=1, shift=0.5)
+    A, B = draw(20, 5), draw(33, 5, seed=1, shift=0.5)
     assert distance(A, B) == pytest.approx(distance(B, A), rel=1e-10)
 
 
 def test_distances_do_not_depend_on_the_order_of_rows(distance):
-    A, B = normal(20, 5), normal(33, 5, seed=1, shift=0.5)
+    A, B = draw(20, 5), draw(33, 5, seed=1, shift=0.5)
     assert distance(A[::-1], np.roll(B, 7, axis=0)) == pytest.approx(distance(A, B), rel=1e-10)
 
 
 def test_frechet_distance_of_a_set_to_itself_is_zero():
     for d in (3, 500):
-        A = normal(40, d)
+        A = draw(40, d)
         assert frechet_distance(A, A) == pytest.approx(0, abs=1e-9)
 
 
 def test_kernel_distance_of_a_set_to_itself_is_not_above_zero():
-    """Unbiased for independent samples: a copied set is nearer than chance."""
-    A = normal(40, 6)
+    """The estimate is unbiased for independent samples; a copied set is nearer than chance."""
+    A = draw(40, 6)
     assert kernel_distance(A, A, n_permutations=0).value < 0
 
 
-def test_two_images_a_set_are_enough(distance):
-    assert np.isfinite(distance(normal(2, 50), normal(2, 50, seed=1)))
-    assert np.isfinite(intra_diversity(normal(2, 50)))
+def test_two_images_per_set_are_enough(distance):
+    assert np.isfinite(distance(draw(2, 50), draw(2, 50, seed=1)))
+    assert np.isfinite(intra_diversity(draw(2, 50)))
 
 
 @pytest.mark.parametrize(
     ("A", "B", "message"),
     [
-        (normal(3, 4), normal(3, 5), r"A \(3, 4\), B \(3, 5\).*one extractor"),
-        (normal(1, 4), normal(3, 4), "minimum of 2 is required"),
-        (np.full((3, 4), np.nan), normal(3, 4), "A contains NaN"),
-        (normal(3, 4)[0], normal(3, 4), "Expected 2D array"),
+        (draw(3, 4), draw(3, 5), r"A \(3, 4\), B \(3, 5\).*one extractor"),
+        (draw(1, 4), draw(3, 4), "minimum of 2 is required"),
+        (np.full((3, 4), np.nan), draw(3, 4), "A contains NaN"),
+        (draw(3, 4)[0], draw(3, 4), "Expected 2D array"),
     ],
 )
 def test_bad_features_are_named(distance, A, B, message):
@@ -229,39 +229,39 @@ def test_inception_score_averages_splits():
         ([[0.5, 0.5], [0.5, 0.5]], 3, "splits=3 must be from 1 to the number of images, 2"),
     ],
 )
-def test_inception_score_refuses(probabilities, splits, message):
+def test_inception_score_refuses_bad_input(probabilities, splits, message):
     with pytest.raises(ValueError, match=message):
         inception_score(probabilities, splits)
 
 
-def brute_force(real, fake, k):
-    def reach(points):
+def compute_by_brute_force(real, fake, k):
+    def compute_radii(points):
         return [sorted(np.linalg.norm(points - p, axis=1))[k] for p in points]
 
-    real_reach, fake_reach = reach(real), reach(fake)
+    real_radii, fake_radii = compute_radii(real), compute_radii(fake)
     near = np.array([[np.linalg.norm(r - f) for f in fake] for r in real])
-    in_real = near < np.array(real_reach)[:, None]
-    in_fake = near < np.array(fake_reach)[None]
+    in_real = near < np.array(real_radii)[:, None]
+    in_fake = near < np.array(fake_radii)[None]
     return in_real.any(0).mean(), in_fake.any(1).mean(), in_real.sum() / k / len(fake), in_real.any(
         1).mean()  # fmt: skip
 
 
 def test_precision_recall_density_coverage_by_brute_force():
-    real, fake = normal(30, 3), normal(22, 3, seed=1, shift=0.8)
+    real, fake = draw(30, 3), draw(22, 3, seed=1, shift=0.8)
     for k in (1, 5):
         ours = precision_recall_density_coverage(real, fake, k)
-        assert ours == pytest.approx(brute_force(real, fake, k))
+        assert ours == pytest.approx(compute_by_brute_force(real, fake, k))
 
 
 def test_density_and_coverage_of_real_images_are_as_published():
     """Naeem et al., section 3.3: the expected coverage of k = 5 at equal, large sizes is 0.97."""
-    figures = precision_recall_density_coverage(normal(800, 4), normal(800, 4, seed=1))
+    figures = precision_recall_density_coverage(draw(800, 4), draw(800, 4, seed=1))
     assert figures.density == pytest.approx(1, abs=0.08)
     assert figures.coverage == pytest.approx(0.97, abs=0.03)
 
 
 def test_a_collapsed_generator_is_precise_and_covers_nothing():
-    real = normal(60, 4)
+    real = draw(60, 4)
     figures = precision_recall_density_coverage(real, np.tile(real[:1], (60, 1)) + 1e-6)
     assert figures.precision == 1
     assert figures.recall < 0.1
@@ -270,7 +270,7 @@ def test_a_collapsed_generator_is_precise_and_covers_nothing():
 
 def test_k_must_leave_neighbours():
     with pytest.raises(ValueError, match="k=5 must be an int from 1 to 4, below the 5 images"):
-        precision_recall_density_coverage(normal(9, 2), normal(5, 2))
+        precision_recall_density_coverage(draw(9, 2), draw(5, 2))
 
 
 def test_diversity_is_the_mean_pairwise_distance():
@@ -278,9 +278,9 @@ def test_diversity_is_the_mean_pairwise_distance():
 
 
 def test_equal_values_are_ties_to_the_permutation_test():
-    """Three against three rows have ten exchanges: no p-value below a tenth, but for the draws."""
+    """Three against three rows have ten permutations, so p-values are about a tenth or more."""
     p_values = [
-        kernel_distance(normal(3, 2, seed), normal(3, 2, seed + 99), random_state=seed).p_value
+        kernel_distance(draw(3, 2, seed), draw(3, 2, seed + 99), random_state=seed).p_value
         for seed in range(100)
     ]
     assert min(p_values) > 0.06
@@ -289,10 +289,10 @@ def test_equal_values_are_ties_to_the_permutation_test():
 
 def test_permutations_are_counted_from_zero():
     with pytest.raises(ValueError, match="n_permutations=-3 must be 0 or more"):
-        kernel_distance(normal(3, 2), normal(3, 2), n_permutations=-3)
+        kernel_distance(draw(3, 2), draw(3, 2), n_permutations=-3)
 
 
 def test_coverage_far_from_the_origin():
-    real, fake = normal(60, 3), normal(60, 3, seed=1)
+    real, fake = draw(60, 3), draw(60, 3, seed=1)
     near, far = (precision_recall_density_coverage(real + c, fake + c) for c in (0, 1e8))
     assert far == pytest.approx(near, abs=0.02)

@@ -40,21 +40,21 @@ def test_no_difference_has_a_p_value_of_one():
     assert wilcoxon_p_value([0.0, 0.0, np.nan]) == 1
 
 
-def test_wilcoxons_least_p_value_of_four_folds():
+def test_the_smallest_wilcoxon_p_value_of_four_folds():
     assert wilcoxon_p_value([0.01, 0.02, 0.3, 0.4]) == 0.125
     assert wilcoxon_p_value([0.01, 0.02, 0.3, 0.4, 0.0]) == 0.125
 
 
-def test_rounding_alone_is_a_tie():
+def test_differences_by_rounding_errors_are_ties():
     assert wilcoxon_p_value([0.1 + 0.2 - 0.3, 0.0]) == 1
 
 
-def test_equal_differences_tell_no_spread():
-    """One more hit in each of four folds is no interval of width zero."""
+def test_equal_differences_have_no_interval():
+    """One more hit in each of four folds does not give an interval of width zero."""
     np.testing.assert_equal(corrected_interval([0.1] * 4, 1 / 3), (0.1, np.nan, np.nan))
     assert corrected_interval([0.1 + 0.2 - 0.3] * 4, 1 / 3) == (0, 0, 0)
 
 
 def test_hits_must_be_of_the_same_images():
-    with pytest.raises(ValueError, match=r"hits are \(3,\), other_hits \(1,\)"):
+    with pytest.raises(ValueError, match=r"hits has shape \(3,\) and other_hits has shape \(1,\)"):
         mcnemar_p_value([True] * 3, [False])

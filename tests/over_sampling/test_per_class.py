@@ -393,3 +393,72 @@ def test_classes_side_by_side_on_cuda_are_those_of_one_by_one(phantoms):
         pairs = zip(gans[k].generator_.state_dict().values(), weights.values(), strict=True)
         assert all(torch.equal(ours, theirs) for ours, theirs in pairs), k
     assert (together == one_by_one).all()
+
+
+class Sampling(BaseEstimator):
+    """A generative model that returns what it is told to."""
+
+    def __init__(self, samples):
+        self.samples = samples
+
+    def fit(self, X, y=None):
+        return self
+
+    def sample(self, n_samples=1):
+        return self.samples(n_samples)
+
+
+def fill_second_row(n, value):
+    rows = np.ones((n, 4))
+    rows[1] = value
+    return rows
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (lambda n: fill_second_row(n, np.nan), r"returned NaN or infinity in 1 of 4 rows"),
+        (lambda n: fill_second_row(n, np.inf), r"returned NaN or infinity in 1 of 4 rows"),
+        (lambda n: np.ones((n + 1, 4)), r"shape \(5, 4\) .* It must return 4 rows"),
+        (lambda n: np.ones((n, 3)), r"shape \(4, 3\) .* of shape \(4,\)"),
+        (lambda n: np.ones((4, n)).astype(str), r"dtype <U"),
+        (lambda n: np.ones(4 * n), r"shape \(16,\) .* It must return 4 rows"),
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, float])
+def test_bad_samples_of_a_model_are_refused_by_name(samples, message, dtype):
+    X = np.arange(48).reshape(12, 4).astype(dtype)
+    y = np.array(["many"] * 8 + ["few"] * 4)
+    sampler = DCGANOversampler(Sampling(samples))
+    with pytest.raises(ValueError, match=rf"Class 'few': Sampling\.sample\(4\) .*{message}"):
+        sampler.fit_resample(X, y)
+
+
+@pytest.mark.parametrize("dtype", ["UInt8", "Int64", "uint8", "boolean", "bool"])
+def test_integer_columns_of_a_table_are_rounded(dtype):
+    values = pd.DataFrame(np.arange(48).reshape(12, 4) % 2).astype(dtype)
+    sampler = DCGANOversampler(Sampling(lambda n: np.full((n, 4), 0.7)))
+    X, _ = sampler.fit_resample(values, [0] * 8 + [1] * 4)
+    assert (X.dtypes == values.dtypes).all()
+    assert (X.iloc[-4:].astype(int) == 1).all(axis=None)
+
+
+def test_integer_columns_beside_a_float_are_rounded_and_not_cut_off():
+    table = pd.DataFrame({"a": np.arange(12, dtype=np.uint8), "b": np.arange(12) / 10})
+    sampler = DCGANOversampler(Sampling(lambda n: np.full((n, 2), 8.7)))
+    X, _ = sampler.fit_resample(table, [0] * 8 + [1] * 4)
+    assert X["a"].iloc[-4:].tolist() == [9] * 4
+    assert X["b"].iloc[-4:].tolist() == [8.7] * 4
+
+
+def test_columns_that_synthetic_values_do_not_fit_are_refused_before_training():
+    table = pd.DataFrame({"a": [0, 1] * 6, "b": pd.Categorical([0, 1] * 6)})
+    sampler = DCGANOversampler(Sampling(lambda n: pytest.fail("trained")))
+    with pytest.raises(ValueError, match=r"column 'b' of dtype category.*astype"):
+        sampler.fit_resample(table, [0] * 8 + [1] * 4)
+
+
+@pytest.mark.parametrize("sampler", [DCGANOversampler, ConditionalDCGANOversampler])
+def test_a_class_in_place_of_an_estimator_is_named(sampler, phantoms):
+    with pytest.raises((TypeError, ValueError), match=r"estimator.*DCGAN"):
+        sampler(DCGAN).fit_resample(phantoms.data[:-9], phantoms.target[:-9])

@@ -1,4 +1,4 @@
-"""A small evaluation whose report several tests read."""
+"""A small evaluation, whose report several tests read."""
 
 from imblearn.pipeline import Pipeline
 
@@ -6,7 +6,7 @@ from skcxr import DCGAN, CXRClassifier, DCGANOversampler
 from skcxr.datasets import make_chest_phantoms
 from skcxr.evaluation import duplicates_of, fit_folds
 from skcxr.over_sampling import grow
-from skcxr.report._folder import Report, new_folder
+from skcxr.report._folder import Report, create_folder
 
 SETTINGS = {
     "command": "evaluate",
@@ -18,16 +18,16 @@ SETTINGS = {
 }
 
 
-def report_of_phantoms(folder):
-    """A Report with all its files, of phantoms of two classes in two folds."""
+def write_phantom_report(folder):
+    """Return a Report with all its files: phantoms of two classes, in two folds."""
     data = make_chest_phantoms(40, classes=("covid", "normal"), image_size=16, random_state=0)
     gan = DCGAN(image_size=16, base_width=4, max_epochs=2, steps_per_epoch=2, batch_size=8)
     clf = CXRClassifier(max_epochs=2, random_state=0)
     sampler = DCGANOversampler(gan, sampling_strategy=grow(2), random_state=0)
     dcgan = Pipeline([("gan", sampler), ("clf", clf)])
     arms = {"classic": clf, "duplicates": duplicates_of(dcgan), "dcgan": dcgan}
-    report = Report(new_folder(folder), data, arms, SETTINGS)
+    report = Report(create_folder(folder), data, arms, SETTINGS)
     for result in fit_folds(arms, data.data, report.y, cv=2):
         report.add(result)
-    report.summarize()
+    report.write_summary()
     return report

@@ -1,4 +1,4 @@
-"""The report as a browser shows it; see tests/report/test_page.py for what it says."""
+"""Tests of the report in a browser; tests/report/test_page.py tests its contents."""
 
 import shutil
 
@@ -19,7 +19,7 @@ SCHEMES, WIDTHS = ("light", "dark"), (360, 768, 1440)
 @pytest.fixture(scope="module")
 def browser():
     with sync_api.sync_playwright() as playwright:
-        # A new profile each time is what Playwright's launch makes.
+        # Playwright's launch creates a new profile each time.
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
@@ -27,7 +27,7 @@ def browser():
 
 @pytest.fixture
 def shown(browser, report_run, request):
-    """The report in a window of a width and a colour scheme, and what went wrong as it loaded."""
+    """Open the report with a window width and a colour scheme; record problems on loading."""
     width, scheme = request.param
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
@@ -54,11 +54,19 @@ one_window = pytest.mark.parametrize("shown", [(768, "light")], indirect=True, i
 
 
 @every_window
-def test_it_loads_without_a_word_and_does_not_scroll_sideways(shown):
+def test_page_loads_without_problems_and_does_not_scroll_sideways(shown):
     page, problems = shown
     assert problems == []
     root = "document.documentElement"
     assert page.evaluate(f"{root}.scrollWidth") <= page.evaluate(f"{root}.clientWidth")
+
+
+@every_window
+def test_no_table_is_cut_off(shown):
+    page, _ = shown
+    tables = page.locator(".scroll")
+    assert tables.count() > 6
+    assert tables.evaluate_all("all => all.every(e => e.scrollWidth <= e.clientWidth)")
 
 
 @every_window
@@ -80,16 +88,16 @@ def test_every_figure_is_visible(shown):
 
 
 @every_window
-def test_axe_finds_no_barrier(shown):
-    # Among its rules: contrast after WCAG AA, figures' names, headings' order, tables, landmarks.
+def test_axe_finds_no_violations(shown):
+    # Its rules cover contrast (WCAG AA), names of figures, order of headings, tables, landmarks.
     page, _ = shown
     violations = axe.Axe().run(page).response["violations"]
     assert [(v["id"], v["nodes"][0]["html"]) for v in violations] == []
 
 
 @pytest.mark.parametrize("shown", [(768, scheme) for scheme in SCHEMES], indirect=True, ids=SCHEMES)
-def test_marks_of_charts_stand_out_from_the_ground(shown):
-    # WCAG 1.4.11: 3 to 1 for what is needed to understand a figure. axe does not look into them.
+def test_chart_marks_contrast_with_the_background(shown):
+    # WCAG 1.4.11 requires 3 to 1 for the parts of a figure, which axe does not check.
     page, _ = shown
     colors = page.evaluate(
         """() => {
@@ -109,7 +117,7 @@ def test_marks_of_charts_stand_out_from_the_ground(shown):
 
 
 def _contrast(a, b):
-    """Contrast ratio of two sRGB colours, by WCAG 2."""
+    """Return the contrast ratio of two sRGB colours (WCAG 2)."""
     lighter, darker = sorted((_luminance(a), _luminance(b)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -131,25 +139,25 @@ def test_links_lead_to_their_sections(shown):
         link.click()
         target = page.locator(link.get_attribute("href"))
         assert page.evaluate("location.hash") == link.get_attribute("href")
-        # The last sections can not come to the top of the window.
+        # The last sections cannot scroll to the top of the window.
         assert -1 < target.bounding_box()["y"] < 900
 
 
 @one_window
-def test_the_keyboard_reaches_the_results_and_shows_where_it_is(shown):
+def test_keyboard_reaches_the_results_and_shows_the_focus(shown):
     page, _ = shown
     page.keyboard.press("Tab")
     focused = page.locator(":focus")
     assert focused.inner_text() == "Skip to the results"
     assert focused.bounding_box()["y"] >= 0
     page.keyboard.press("Enter")
-    assert page.locator(":focus").inner_text() == "In short"
+    assert page.locator(":focus").inner_text() == "Summary"
     page.keyboard.press("Tab")
     assert page.locator(":focus").evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
 
 
 @one_window
-def test_it_prints_dark_on_white_without_the_contents(shown):
+def test_page_prints_dark_on_white_without_the_contents(shown):
     page, _ = shown
     page.emulate_media(media="print", color_scheme="dark")
     assert not page.locator("nav").is_visible()

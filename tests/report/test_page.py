@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 from sklearn.utils import Bunch
 
-from skcxr.report._page import _number, report_page
+from skcxr.report._formats import format_number
+from skcxr.report._page import render_page
 from tests.report.report_run import SETTINGS
 
 mpl.use("agg")
@@ -19,7 +20,7 @@ OPTIONAL = {"p", "li", "dt", "dd"}
 
 
 class Page(HTMLParser):
-    """Elements of a page in order, its text, and whether each tag is closed where it should be."""
+    """Parser of a page: its elements in order and its text; checks that tags are closed."""
 
     def __init__(self, page):
         super().__init__()
@@ -73,7 +74,7 @@ def test_links_lead_to_an_element_and_ids_are_unique(page):
     assert set(labels) <= set(ids)
 
 
-def test_every_figure_says_what_it_shows(page):
+def test_every_figure_has_a_description(page):
     images, charts = page.all("img"), page.all("svg")
     assert len({image["alt"] for image in images if image["alt"]}) == len(images)
     assert all(chart["role"] == "img" for chart in charts)
@@ -82,6 +83,18 @@ def test_every_figure_says_what_it_shows(page):
     for k in ("covid", "normal"):
         assert any(re.search(rf"GAN of {k} over 2 epochs: Loss_D from \d", w) for w in words)
         assert any(re.search(rf"audit of {k}.*membership AUC in pixels 0\.", w) for w in words)
+
+
+def test_page_does_not_depend_on_the_users_matplotlib_style(report_run):
+    comparison = report_run.build_comparison()
+    context = {
+        "data": report_run.data,
+        "settings": report_run.settings,
+        "first_fold": report_run.first_fold,
+    }
+    page = render_page(comparison, **context)
+    with mpl.style.context("dark_background"):
+        assert render_page(comparison, **context) == page
 
 
 def test_headings_go_down_one_level_at_a_time(page):
@@ -96,21 +109,21 @@ def test_tables_have_captions_and_scopes(page):
     assert all(cell["scope"] in ("row", "col", "rowgroup") for cell in page.all("th"))
 
 
-def test_the_verdict_comes_first_in_the_comparisons_words(report_run, page):
-    comparison = report_run._comparison()
+def test_findings_of_the_comparison_come_first(report_run, page):
+    comparison = report_run.build_comparison()
     control = comparison.only(["duplicates", "dcgan"]).against("duplicates")
     verdicts = [control.findings["dcgan"][0], *(v for v, _ in comparison.findings.values())]
     assert all(f"{verdict}." in page.text for verdict in verdicts)
     assert page.text.index(verdicts[0]) < page.text.index("Caution")
 
 
-def test_the_audits_verdicts_are_told_before_the_details(report_run, page):
+def test_audit_verdicts_come_before_the_details(report_run, page):
     for verdict, rows in report_run.first_fold.table.groupby("copying"):
         assert f"{verdict} ({', '.join(rows.index)}" in page.text[: page.text.index("Caution")]
 
 
-def test_figures_of_each_arm_are_those_of_the_comparison(report_run, page):
-    comparison = report_run._comparison()
+def test_numbers_of_each_arm_are_those_of_the_comparison(report_run, page):
+    comparison = report_run.build_comparison()
     for arm in comparison.arms:
         report = comparison.report(arm)
         assert f"Total accuracy {report.attrs['accuracy']:.3f}" in page.text
@@ -120,15 +133,14 @@ def test_figures_of_each_arm_are_those_of_the_comparison(report_run, page):
             assert f"{k} {' '.join(map(str, row))} " in page.text
 
 
-def test_metrics_stand_beside_what_real_images_reach(report_run, page):
+def test_metrics_come_with_the_values_of_real_images(report_run, page):
     row = report_run.first_fold.table.loc["covid"]
-    shown = (
-        f"{_number(row['coverage'], '.2f')} , real images {_number(row['coverage, real'], '.2f')}"
-    )
-    assert shown in page.text
+    synthetic = format_number(row["coverage"], ".2f")
+    real = format_number(row["coverage, real"], ".2f")
+    assert f"{synthetic} , real images {real}" in page.text
 
 
-def test_nearest_images_are_shown_as_they_are(report_run, page):
+def test_synthetic_images_are_shown_unchanged(report_run, page):
     (uri,) = [i["src"] for i in page.all("img") if i["alt"] == "Synthetic image 1 of covid"]
     with Image.open(BytesIO(base64.b64decode(uri.partition(",")[2]))) as image:
         pixels = np.asarray(image) / 127.5 - 1
@@ -141,53 +153,61 @@ def test_nearest_images_are_shown_as_they_are(report_run, page):
     ("settings", "has_bias", "has_patients"),
     [({}, True, True), ({"data": None}, False, False), ({"groups": "patients.csv"}, True, False)],
 )
-def test_cautions_are_those_that_apply(report_run, settings, has_bias, has_patients):
+def test_only_cautions_that_apply_are_shown(report_run, settings, has_bias, has_patients):
     text = Page(
-        report_page(
-            report_run._comparison(),
+        render_page(
+            report_run.build_comparison(),
             data=report_run.data,
             settings=report_run.settings | settings,
         )
     ).text
-    assert "no medical device" in text
-    assert ("covid images come from other hospitals" in text) == has_bias
+    assert "not a medical device" in text
+    assert ("covid images come from different hospitals" in text) == has_bias
     assert ("not grouped by patient" in text) == has_patients
 
 
-def test_a_run_that_was_cut_short_says_so(report_run):
-    page = report_page(
-        report_run._comparison().only(["classic", "duplicates"]),
+def test_an_unfinished_run_is_reported(report_run):
+    page = render_page(
+        report_run.build_comparison().only(["classic", "duplicates"]),
         data=report_run.data,
         settings=report_run.settings | {"cv": 5},
     )
     text = Page(page).text
-    assert "The run did not finish. Finished folds of 5: classic 2, duplicates 2." in text
-    assert "Audit for copies" not in text
+    assert "The run did not finish. Finished folds out of 5: classic 2, duplicates 2." in text
+    assert "Audit for copied images" not in text
 
 
-def test_one_arm_alone_is_shown_without_differences(report_run):
-    page = report_page(
-        report_run._comparison().only(["classic"]),
+def test_a_single_arm_has_no_differences(report_run):
+    page = render_page(
+        report_run.build_comparison().only(["classic"]),
         data=report_run.data,
         settings=report_run.settings,
     )
     assert "Paired differences" not in Page(page).text
 
 
-def test_names_of_classes_are_no_markup(report_run):
+def test_class_names_are_escaped(report_run):
     data = Bunch(**report_run.data | {"target_names": np.array(["<b>covid</b>", "normal"])})
-    page = report_page(report_run._comparison(), data=data, settings=report_run.settings)
+    page = render_page(report_run.build_comparison(), data=data, settings=report_run.settings)
     assert "&lt;b&gt;covid" in page
     assert "<b>covid" not in page
 
 
-def test_files_that_were_left_out_are_counted(report_run):
-    settings = report_run.settings | {"skipped": {"a.png": "broken", "b.png": "empty"}}
-    page = report_page(report_run._comparison(), data=report_run.data, settings=settings)
-    assert "2 files were left out" in Page(page).text
+@pytest.mark.parametrize(
+    ("skipped", "text"),
+    [
+        ({"a.png": "broken"}, "1 file could not be read and was left out."),
+        ({"a.png": "broken", "b.png": "empty"}, "2 files could not be read and were left out."),
+    ],
+    ids=["one", "two"],
+)
+def test_skipped_files_are_counted(report_run, skipped, text):
+    settings = report_run.settings | {"skipped": skipped}
+    page = render_page(report_run.build_comparison(), data=report_run.data, settings=settings)
+    assert text in Page(page).text
 
 
-def test_settings_and_versions_are_all_there(report_run, page):
+def test_settings_and_versions_are_complete(report_run, page):
     assert all(
         f"--{name.replace('_', '-')} " in page.text for name in SETTINGS if name != "command"
     )
@@ -198,7 +218,5 @@ def test_settings_and_versions_are_all_there(report_run, page):
     ("value", "form", "text"),
     [(-0.0004, "+.3f", "+0.000"), (-0.5, "+.3f", "\u22120.500"), (np.nan, ".3f", "\u2013")],
 )
-def test_numbers_are_written_with_a_minus_sign_where_there_is_something_below_zero(
-    value, form, text
-):
-    assert _number(value, form) == text
+def test_numbers_have_a_minus_sign_unless_they_round_to_zero(value, form, text):
+    assert format_number(value, form) == text

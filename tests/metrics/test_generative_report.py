@@ -20,8 +20,8 @@ def same(X):
     return X
 
 
-def test_without_a_choice_the_figures_are_each_metrics_own():
-    """As many synthetic and unseen images as there are: nothing is drawn."""
+def test_without_subsampling_each_value_is_that_of_its_function():
+    """With equal numbers of synthetic and unseen images, all of them are used."""
     unseen = rng.normal(0, 1, (30, 9))
     report = generative_report(REAL, FAKE, unseen=unseen, features=same, k=3, random_state=0)
     for column, X in (("synthetic", FAKE), ("real", unseen)):
@@ -33,7 +33,7 @@ def test_without_a_choice_the_figures_are_each_metrics_own():
         assert tuple(report.loc[list(figures._fields), column]) == pytest.approx(figures)
 
 
-def test_both_columns_are_of_equal_numbers():
+def test_both_columns_compare_sets_of_equal_sizes():
     """A perfect generator has the real column's value in every metric, bias and all."""
     reports = []
     for seed in range(30):
@@ -45,7 +45,7 @@ def test_both_columns_are_of_equal_numbers():
     assert reports[0].attrs["n_compared"] == (30, 30)
 
 
-def test_fewer_synthetic_images_make_all_sets_small():
+def test_the_smallest_set_determines_all_sizes():
     report = generative_report(REAL, FAKE[:7], features=same, random_state=0)
     assert report.attrs["n_compared"] == (7, 7)
     assert report.attrs["k"] == 5
@@ -54,7 +54,7 @@ def test_fewer_synthetic_images_make_all_sets_small():
     assert report.attrs["k"] == 3
 
 
-def test_what_belongs_beside_the_figures_is_there():
+def test_attrs_hold_the_context_of_the_values():
     report = generative_report(REAL, FAKE, features=same, random_state=0)
     expected = {"extractor": "same", "d": 9, "n_real": 40, "n_fake": 30, "n_compared": (20, 20)}
     assert expected.items() <= report.attrs.items()
@@ -77,11 +77,11 @@ def test_a_classifier_gives_inception_scores():
 @pytest.mark.parametrize(
     ("sets", "message"),
     [
-        ({"real": REAL[:3]}, "real holds 3 images, and 4 are the fewest"),
-        ({"fake": FAKE[:1]}, "fake holds 1 images, and 2"),
-        ({"unseen": UNSEEN[:1]}, "unseen holds 1 images, and 2"),
+        ({"real": REAL[:3]}, "real must hold 4 or more images, got 3"),
+        ({"fake": FAKE[:1]}, "fake must hold 2 or more images, got 1"),
+        ({"unseen": UNSEEN[:1]}, "unseen must hold 2 or more images, got 1"),
     ],
 )
-def test_too_few_images_are_named(sets, message):
+def test_the_error_for_too_few_images_names_the_set(sets, message):
     with pytest.raises(ValueError, match=message):
         generative_report(**({"real": REAL, "fake": FAKE} | sets), features=same)

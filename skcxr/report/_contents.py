@@ -1,0 +1,62 @@
+"""What the page, the text and the files of a report have in common."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from skcxr.displays import SyntheticSamplesDisplay, TrainingHistoryDisplay
+from skcxr.evaluation._inspection import inspect_samples
+
+
+@dataclass
+class FirstFold:
+    """The GANs of the first fold, and their synthetic images.
+
+    Attributes
+    ----------
+    samples : SyntheticSamplesDisplay
+        Real images, synthetic images and their nearest real images, per class.
+    training : dict of class to TrainingHistoryDisplay
+        Training curves of each GAN.
+    table : pandas.DataFrame
+        Table of :func:`skcxr.evaluation.inspect_samples`.
+    audits : dict of class to AuditResult
+        Audits of :func:`skcxr.evaluation.inspect_samples`.
+    """
+
+    samples: SyntheticSamplesDisplay
+    training: dict[str, TrainingHistoryDisplay]
+    table: pd.DataFrame
+    audits: dict
+
+
+def inspect_first_fold(sampler, X_train, y_train, X_test, y_test):
+    """Draw, measure and audit the synthetic images of a fitted sampler.
+
+    Parameters
+    ----------
+    sampler : DCGANOversampler
+        A sampler that was fitted on the training images of a fold.
+    X_train, y_train, X_test, y_test : ndarray
+        Images and classes of the fold.
+
+    Returns
+    -------
+    first_fold : FirstFold
+    """
+    samples = SyntheticSamplesDisplay.from_estimator(sampler, X_train, y_train)
+    training = {
+        k: TrainingHistoryDisplay.from_estimator(gan) for k, gan in sampler.estimators_.items()
+    }
+    table, audits = inspect_samples(sampler, X_train, y_train, X_test, y_test)
+    return FirstFold(samples, training, table, audits)
+
+
+def compare_with_control(comparison):
+    """Return the comparison of synthetic images with as many duplicates, or None without both.
+
+    Duplicates cost as many training steps: only an improvement over them is due to the GANs.
+    """
+    if {"duplicates", "dcgan"} <= set(comparison.arms):
+        return comparison.only(["duplicates", "dcgan"]).against("duplicates")
+    return None

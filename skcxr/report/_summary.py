@@ -1,0 +1,138 @@
+"""The summary of an evaluation, as text for a terminal and as a dictionary for JSON."""
+
+import json
+
+from skcxr.metrics._generative_table import GENERATIVE_METRICS
+from skcxr.report._contents import compare_with_control
+from skcxr.report._formats import format_count
+
+# Columns of samples.csv that the text shows.
+SAMPLES_COLUMNS = [
+    "n_real",
+    "n_fake",
+    "n_compared",
+    "d",
+    *GENERATIVE_METRICS["kernel_distance"].columns,
+    "p_value",
+    *GENERATIVE_METRICS["frechet_distance"].columns,
+    *GENERATIVE_METRICS["coverage"].columns,
+    "copying",
+]
+
+
+def format_summary(comparison, first_fold=None):
+    """Return the summary as text.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Results of the finished folds.
+    first_fold : FirstFold or None, default=None
+        Synthetic images of the first fold. None leaves them out.
+
+    Returns
+    -------
+    text : str
+    """
+    blocks = [_format_arm(comparison, arm) for arm in comparison.arms]
+    if first_fold is not None:
+        blocks.append(_format_samples(first_fold.table))
+    if len(comparison.arms) > 1:
+        blocks.append(_format_differences(comparison))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _format_arm(comparison, arm):
+    """Return table 4 and the confusion matrix of one arm."""
+    table = comparison.report(arm)
+    confusion = comparison.confusion(arm)
+    folds = comparison.results.query("arm == @arm").pivot(
+        index="fold", columns="metric", values="value"
+    )
+    n_images = format_count(confusion.to_numpy().sum(), "image")
+    accuracies = " ".join(f"{accuracy:.3f}" for accuracy in folds["accuracy"])
+    return "\n".join(
+        [
+            f"{arm}: {n_images} in {format_count(len(folds), 'fold')}, "
+            f"{folds['fit_seconds'].mean():.1f} s per fit",
+            table.to_string(float_format="{:.3f}".format),
+            f"Total accuracy {table.attrs['accuracy']:.3f} (folds {accuracies}), "
+            f"balanced accuracy {table.attrs['balanced_accuracy']:.3f}",
+            "",
+            "Confusion matrix, true classes in rows",
+            confusion.rename_axis(index=None, columns=None).to_string(),
+        ]
+    )
+
+
+def _format_samples(samples):
+    """Return the main metrics of the first fold's synthetic images; samples.csv has all."""
+    table = samples[[name for name in SAMPLES_COLUMNS if name in samples]].T
+    lines = [
+        "Synthetic images of the first fold, compared with the images that their GANs were "
+        "trained on",
+        table.map(lambda value: f"{value:.3f}" if isinstance(value, float) else value).to_string(),
+    ]
+    if "layer" in samples:
+        first = samples.iloc[0]
+        lines.append(
+            f'Features: {first["features"]} ({first["layer"]}). Rows ending in "real" give the '
+            "value for real images in place of synthetic ones."
+        )
+    lines.append('"copying": the verdict of an audit, which cannot prove that nothing was copied.')
+    return "\n".join(lines)
+
+
+def _format_differences(comparison):
+    """Return the differences from the baseline, and from the control if there is one."""
+    options = {"float_format": "{:.3f}".format, "na_rep": ""}
+    lines = [
+        f"Did it help? Differences from {comparison.baseline}",
+        comparison.reading,
+        "",
+        comparison.summary.to_string(**options),
+        "",
+        "Differences in sensitivity",
+        comparison.sensitivities.to_string(**options),
+    ]
+    control = compare_with_control(comparison)
+    if control is not None:
+        lines += ["", "Differences from duplicates, the control", control.reading]
+    return "\n".join(lines)
+
+
+def build_summary(comparison, first_fold=None):
+    """Return the summary as a dictionary of JSON's types; None stands for NaN.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Results of the finished folds.
+    first_fold : FirstFold or None, default=None
+        Synthetic images of the first fold. None leaves them out.
+
+    Returns
+    -------
+    summary : dict
+    """
+    reading = comparison.reading.splitlines()
+    control = compare_with_control(comparison)
+    if control is not None:
+        reading += control.reading.splitlines()
+    arms = comparison.arms
+    summary = {
+        "metric": comparison.metric,
+        "reading": reading,
+        "summary": _convert_table(comparison.summary),
+        "differences": _convert_table(comparison.differences, "records"),
+        "table4": {arm: _convert_table(comparison.report(arm)) for arm in arms},
+        "confusion": {arm: _convert_table(comparison.confusion(arm)) for arm in arms},
+    }
+    if first_fold is not None:
+        summary["samples"] = _convert_table(first_fold.table)
+    return summary
+
+
+def _convert_table(table, orient="index"):
+    """Return a table as JSON's types: pandas' writer converts NumPy's numbers."""
+    return json.loads(table.to_json(orient=orient))
