@@ -122,10 +122,11 @@ def load_image_folder(
         If there are DICOM files and pydicom is not installed.
     ValueError
         If a parameter is outside its domain; if a class folder is missing, is empty or has only
-        skipped files; if splits and classes are mixed, or `path` holds a copy of itself; if files are not readable as one still image each and `on_error` is "raise"
-        (empty, truncated, of several frames, decompression bombs, broken or circular links); if
-        sizes differ and `image_size` is None; if the `groups` CSV is unreadable or lacks a column;
-        or if an image has no group, or several.
+        skipped files; if splits and classes are mixed, or `path` holds a copy of itself; if files
+        are not readable as one still image each and `on_error` is "raise" (empty, truncated, of
+        several frames, decompression bombs, broken or circular links); if sizes differ and
+        `image_size` is None; if the `groups` CSV is unreadable or lacks a column; or if an image
+        has no group, or several.
     TypeError
         If `groups` is neither None, nor a path, nor a DataFrame.
 
@@ -231,9 +232,7 @@ def _is_percentile_range(percentiles: object) -> bool:
         return False
 
 
-def _report_skipped(
-    skipped: dict[str, str], found: dict[str, ImageFile], on_error: str
-) -> None:
+def _report_skipped(skipped: dict[str, str], found: dict[str, ImageFile], on_error: str) -> None:
     """Raise an error or warn that the files `skipped` are not readable."""
     # An error lists all files, because who repairs them has no other list. A warning need not,
     # because the result has `skipped`.

@@ -352,9 +352,10 @@ def test_a_copy_of_the_splits_inside_the_folder_is_named(tmp_path):
 def test_what_macos_adds_to_an_archive_is_no_class(tmp_path):
     copy_of_kaggle(tmp_path)
     (tmp_path / "__MACOSX" / "train" / "NORMAL").mkdir(parents=True)
-    assert load_image_folder(tmp_path).split.tolist() == ["test"] * 2 + ["train"] * 2 + [
-        "validation"
-    ] * 2
+    assert (
+        load_image_folder(tmp_path).split.tolist()
+        == ["test"] * 2 + ["train"] * 2 + ["validation"] * 2
+    )
 
 
 @pytest.mark.parametrize("prefix", ["", "train/"])
