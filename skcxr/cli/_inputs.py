@@ -21,6 +21,7 @@ def load_folder(args, path, groups=None):
             fit=args.fit,
             percentiles=args.percentiles,
             on_error=args.on_error,
+            max_pixels=args.max_pixels,
             groups=groups,
             n_jobs=-1,
             verbose=int(is_progress_shown(args)),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from skcxr.datasets._groups import format_lines, match_groups, read_groups, read_patient_ids
 from skcxr.datasets._layout import ImageFile, find_files
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     {
         "fit": [StrOptions({"squash", "pad", "crop"})],
         "on_error": [StrOptions({"raise", "skip"})],
+        "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     },
@@ -37,6 +38,7 @@ def load_image_folder(
     percentiles: tuple[float, float] | None = None,
     groups: str | os.PathLike[str] | pd.DataFrame | None = None,
     on_error: str = "raise",
+    max_pixels: int | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> Bunch:
@@ -51,8 +53,11 @@ def load_image_folder(
     Its format is recognized by its content, not by its name.
 
     - Colour is converted to gray by ITU-R 601 luma. Transparent pixels become black, like air.
-    - 8-bit images keep their values. Each 16-bit or 32-bit grayscale image is scaled from its own
+    - 8-bit images keep their values. Each image with more bits per channel is scaled from its own
       minimum and maximum to 0 and 255. If it is constant, it becomes 0.
+    - An image that is constant in its file is kept. One whose pixels differ but would become a
+      single gray value is not readable: its window lies elsewhere, for example, or all of it is
+      transparent.
     - DICOM files (they need pydicom, the extra ``dicom``) appear as in a viewer. They are rescaled,
       and inverted if low values are white (MONOCHROME1). The first VOI LUT or window in the file
       sets the values that become 0 and 255. Without one, the two rules above apply.
@@ -87,6 +92,10 @@ def load_image_folder(
     on_error : {"raise", "skip"}, default="raise"
         How to handle files that are not readable as one still image: "raise" lists them all with
         the reasons; "skip" warns, naming the first 20, and records all in `skipped`.
+    max_pixels : int or None, default=None
+        Largest number of pixels of an image. Larger ones are not readable, since a small file can
+        inflate to fill the memory. None takes ``PIL.Image.MAX_IMAGE_PIXELS``, which is 89,478,485
+        unless you change it.
     n_jobs : int or None, default=None
         Number of threads that read files; -1 uses one thread per core. Each thread holds one image
         of full size. None uses one thread, unless a :obj:`joblib.parallel_config` context is
@@ -140,7 +149,8 @@ def load_image_folder(
     Images are resized in float32 by an antialiasing triangle filter and rounded once. Its weights
     are never negative: bicubic and Lanczos filters overshoot at the edges of markers.
 
-    Pillow decodes 16-bit *colour* to its upper 8 bits. Save such images as 16-bit grayscale.
+    PNG files are read in all of their bits. Other formats with more than 8 bits per channel of
+    *colour* are not readable, since Pillow decodes their upper 8 bits alone.
 
     Only the elements of a DICOM header that describe the pixels are used. They are dropped with the
     file: no name, date or identifier is kept, except the PatientID on request. Text that is burned
@@ -193,6 +203,7 @@ def load_image_folder(
         image_size=image_size,
         fit=fit,
         percentiles=percentiles,
+        max_pixels=max_pixels,
         n_jobs=n_jobs,
         verbose=verbose,
     )

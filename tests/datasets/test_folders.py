@@ -223,6 +223,7 @@ def test_fit_and_percentiles_are_passed_on(tmp_path):
         ({"on_error": "ignore"}, "'on_error' parameter of load_image_folder must be a str among"),
         ({"n_jobs": "all"}, "'n_jobs' parameter of load_image_folder"),
         ({"verbose": -1}, "'verbose' parameter of load_image_folder"),
+        ({"max_pixels": 0}, "'max_pixels' parameter of load_image_folder"),
         ({"percentiles": 1}, "percentiles must be two numbers, 0 <= low < high <= 100, got 1. "),
         ({"percentiles": (99, 1)}, r"percentiles must be two numbers, .*got \(99, 1\)"),
         ({"percentiles": (0, 101)}, "percentiles must be two numbers"),
@@ -446,6 +447,13 @@ def test_hidden_entries_and_files_next_to_the_classes_are_ignored(flat):
     assert len(load_image_folder(flat).images) == 3
 
 
+@pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", "ehthumbs.db", "THUMBS.DB"])
+def test_what_windows_adds_is_ignored(flat, name):
+    (flat / "covid" / name).write_bytes(b"x")
+    save(flat, "covid/@eaDir/a.png")
+    assert len(load_image_folder(flat).images) == 3
+
+
 def test_unicode_names_are_kept(tmp_path):
     save(tmp_path, "肺炎/Łódź é.png")
     bunch = load_image_folder(str(tmp_path))
@@ -531,6 +539,17 @@ def test_decompression_bomb(flat, monkeypatch, limit):
     save(flat, "covid/bad.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     refuse(flat, r"Image size \(256 pixels\) exceeds limit")
+
+
+def test_a_larger_image_is_read_if_asked(flat, monkeypatch):
+    save(flat, "covid/large.png", np.kron(RAMP, np.ones((2, 2), np.uint8)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    match = r"large.png: Image size \(1024 pixels\) .* pass a larger max_pixels$"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(flat)
+    assert len(load_image_folder(flat, max_pixels=1024).images) == 4
+    with pytest.raises(ValueError, match=r"exceeds limit of 1023 pixels"):
+        load_image_folder(flat, max_pixels=1023)
 
 
 def test_nan_pixels(flat):
