@@ -82,13 +82,15 @@ def load_image_folder(
         every file must then have. The PatientID is kept unchanged in `groups`, and nowhere else.
         None loads no groups.
 
-        A CSV file or table needs a column ``file``, ``filename``, ``path`` or ``image`` and a
-        column ``group``, ``groups``, ``patient_id``, ``patientid``, ``patient`` or ``subject``, in
-        any case. If several are present, the first in this order is used. An image is looked up by
-        its path relative to `path`, then without its split, without its class and so on down to
-        its bare name. A shortened path is used only if no second image shares it. Blanks at the
-        ends of a cell are ignored, and accents match in either form of Unicode. Rows without an
-        image are ignored.
+        A CSV file or table needs a column ``file``, ``filename``, ``path``, ``image`` or ``image
+        index`` and a column ``group``, ``groups``, ``patient_id``, ``patient`` or ``subject``.
+        Case, blanks and underscores do not matter, so the NIH's ``Image Index`` and ``Patient ID``
+        are such columns. If several are present, the first in this order is used.
+
+        An image is looked up by its path relative to `path`, then without its split, without its
+        class and so on down to its bare name. A shortened path is used only if no second image
+        shares it. Blanks at the ends of a cell are ignored, and accents match in either form of
+        Unicode. Rows without an image are ignored.
     on_error : {"raise", "skip"}, default="raise"
         How to handle files that are not readable as one still image: "raise" lists them all with
         the reasons; "skip" warns, naming the first 20, and records all in `skipped`.

@@ -811,6 +811,57 @@ def test_csv_that_cannot_be_read(flat, content):
         load_image_folder(flat, groups=csv)
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        "xrays/covid/a.png",
+        "/home/anna/covid/a.png",
+        "C:/xrays/a.png",
+        "COVID/A.PNG",
+        "covid/a",
+        "covid/a.jpg",
+        "covid_a.png",
+    ],
+)
+def test_the_nearest_row_is_shown_where_an_image_has_no_group(flat, row):
+    csv = write_csv(flat, f"file,group\nz/x.png,p0\n{row},p1\nb.png,p2\nc.png,p3\n")
+    match = rf"The row nearest to 'covid/a.png' is '{row}':\n  covid/a.png: no group$"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(flat, groups=csv)
+
+
+def test_a_table_without_a_group_says_so(flat):
+    csv = write_csv(flat, "file,group\na.png,\nb.png,\n,p3\n")
+    with pytest.raises(ValueError, match=r"for 3 of 3 (.|\n)*No row has both a file and a group:\n"):
+        load_image_folder(flat, groups=csv)
+
+
+@pytest.mark.parametrize(
+    ("separator", "name"), [(";", "semicolons"), ("\t", "tabs"), (" ;", "semicolons")]
+)
+def test_another_separator_is_named(flat, separator, name):
+    rows = [["file", "group"], ["a.png", "Muster, Anna"], ["b.png", "p2"]]
+    csv = write_csv(flat, "\n".join(separator.join(row) for row in rows))
+    match = f"groups must be a comma-separated .*it seems to be separated by {name}, since"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(flat, groups=csv)
+
+
+def test_nih_table_is_taken(tmp_path):
+    """The first lines of Data_Entry_2017.csv: rows are one cell longer than the header."""
+    save(tmp_path, "hernia/00000003_000.png")
+    save(tmp_path, "effusion/00000001_001.png")
+    csv = write_csv(
+        tmp_path,
+        "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,"
+        "View Position,OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],\n"
+        "00000001_001.png,Cardiomegaly|Effusion,001,00001,058Y,M,PA,2894,2729,0.143,0.143,\n"
+        "00000003_000.png,Hernia,000,00003,081Y,F,PA,2582,2991,0.143,0.143,\n",
+    )
+    bunch = load_image_folder(tmp_path, groups=csv)
+    assert bunch.groups.tolist() == ["00001", "00003"]
+
+
 def test_groups_of_another_type(flat):
     with pytest.raises(TypeError, match="groups must be None, a path or a DataFrame, got list"):
         load_image_folder(flat, groups=["p1", "p2", "p3"])
