@@ -2,7 +2,6 @@
 
 import math
 import threading
-import warnings
 from contextlib import contextmanager
 
 import numpy as np
@@ -203,9 +202,7 @@ def rebuild_net(architecture, tensors, *, history=(), **params):
         Parameters of skorch.
     """
     net = build_net(architecture["module"], **params, device="cpu")
-    with seed_global_rng(0, torch.device("cpu")), warnings.catch_warnings():
-        # googlenet and inception_v3 announce another initialisation; these weights are replaced.
-        warnings.simplefilter("ignore", FutureWarning)
+    with seed_global_rng(0, torch.device("cpu")):
         net.initialize()
     if net.module is TorchvisionNet:
         net.module__weights = architecture["weights"]

@@ -1,5 +1,7 @@
 """torchvision's classification networks, adapted to radiographs."""
 
+import warnings
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -53,7 +55,10 @@ class TorchvisionNet(nn.Module):
                 )
             weights = choices[weights]
             self.input_size = weights.transforms().crop_size[0]
-        self.net = models.get_model(name, weights=weights)
+        with warnings.catch_warnings():
+            # googlenet and inception_v3 announce another default in every call.
+            warnings.filterwarnings("ignore", "The default weight init", FutureWarning)
+            self.net = models.get_model(name, weights=weights)
         layers = [
             name
             for name, module in self.net.named_modules()

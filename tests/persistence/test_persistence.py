@@ -28,6 +28,7 @@ import skcxr
 from skcxr import DCGAN, CXRClassifier, DCGANOversampler
 from skcxr.augment import Affine
 from skcxr.networks import CXRNet
+from skcxr.networks._inference import forward_in_batches
 from skcxr.over_sampling import grow
 from skcxr.persistence import TRUSTED_TYPES
 from tests.conftest import full_disk
@@ -227,7 +228,8 @@ def test_a_pretrained_network_needs_no_download(phantoms, monkeypatch, through, 
     enum = models.get_model_weights(name)
     blank = models.get_model(name, weights=None).state_dict()
     monkeypatch.setattr(enum, "get_state_dict", lambda self, **_: blank)
-    monkeypatch.setattr("skcxr.classifier._estimator.PREDICT_BATCH", 2)  # 64 take seconds
+    # Batches of 64 take seconds.
+    monkeypatch.setitem(forward_in_batches.__wrapped__.__kwdefaults__, "batch_size", 2)
     clf = CXRClassifier(name, weights="DEFAULT", max_epochs=1, batch_size=4, random_state=0)
     clf.fit(phantoms.data[:4], [0, 1, 0, 1])
 
