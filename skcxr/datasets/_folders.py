@@ -135,9 +135,9 @@ def load_image_folder(
         If a parameter is outside its domain; if a class folder is missing, is empty or has only
         skipped files; if splits and classes are mixed, or `path` holds a copy of itself; if files
         are not readable as one still image each and `on_error` is "raise" (empty, truncated, of
-        several frames, decompression bombs, broken or circular links); if sizes differ and
-        `image_size` is None; if the `groups` CSV is unreadable or lacks a column; or if an image
-        has no group, or several.
+        several frames, decompression bombs, broken or circular links, paths that are not UTF-8);
+        if sizes differ and `image_size` is None; if the `groups` CSV is unreadable or lacks a
+        column; or if an image has no group, or several.
     TypeError
         If `groups` is neither None, nor a path, nor a DataFrame.
 
@@ -196,10 +196,17 @@ def load_image_folder(
 
     by_patient_id = isinstance(groups, str) and groups == "PatientID"
     groups_by_file = None if groups is None or by_patient_id else read_groups(groups)
-    found = {file.path.relative_to(root).as_posix(): file for file in find_files(root)}
+    found = {}
+    misnamed = {}
+    for file in find_files(root):
+        original = file.path.relative_to(root).as_posix()
+        name = original.encode("utf-8", "backslashreplace").decode()
+        found[name] = file
+        if name != original:
+            misnamed[name] = "its path is not UTF-8, so that no table can hold it. Rename it"
     if groups_by_file is not None and on_error == "raise":
         # Every file must be an image, so a missing row is an error before minutes of reading.
-        match_groups(list(found), groups_by_file)
+        match_groups([name for name in found if name not in misnamed], groups_by_file)
     results = read_images(
         [file.path for file in found.values()],
         image_size=image_size,
@@ -209,7 +216,7 @@ def load_image_folder(
         n_jobs=n_jobs,
         verbose=verbose,
     )
-    results = dict(zip(found, results, strict=True))
+    results = dict(zip(found, results, strict=True)) | misnamed
     skipped = {name: result for name, result in results.items() if isinstance(result, str)}
     if skipped:
         _report_skipped(skipped, found, on_error)

@@ -582,6 +582,35 @@ def test_an_error_lists_every_unreadable_file(flat):
     ).splitlines()[1:]
 
 
+def save_bytes(root, name):
+    """Write an image whose path, of bytes, is not UTF-8."""
+    file = os.path.join(os.fsencode(root), name)
+    try:
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        with open(file, "wb") as stream:
+            Image.fromarray(RAMP).save(stream, "PNG")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+
+
+@pytest.mark.parametrize("name", [b"covid/caf\xe9.png", b"covid/caf\xe9/a.png", b"caf\xe9/a.png"])
+def test_a_path_that_is_not_utf_8_is_named_in_utf_8(flat, name):
+    save_bytes(flat, name)
+    escaped = name.decode("utf-8", "surrogateescape").encode("utf-8", "backslashreplace").decode()
+    csv = write_csv(flat, "file,group\na.png,p1\nb.png,p2\nc.png,p3\ncovid/a.png,p1\n")
+    with pytest.raises(ValueError, match="its path is not UTF-8") as caught:
+        load_image_folder(flat, groups=csv)
+    assert f"\n  {escaped}: its path is not UTF-8, so that no table" in str(caught.value)
+    str(caught.value).encode()  # can be printed
+
+
+def test_a_file_whose_name_is_not_utf_8_can_be_skipped(flat):
+    save_bytes(flat, b"covid/caf\xe9.png")
+    with pytest.warns(UserWarning, match="1 of 4 files are left out"):
+        bunch = load_image_folder(flat, on_error="skip")
+    assert list(bunch.skipped) == ["covid/caf\\udce9.png"]
+
+
 # Skipping
 
 

@@ -112,3 +112,18 @@ def test_a_sampler_that_has_not_grown_a_class_is_refused(phantoms):
     sampler = DCGANOversampler(KernelDensity()).fit(phantoms.data, phantoms.target)
     with pytest.raises(ValueError, match="sampler has not grown any class"):
         SyntheticSamplesDisplay.from_estimator(sampler, phantoms.data, phantoms.target)
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("pneumonia_vir", "pneumonia_vir"),
+        ("a" * 200 + "z" * 45, "aaaaaaaaaaa…zzzzzzzzzzz"),
+        (7, "7"),
+    ],
+)
+def test_a_long_class_name_does_not_fill_the_figure(name, label):
+    images = {name: np.zeros((3, 16, 16))}
+    display = SyntheticSamplesDisplay(real=images, synthetic=images).plot()
+    display.figure_.canvas.draw()  # the layout warns if no room is left
+    assert display.ax_.get_yticklabels()[0].get_text() == f"{label}\nreal"
