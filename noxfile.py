@@ -63,7 +63,7 @@ def minimum(session):
 
 @nox.session
 def bench(session):
-    """Time the hot paths, beside the runs before: see benchmarks/hot_paths.py."""
+    """Time the hot paths and compare them with the last run: see benchmarks/hot_paths.py."""
     session.install("-e", ".[bench]")
     # In the first run there is none before it, of which pytest-benchmark warns.
     compared = ["-W", "default", "--benchmark-autosave", "--benchmark-compare"]

@@ -1,12 +1,12 @@
-"""What does an epoch of CXRClassifier cost, beside a stock skorch net of the same module?
+"""Time an epoch of CXRClassifier and of a stock skorch net of the same module.
 
     python benchmarks/classifier_epoch.py --rounds 7
 
-All take their turn in each round; ratios are medians over rounds. The stock net is skorch's
-NeuralNetClassifier with its own DataLoader, as its documentation shows it, once on images as they
-are, and once with the augmentation of CXRClassifier written as torchvision's transforms, image by
-image; that one also with the module in PyTorch's own layout, which CXRNet leaves for channels_last.
-With one thread, seconds are the process' own: other work on the machine moves them little.
+All variants take turns in each round, and ratios are medians over rounds. The stock net is skorch's
+NeuralNetClassifier with its own DataLoader, as in its documentation. It runs without augmentation
+and with that of CXRClassifier, written as torchvision transforms, image by image. With augmentation
+it also runs in PyTorch's default memory layout instead of CXRNet's channels_last. With one thread,
+CPU seconds of the process are measured, which other work on the machine affects little.
 """
 
 import argparse
@@ -26,13 +26,18 @@ from skcxr.datasets import make_chest_phantoms
 from skcxr.networks import CXRNet
 
 
-class Augmented(Dataset):
-    """Images that are augmented one by one, as they are asked for."""
+class AugmentedImages(Dataset):
+    """Images that are augmented one by one when they are loaded."""
 
     def __init__(self, X, y):
-        self.X, self.y = torch.from_numpy(X), torch.from_numpy(y)
-        options = {"degrees": 7, "translate": (0.06, 0.06), "scale": (1 / 1.1, 1.1)}
-        self.transform = RandomAffine(**options, interpolation=InterpolationMode.BILINEAR)
+        self.X = torch.from_numpy(X)
+        self.y = torch.from_numpy(y)
+        self.transform = RandomAffine(
+            degrees=7,
+            translate=(0.06, 0.06),
+            scale=(1 / 1.1, 1.1),
+            interpolation=InterpolationMode.BILINEAR,
+        )
 
     def __len__(self):
         return len(self.X)
@@ -41,15 +46,15 @@ class Augmented(Dataset):
         return self.transform(self.X[i]), self.y[i]
 
 
-class InPytorchsLayout(CXRNet):
-    """The same layers without the layout that CXRNet takes for its speed."""
+class ContiguousCXRNet(CXRNet):
+    """CXRNet in PyTorch's default memory layout."""
 
     def __init__(self, n_classes):
         super().__init__(n_classes)
         self.to(memory_format=torch.contiguous_format)
 
 
-def stock(max_epochs, batch_size, module=CXRNet):
+def build_stock_net(max_epochs, batch_size, module=CXRNet):
     return NeuralNetClassifier(
         module,
         module__n_classes=4,
@@ -67,46 +72,55 @@ def stock(max_epochs, batch_size, module=CXRNet):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=202, help="three of four folds of 270")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--images", type=int, default=202, help="by default, three of four folds of 270"
+    )
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=int, default=5, help="epochs per fit")
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     clock = time.process_time if args.threads == 1 else time.perf_counter
     data = make_chest_phantoms(args.images, random_state=0)
-    X, y = data.images, data.target.astype(np.int64)
+    X = data.images
+    y = data.target.astype(np.int64)
     floats = (X[:, None] / 127.5 - 1).astype(np.float32)
     params = {"max_epochs": args.epochs, "batch_size": args.batch}
-    ways = {
-        "stock skorch, no augmentation": lambda: stock(**params).fit(floats, y),
-        "stock skorch, augmented": lambda: stock(**params).fit(Augmented(floats, y), None),
-        "stock skorch, augmented, PyTorch's layout": lambda: stock(
-            **params, module=InPytorchsLayout
-        ).fit(Augmented(floats, y), None),
+    augmented = AugmentedImages(floats, y)
+    variants = {
+        "stock skorch, no augmentation": lambda: build_stock_net(**params).fit(floats, y),
+        "stock skorch, augmented": lambda: build_stock_net(**params).fit(augmented, None),
+        "stock skorch, augmented, PyTorch's layout": lambda: build_stock_net(
+            **params, module=ContiguousCXRNet
+        ).fit(augmented, None),
         "CXRClassifier(augment=None)": lambda: CXRClassifier(**params, augment=None).fit(X, y),
         "CXRClassifier()": lambda: CXRClassifier(**params).fit(X, y),
         "CXRClassifier(precision='bfloat16')": lambda: CXRClassifier(
             **params, precision="bfloat16"
         ).fit(X, y),
     }
-    seconds = {name: [] for name in ways}
+    seconds = {name: [] for name in variants}
     for _ in range(args.rounds + 1):
-        for name, fit in ways.items():
+        for name, fit in variants.items():
             start = clock()
             fit()
             seconds[name].append((clock() - start) / args.epochs)
+    # The first round is the warm-up.
     seconds = {name: np.array(values[1:]) for name, values in seconds.items()}
-    plain, augmented, other_layout = (seconds[name] for name in list(ways)[:3])
+    stock = seconds["stock skorch, no augmentation"]
+    stock_augmented = seconds["stock skorch, augmented"]
+    stock_contiguous = seconds["stock skorch, augmented, PyTorch's layout"]
     table = {
         name: {
-            "ms an epoch, least": 1e3 * values.min(),
+            "ms per epoch, least": 1e3 * values.min(),
             "median": 1e3 * np.median(values),
-            "times faster than stock": np.median(plain / values),
-            "than stock, augmented": np.median(augmented / values),
-            "than that in PyTorch's layout": np.median(other_layout / values),
+            "times faster than stock": np.median(stock / values),
+            "than stock, augmented": np.median(stock_augmented / values),
+            "than that in PyTorch's layout": np.median(stock_contiguous / values),
         }
         for name, values in seconds.items()
     }

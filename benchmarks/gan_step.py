@@ -1,11 +1,11 @@
-"""What does a step of the paper's GAN cost: the common way, and skcxr's, beside the matrix peak?
+"""Time a step of the paper's GAN, in a common implementation and in skcxr.
 
     python benchmarks/gan_step.py --rounds 10
     python benchmarks/gan_step.py --device cuda --steps 200 --classes 4
 
-All ways take their turn in each round, so that a noisy machine meets them alike; ratios are medians
-over rounds. The matrix peak is that of a 2048-cubed product of the same dtype, measured between
-them. The common way is written here as a tutorial would write it.
+All implementations take turns in each round, so that noise of the machine affects them alike.
+Ratios are medians over rounds. The matrix peak is the speed of a product of two 2048x2048 matrices
+of the same dtype, measured in each round. The common implementation is that of tutorials.
 """
 
 import argparse
@@ -52,7 +52,7 @@ def common_discriminator(width=64):
 
 
 class CommonWay:
-    """Tables 1 and 2 as tutorials train them: NCHW, float32, and a look at each loss."""
+    """Tables 1 and 2 as tutorials train them: NCHW, float32, each loss read in each step."""
 
     def __init__(self, X, device, width=64):
         self.images = torch.from_numpy(X).float().view(-1, 1, 64, 64).to(device) / 127.5 - 1
@@ -86,7 +86,10 @@ class CommonWay:
 
 
 def build_skcxr_step(X, device, precision, width=64, *, graph=True, gan=None):
-    """Return a function that does one step of `gan`; None is the paper's, without augmentation."""
+    """Return a function that runs one step of `gan`.
+
+    None is the paper's GAN without augmentation.
+    """
     images = TrainingImages(X, ImageSpec.of(X), 64, device)
     gan = gan or DCGAN.paper(augment=None)
     config = TrainingConfig.from_estimator(gan.set_params(base_width=width))
@@ -96,7 +99,7 @@ def build_skcxr_step(X, device, precision, width=64, *, graph=True, gan=None):
 
 
 def time_step(step, n_steps, device):
-    """Return the seconds of a step, a mean over `n_steps`."""
+    """Return the mean seconds per step over `n_steps`."""
     wait(device)
     start = time.perf_counter()
     for _ in range(n_steps):
@@ -111,7 +114,7 @@ def wait(device):
 
 
 def time_side_by_side(steps, n_steps, device):
-    """Return the seconds of a step of several trainings at once, a thread and a stream each."""
+    """Return the seconds per step of several trainings in parallel, in threads and streams."""
 
     def train(step):
         with own_stream(device):
@@ -127,10 +130,11 @@ def time_side_by_side(steps, n_steps, device):
 
 
 def count_step_flop(width=64):
-    """Count the multiplications and additions of a step, a batch through both networks.
+    """Return the number of multiplications and additions of a step.
 
-    Forward: G once, D three times. Backward: two products a layer for G, and for D on its two
-    batches, but one for D in G's step, whose weights are frozen, and for the first layers' input.
+    Forward: G once, D three times. Backward: two products per layer, of G and of D on its two
+    batches. There is only one product in D's layers in the step of G, where D is frozen, and in the
+    first layers, whose input needs no gradient.
     """
     channels = (1, width, 2 * width, 4 * width, 8 * width)
     shared = sum(
@@ -146,17 +150,19 @@ def count_step_flop(width=64):
 
 
 def measure_matrix_peak(dtype, device, n=2048):
-    """Return the FLOP/s of a matrix product."""
+    """Return the FLOP/s of a product of two n x n matrices."""
     a = torch.randn(n, n, device=device).to(dtype)
     return 2 * n**3 / min(time_step(lambda: a @ a, 2, device) for _ in range(3))
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--rounds", type=int, default=10)
-    parser.add_argument("--steps", type=int, default=2, help="in a round")
-    parser.add_argument("--classes", type=int, default=0, help="CUDA: trainings side by side")
+    parser.add_argument("--steps", type=int, default=2, help="steps per round")
+    parser.add_argument("--classes", type=int, default=0, help="trainings side by side, on CUDA")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--width", type=int, default=64)
     args = parser.parse_args()
@@ -185,24 +191,22 @@ def main():
             rows[name].append(
                 (seconds, count_step_flop(args.width) / seconds / peaks[dtype], peaks[dtype])
             )
+    machine = f"{args.threads} threads"
+    if device.type == "cuda":
+        machine = torch.cuda.get_device_name(device)
+    gflop = count_step_flop(args.width) / 1e9
+    print(f"PyTorch {torch.__version__}, {machine}, {gflop:.1f} GFLOP per step")
     common = np.array(rows["the common way"])[:, 0]
-    where = (
-        torch.cuda.get_device_name(device) if device.type == "cuda" else f"{args.threads} threads"
-    )
-    print(
-        f"PyTorch {torch.__version__}, {where}, "
-        f"{count_step_flop(args.width) / 1e9:.1f} GFLOP per step"
-    )
-    table = {
-        name: {
+    table = {}
+    for name, values in rows.items():
+        seconds, share, peak = np.array(values).T
+        table[name] = {
             "ms, least": 1e3 * min(seconds),
             "ms, median": 1e3 * np.median(seconds),
             "times faster": np.median(common / seconds),
             "share of the peak": np.median(share),
-            "peak, GFLOP/s": np.median(top) / 1e9,
+            "peak, GFLOP/s": np.median(peak) / 1e9,
         }
-        for name, (seconds, share, top) in ((k, np.array(v).T) for k, v in rows.items())
-    }
     print(pd.DataFrame.from_dict(table, orient="index").round(2).to_markdown())
     if args.classes:
         steps = [build_skcxr_step(X, device, "bfloat16", args.width) for _ in range(args.classes)]

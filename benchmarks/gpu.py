@@ -21,7 +21,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import torch
-from classifier_epoch import stock
+from classifier_epoch import build_stock_net
 from gan_step import (
     CommonWay,
     build_skcxr_step,
@@ -64,7 +64,7 @@ class Table:
 
 
 def describe_machine(device):
-    """Return one line with the device, its driver and the versions of what runs on it."""
+    """Return one line with the device, its driver and the versions of the software."""
     words = [f"PyTorch {torch.__version__}", f"Python {platform.python_version()}"]
     if device.type == "cuda":
         query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
@@ -125,7 +125,7 @@ def measure_steps(table, args):
 
 
 def profile_kernels(table, args):
-    """Count a step's kernels and sum their time: what a graph saves, and what it cannot."""
+    """Count the kernels of a step and sum their time, which no graph can save."""
     X = make_chest_phantoms(70, random_state=0).images
     activities = [torch.profiler.ProfilerActivity.CPU]
     if args.device.type == "cuda":
@@ -148,7 +148,7 @@ def profile_kernels(table, args):
 
 
 def measure_paper(table, args):
-    """Train the paper's four GANs together, all of their steps."""
+    """Time the complete training of the paper's four GANs, side by side."""
     phantoms = make_chest_phantoms(280, random_state=0)
     gan = DCGAN.paper(device=str(args.device), random_state=0)
     if args.quick:
@@ -166,16 +166,17 @@ def measure_paper(table, args):
 
 
 def measure_classifier(table, args):
-    """Time the classifier's epoch next to a stock skorch net, and inference."""
+    """Time an epoch of the classifier and of a stock skorch net, and inference."""
     data = make_chest_phantoms(202, random_state=0)
-    X, y = data.images, data.target.astype(np.int64)
+    X = data.images
+    y = data.target.astype(np.int64)
     floats = (X[:, None] / 127.5 - 1).astype(np.float32)
     n_epochs = 1 if args.quick else 20
     params = {"max_epochs": n_epochs, "batch_size": 64}
     device = str(args.device)
     ways = {
         "stock skorch, no augmentation": lambda: (
-            stock(**params).set_params(device=device).fit(floats, y)
+            build_stock_net(**params).set_params(device=device).fit(floats, y)
         ),
         "CXRClassifier()": lambda: CXRClassifier(**params, device=device).fit(X, y),
         "CXRClassifier(precision='bfloat16')": lambda: CXRClassifier(
@@ -188,7 +189,9 @@ def measure_classifier(table, args):
         start = time.perf_counter()
         fit()
         wait(args.device)
-        table.add("classifier", name, 1e3 * (time.perf_counter() - start) / n_epochs, "ms an epoch")
+        table.add(
+            "classifier", name, 1e3 * (time.perf_counter() - start) / n_epochs, "ms per epoch"
+        )
     clf = CXRClassifier(device=device, max_epochs=1, random_state=0).fit(X, y)
     gan = DCGAN.paper(device=device, max_epochs=1, steps_per_epoch=4, random_state=0).fit(X)
     n_images = 64 if args.quick else 16_384
@@ -204,7 +207,7 @@ def measure_classifier(table, args):
 
 
 def load_elsewhere(table, args):
-    """Save what was trained on the device and use it in a process that sees no GPU."""
+    """Save estimators that were fitted on the device, and use them in a process without a GPU."""
     data = make_chest_phantoms(48, random_state=0)
     device = str(args.device)
     gan = DCGAN(device=device, max_epochs=1, steps_per_epoch=6, base_width=16, random_state=0)
@@ -229,9 +232,11 @@ def load_elsewhere(table, args):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--device", type=torch.device, default="cuda")
-    parser.add_argument("--quick", action="store_true", help="a few steps: checks the plumbing")
+    parser.add_argument("--quick", action="store_true", help="run a few steps, to test the script")
     parser.add_argument("--out", type=Path, default=Path("results/gpu"))
     args = parser.parse_args()
     args.device = torch.empty(0, device=args.device).device

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# First figures of a GPU, in one unattended run of at most 8 minutes.
+# Measure a GPU in one unattended run of at most 8 minutes.
 #
 #     bash benchmarks/gpu.sh --out FOLDER [--wheels FOLDER] [--device cuda|cpu] [--quick]
 #
-# It runs the tests marked `cuda` and benchmarks/gpu.py, and writes FOLDER/gpu.md, tests.log and
-# kernels.txt. A bare checkout is enough: nothing is installed outside FOLDER/site, where the wheels
-# go that the machine lacks. On the CPU, --device cpu --quick checks the plumbing.
+# The script runs the tests marked `cuda` and benchmarks/gpu.py, and writes gpu.md, tests.log and
+# kernels.txt into the folder. It needs only a checkout. Wheels that the machine lacks are installed
+# into a temporary folder. Without a GPU, --device cpu --quick tests the script itself.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,6 +16,7 @@ while [ $# -gt 0 ]; do
         --wheels) wheels=$2; shift 2 ;;
         --device) device=$2; shift 2 ;;
         --quick) quick=--quick; shift ;;
+        --help) sed -n '2,/^set/s/^# \?//p' "$0"; exit ;;
         *) echo "unknown option $1" >&2; exit 2 ;;
     esac
 done

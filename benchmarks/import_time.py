@@ -1,9 +1,9 @@
-"""What does importing skcxr's estimators cost beside its four libraries alone?
+"""Compare the import time of skcxr's estimators with that of its four libraries alone.
 
     python benchmarks/import_time.py --runs 9
 
-Fresh interpreters in turn, so that a noisy machine hits both alike; the ratio is of the medians.
-The goal is at most 1.3.
+Each run is a new interpreter. The statements take turns, so that noise of the machine affects all
+alike. Ratios are of medians; the goal is at most 1.3.
 """
 
 import argparse
@@ -24,7 +24,9 @@ STATEMENTS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--runs", type=int, default=9)
     args = parser.parse_args()
     seconds = {name: [] for name in STATEMENTS}
@@ -33,6 +35,7 @@ def main():
             start = time.perf_counter()
             subprocess.run([sys.executable, "-c", statement], check=True)
             seconds[name].append(time.perf_counter() - start)
+    # The first run is a warm-up.
     medians = {name: statistics.median(times[1:]) for name, times in seconds.items()}
     print(f"{'statement':60} {'median s':>9} {'ratio':>6}")
     for name, median in medians.items():

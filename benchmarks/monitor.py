@@ -1,9 +1,10 @@
-"""What does DCGAN(monitor=...) cost? Its share of the training time, measured in turn.
+"""Measure the share of the training time that DCGAN(monitor=...) takes.
 
     python benchmarks/monitor.py --rounds 5
 
-Each round trains one epoch of the GAN and measures its samples once; with the default
-monitor_every=10, ten epochs share one measurement. The first round warms up and is left out.
+Each round trains one epoch of the GAN and measures its samples once. With the default
+monitor_every=10, there is one measurement in ten epochs. The first round is a warm-up and is left
+out.
 """
 
 import argparse
@@ -18,10 +19,12 @@ from skcxr.gan._monitor import SampleMonitor
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--width", type=int, default=64)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--width", type=int, default=64, help="base_width of the networks")
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--features", default="cxr")
+    parser.add_argument("--features", default="cxr", help="value of monitor=")
     parser.add_argument("--images", type=int, default=70, help="training images")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())

@@ -1,10 +1,10 @@
 """
-Is it copying?
-==============
+Audit synthetic images for copies
+=================================
 
-A generator of sixty images may have learned chests, or sixty images. The audit compares synthetic
-images with those it was trained on, and with others that it has not seen. Here it looks at a GAN's
-images, and at the same images among which three copies were hidden.
+Are synthetic images copies of training images? The audit compares them with the training images,
+and with hold-out images that the generator has not seen. This example audits the images of a GAN.
+It then audits the same images with three planted copies.
 """
 
 import os
@@ -17,11 +17,11 @@ from skcxr.datasets import make_chest_phantoms
 from skcxr.displays import AuditDisplay
 from skcxr.metrics import audit
 
-short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # a quick run, whose picture means nothing
+short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # quick run, without meaningful results
 
 # %%
-# Half of the images train the GAN; the other half is what honest images look like. The audit takes
-# any difference between the two for memorization, so split at random, and by patients.
+# The GAN is trained on half of the images. The other half is the hold-out. The audit interprets any
+# difference between the two halves as memorization, so split images at random, by patient.
 
 n = 20 if short else 60
 X = make_chest_phantoms(2 * n, classes=["covid"], random_state=0).images
@@ -36,7 +36,8 @@ gan = DCGAN(
 synthetic = gan.fit(train).sample(n, random_state=0)
 
 # %%
-# The copies are disguised: one is darker, one is mirrored and noisy, one is shifted by a pixel.
+# The three copies are altered: one is darker, one is mirrored and noisy, and one is shifted by a
+# pixel.
 
 rng = np.random.default_rng(0)
 planted = synthetic.copy()
@@ -45,17 +46,17 @@ planted[7] = np.clip(train[11][:, ::-1] + rng.normal(0, 12, train[11].shape), 0,
 planted[11] = np.roll(train[12], 1, axis=1)
 
 results = {
-    "The GAN's images": audit(synthetic, train, holdout, n_pairs=4, random_state=0),
+    "GAN images": audit(synthetic, train, holdout, n_pairs=4, random_state=0),
     "With three copies": audit(planted, train, holdout, n_pairs=4, random_state=0),
 }
 for name, result in results.items():
     print(f"{name}: {result.reading}\n")
 
 # %%
-# At the left, each statistic with its interval: 0.5 is what honest images would give; an orange
-# square would be an alarm. Three copies of sixty hardly move an average. At the right, the
-# synthetic images that come closest to a training image, over that image: it is the single pair
-# that gives a copy away.
+# The left panels show each statistic with its interval. The value expected without copying is 0.5,
+# and an orange square marks an alarm. Three copies among sixty images hardly change an average. The
+# right panels show the synthetic images that are closest to a training image, above that image.
+# Copies are detected from such single pairs.
 
 figure = plt.figure(figsize=(7.2, 5), layout="constrained")
 for part, (name, result) in zip(figure.subfigures(2), results.items(), strict=True):
@@ -66,5 +67,6 @@ for part, (name, result) in zip(figure.subfigures(2), results.items(), strict=Tr
 plt.show()
 
 # %%
-# No sign of copying is no proof of privacy. What the audit can not see, such as copies shifted by
-# several pixels, is in its documentation, with the rates at which it errs.
+# An audit without findings does not prove privacy. The documentation of :func:`skcxr.metrics.audit`
+# lists its error rates and what it cannot detect, such as copies that are shifted by several
+# pixels.

@@ -1,10 +1,10 @@
 """
-Does it help?
-=============
+Measure whether synthetic images help
+=====================================
 
-Is a classifier better with synthetic images than without them? Three arms meet on the same folds:
-classic augmentation alone, with duplicates of real images, and with as many synthetic ones. The
-duplicates are the control: more images also mean more training steps.
+Does a classifier improve with synthetic images? This example compares three arms on the same folds:
+classic augmentation only, with duplicates of real images, and with as many synthetic images. The
+duplicates are the control, because more images also mean more training steps.
 """
 
 import os
@@ -18,7 +18,7 @@ from skcxr.displays import ComparisonDisplay, ConfusionMatrixGridDisplay
 from skcxr.evaluation import compare, duplicates_of
 from skcxr.over_sampling import grow
 
-short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # a quick run, whose picture means nothing
+short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # quick run, without meaningful results
 
 phantoms = make_chest_phantoms(
     24 if short else 100, classes=["normal", "covid"], image_size=32, random_state=0
@@ -26,8 +26,8 @@ phantoms = make_chest_phantoms(
 X, y = phantoms.images, phantoms.target_names[phantoms.target]
 
 # %%
-# ``grow(2)`` adds a synthetic image for each real one. ``duplicates_of`` puts random duplicates in
-# their place, as many.
+# ``grow(2)`` adds one synthetic image for each real image. ``duplicates_of`` replaces the synthetic
+# images with as many random duplicates.
 
 gan = DCGAN(image_size=32, base_width=16, batch_size=16, max_epochs=1 if short else 7, lr=8e-4)
 clf = CXRClassifier(max_epochs=2 if short else 40, random_state=0)
@@ -39,10 +39,10 @@ print(comparison.reading)
 comparison.against("duplicates").summary.round(3)
 
 # %%
-# Orange dots are folds, blue ones their mean with a 95 % interval that allows for folds sharing
-# their training images (Nadeau and Bengio). An interval that holds 0 says that this experiment can
-# not tell the two arms apart, in either direction, and no more than that. Four folds give wide
-# ones.
+# Orange dots are folds. Blue dots are their means, with a 95 % interval that is corrected for
+# training images that folds share (Nadeau and Bengio). If an interval contains 0, this experiment
+# found no significant difference between the two arms. This does not show that they are equal.
+# Intervals of four folds are wide.
 
 figure = plt.figure(figsize=(6.5, 4.6), layout="constrained")
 top, bottom = figure.subfigures(2, height_ratios=[1, 1.3])
@@ -53,5 +53,5 @@ figure.suptitle(verdict, fontsize=12)
 plt.show()
 
 # %%
-# It is worth looking at the price too, ``fit_seconds`` in the table above. On radiographs, with
-# more and longer trained GANs, no gain was found either: :doc:`/results`.
+# The column ``fit_seconds`` in the table above shows the cost. On radiographs, with four classes
+# and longer training, no gain was found either: see :doc:`/results`.

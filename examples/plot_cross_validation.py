@@ -2,9 +2,8 @@
 A GAN inside every fold
 =======================
 
-What happens when a GAN stands in a pipeline under scikit-learn's cross-validation? In each fold it
-is trained anew, on that fold's training images, and the images it is tested on are none that it
-has seen.
+What happens if a pipeline with a GAN is cross-validated by scikit-learn? In each fold, a new GAN is
+trained on the training images of this fold only. The test images are not used to train it.
 """
 
 import os
@@ -17,20 +16,21 @@ from sklearn.model_selection import cross_validate
 from skcxr import DCGAN, CXRClassifier, DCGANOversampler
 from skcxr.datasets import make_chest_phantoms
 
-short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # a quick run, whose picture means nothing
+short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # quick run, without meaningful results
 
 # %%
-# Four classes, one of which is short of images. The images are smaller than the usual 64 x 64, so
-# that this page is done in half a minute.
+# There are four classes, one of which has fewer images. The images are smaller than the default of
+# 64 x 64, so that this example runs in half a minute.
 
 n_samples = [12, 12, 12, 8] if short else [60, 60, 60, 30]
 phantoms = make_chest_phantoms(n_samples, image_size=32, random_state=0)
 X, y = phantoms.images, phantoms.target
 
 # %%
-# The pipeline is two steps. As it stands its GAN is as large as the paper's, for which two cores
-# take half an hour a class, so a smaller one takes its place. ``"auto"``, the default strategy,
-# trains a GAN for each class that is smaller than the largest, and fills that class up.
+# The pipeline has two steps. By default, its GAN is as large as the paper's, which takes half an
+# hour per class on two cores. This example uses a smaller GAN. The default strategy, ``"auto"``,
+# trains a GAN for each class that is smaller than the largest, and brings it to the size of the
+# largest.
 
 pipe = Pipeline([("gan", DCGANOversampler()), ("clf", CXRClassifier())])
 small = DCGAN(image_size=32, base_width=16, batch_size=16, max_epochs=1 if short else 10, lr=8e-4)
@@ -40,9 +40,8 @@ result = cross_validate(pipe, X, y, cv=4, return_estimator=True, return_indices=
 print(result["test_score"].round(2))
 
 # %%
-# ``return_estimator`` keeps the four fitted pipelines. A row is a fold: what its GAN was trained
-# on, what that GAN makes, and images that neither it nor the classifier has seen, with the fold's
-# predictions.
+# ``return_estimator`` keeps the four fitted pipelines. Each row of the figure is a fold. It shows
+# training images of the GAN, its synthetic images, and test images with their predictions.
 
 rare = np.bincount(y).argmin()
 names = [name.replace("pneumonia_", "") for name in phantoms.target_names]
@@ -65,12 +64,14 @@ for fold, row in enumerate(axes):
     for label in np.array(row[2].get_xticklabels())[~right]:
         label.set_color("#D55E00")
     row[0].set_ylabel(f"fold {fold + 1}\n{result['test_score'][fold]:.2f}", fontsize=10)
-for ax, title in zip(axes[0], ("trained on", "synthetic", "tested, and predicted"), strict=True):
-    ax.set_title(title if ax is axes[0, 2] else f"{names[rare]}, {title}", fontsize=10)
+titles = (f"{names[rare]}, trained on", f"{names[rare]}, synthetic", "test images with predictions")
+for ax, title in zip(axes[0], titles, strict=True):
+    ax.set_title(title, fontsize=10)
 scores = result["test_score"]
 figure.suptitle(f"Four folds, four GANs: accuracy {scores.min():.2f} to {scores.max():.2f}")
 plt.show()
 
 # %%
-# Nothing here says whether the synthetic images helped: for that, the same folds are needed without
-# them, and with duplicates in their place. See :ref:`sphx_glr_auto_examples_plot_compare.py`.
+# This does not show whether the synthetic images helped. To measure that, compare with the same
+# folds without synthetic images, and with duplicates instead: see
+# :ref:`sphx_glr_auto_examples_plot_compare.py`.

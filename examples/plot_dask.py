@@ -1,10 +1,10 @@
 """
-Scale out with dask
-===================
+Distribute folds with dask
+==========================
 
-Do the folds run on other workers without a change to the pipeline, and to the same scores? Here on
-two workers, with a look at which of them did what, and when. Parallelism is joblib's, so one line
-hands it to dask, to a cluster of many machines as well.
+Can dask run the folds on other workers, with the same pipeline and the same scores? skcxr uses
+joblib for parallelism, so one line selects dask, also for a cluster of many machines. This example
+uses two workers, and shows which worker ran which fold, and when.
 """
 
 import os
@@ -20,7 +20,7 @@ from sklearn.model_selection import cross_validate
 from skcxr import DCGAN, CXRClassifier, DCGANOversampler
 from skcxr.datasets import make_chest_phantoms
 
-short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # a quick run, whose picture means nothing
+short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # quick run, without meaningful results
 
 phantoms = make_chest_phantoms(
     [12, 8] if short else [60, 30], classes=["normal", "covid"], image_size=32, random_state=0
@@ -31,25 +31,26 @@ pipe = Pipeline([("gan", DCGANOversampler(gan, random_state=0)), ("clf", clf)])
 
 
 def scores():
-    """Accuracy of four folds, and the seconds that they took."""
+    """Return the accuracies of four folds, and their time in seconds."""
     start = time.perf_counter()
     result = cross_validate(pipe, phantoms.data, phantoms.target, cv=4, error_score="raise")
     return result["test_score"], time.perf_counter() - start
 
 
 # %%
-# First here, one fold after the other. A task of dask gets one thread, and another number of
-# threads sums in another order: for scores that are equal to the last bit, this run gets one too.
+# First, this process runs one fold after the other. The number of threads changes the order of
+# summation, and a task of dask gets one thread. This run uses one thread too, so that scores are
+# equal to the last bit.
 
 n_threads = torch.get_num_threads()
 torch.set_num_threads(1)
 here, seconds_here = scores()
 
 # %%
-# Then on two workers. ``processes=False`` makes them threads of this process, since these pages are
-# built in one; workers on machines of their own are what ``Client("tcp://scheduler-host:8786")``
-# finds. In a script that starts processes, all of this goes below ``if __name__ == "__main__":``,
-# and what to know of workers that die is in :doc:`/scale`.
+# Then two workers run the folds. With ``processes=False``, they are threads of this process,
+# because this page is built in one process. ``Client("tcp://scheduler-host:8786")`` connects to
+# workers on other machines. In a script that starts processes, put this code below
+# ``if __name__ == "__main__":``. :doc:`/scale` describes what happens if a worker dies.
 
 cluster = LocalCluster(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None)
 with (
@@ -63,8 +64,8 @@ torch.set_num_threads(n_threads)
 print(here, there, sep="\n")
 
 # %%
-# A bar is a fold, from its GAN to its score. How much time two workers save hangs on how many cores
-# are free; that the scores are the same does not.
+# Each blue bar is a fold, from the training of its GAN to its score. The time that two workers save
+# depends on the number of free cores. The scores do not depend on it.
 
 tasks = sorted(
     (step["start"], step["stop"], task["worker"])
@@ -87,6 +88,6 @@ ax.invert_yaxis()
 ax.set_xlabel("seconds")
 ax.spines[["top", "right", "left"]].set_visible(False)
 ax.tick_params(left=False)
-equal = "the same" if (here == there).all() else "other"
+equal = "same" if (here == there).all() else "different"
 ax.set_title(f"{seconds_here:.0f} s here, {seconds_there:.0f} s on two workers; {equal} scores")
 plt.show()

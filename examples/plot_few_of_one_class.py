@@ -1,10 +1,10 @@
 """
-Few of one class
-================
+A rare class
+============
 
-Sixty normal images, and ten of the disease: what helps to find it? Class weights, duplicates,
-blends of real images (SMOTE) and synthetic ones all pull the classifier towards the rare class, and
-have to be told apart from one another, not only from doing nothing.
+What helps a classifier to find a disease with ten images against sixty normal ones? Class weights,
+duplicates, blends of real images (SMOTE) and synthetic images all favor the rare class. They must
+therefore be compared with each other, and not only with the unchanged data.
 """
 
 import os
@@ -20,11 +20,11 @@ from skcxr.datasets import make_chest_phantoms
 from skcxr.evaluation import compare, duplicates_of
 from skcxr.metrics import corrected_interval
 
-short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # a quick run, whose picture means nothing
+short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # quick run, without meaningful results
 
 # %%
-# Of phantoms there are as many as one likes. So the experiment is done five times, each time on new
-# images: 60 normal and 10 covid to train on, and 50 and 50 others to test on.
+# The number of phantoms is unlimited, so the experiment is repeated five times on new images. Each
+# repetition has 60 normal and 10 covid images for training, and 50 of each class for testing.
 
 n_sets = 2 if short else 5
 phantoms = make_chest_phantoms(
@@ -36,14 +36,14 @@ train = np.hstack([normal[:, :60], covid[:, :10]])
 test = np.hstack([normal[:, 60:], covid[:, 10:]])
 
 # %%
-# ``"auto"``, the default strategy, fills up the rare class and leaves the other as it is: one GAN a
-# set.
+# The default strategy, ``"auto"``, brings the rare class to the size of the other class, which it
+# leaves unchanged. It needs one GAN per repetition.
 
 gan = DCGAN(image_size=32, base_width=16, batch_size=16, max_epochs=1 if short else 7, lr=8e-4)
 clf = CXRClassifier(max_epochs=2 if short else 40, random_state=0)
 dcgan = Pipeline([("gan", DCGANOversampler(gan, random_state=0)), ("clf", clf)])
 arms = {
-    "as it is": clf,
+    "unchanged": clf,
     "class weights": clone(clf).set_params(class_weight="balanced"),
     "duplicates": duplicates_of(dcgan),
     "SMOTE": Pipeline([("smote", SMOTE(random_state=0)), ("clf", clf)]),
@@ -56,11 +56,11 @@ values = comparison.results.pivot_table(index="arm", columns="metric", values="v
 values.round(3)
 
 # %%
-# The sensitivity of covid and that of normal, which is the specificity, have to be looked at
-# together: calling more images covid moves one up and the other down. Their mean is the balanced
-# accuracy. Light marks are the five sets; at the right are differences in the same sets with
-# ordinary 95 % t intervals, since the sets share no image. (``comparison.reading`` would allow for
-# shared ones.)
+# The sensitivity of covid must be compared together with the sensitivity of normal, which is the
+# specificity. If more images are classified as covid, the first increases and the second decreases.
+# Their mean is the balanced accuracy. In the left panel, light marks are the five repetitions. The
+# right panel shows differences within repetitions, with ordinary 95 % t intervals, since
+# repetitions share no images. (``comparison.reading`` corrects for shared images.)
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(6.5, 4), sharey=True, layout="constrained")
 by_set = comparison.results.pivot(index=["metric", "fold"], columns="arm", values="value")
@@ -70,15 +70,15 @@ for row, arm in enumerate(arms):
         found = by_set.loc[f"sensitivity[{k}]", arm]
         left.plot(found, np.full(len(found), row), marker, color=color, markersize=4, alpha=0.3)
         left.plot(found.mean(), row, marker, color=color, label=k if row == 0 else None)
-    if arm != "as it is":
-        mean, low, high = corrected_interval(scores[arm] - scores["as it is"], 0)
+    if arm != "unchanged":
+        mean, low, high = corrected_interval(scores[arm] - scores["unchanged"], 0)
         right.errorbar(mean, row, xerr=[[mean - low], [high - mean]], fmt="ks", capsize=3)
 right.axvline(0, color="0.4", linestyle="--", linewidth=1)
 left.legend(frameon=False, fontsize=9, ncols=2, loc="lower left")
 left.set(xlim=(-0.02, 1.02), ylim=(len(arms) - 0.1, -0.5))
 left.set_yticks(range(len(arms)), arms)
 left.set_title("sensitivity", fontsize=10)
-right.set_title("balanced accuracy, to as it is", fontsize=10)
+right.set_title("balanced accuracy, minus unchanged", fontsize=10)
 for ax in (left, right):
     ax.spines[["top", "right", "left"]].set_visible(False)
     ax.tick_params(left=False)
@@ -89,6 +89,7 @@ figure.suptitle(
 plt.show()
 
 # %%
-# On radiographs SMOTE was ahead more clearly, with ten images of a class. One GAN for all classes
-# (:class:`skcxr.ConditionalDCGANOversampler`) found more of the rare one than duplicates did; a GAN
-# of the ten alone did not. See :doc:`/results`.
+# On radiographs with ten images of one class, the advantage of SMOTE was larger. The sensitivity
+# for the rare class was higher with one GAN for all classes
+# (:class:`skcxr.ConditionalDCGANOversampler`) than with duplicates. With a GAN that was trained on
+# the ten images only, it was not. See :doc:`/results`.

@@ -2,8 +2,9 @@
 Anatomy of the generator
 ========================
 
-What is inside a DCGAN, and is it the paper's? Its tables 1 and 2 are set beside our two networks,
-layer by layer; then a small one is trained, and its latent space is walked through.
+Are the networks of :class:`skcxr.DCGAN` those of the paper? This example compares them, layer by
+layer, with the paper's tables 1 and 2. It then trains a small GAN and interpolates in its latent
+space.
 """
 
 import os
@@ -17,11 +18,11 @@ from skcxr import DCGAN
 from skcxr.datasets import make_chest_phantoms
 from skcxr.networks import Discriminator, Generator
 
-short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # a quick run, whose picture means nothing
+short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # quick run, without meaningful results
 
 # %%
-# The tables print a layer's kind, and how many parameters it has, which tells its kernel and its
-# channels. "Ours" is counted in the modules.
+# The tables list the type of each layer and its number of parameters, which determines its kernel
+# and channels. "skcxr" is counted in the modules.
 
 TABLE_1 = {
     "ConvTranspose2d": [819_200, 2_097_152, 524_288, 131_072, 1_024],
@@ -33,36 +34,42 @@ TABLE_2 = {
 }
 
 
-def beside_ours(table, network, x):
-    """A row a layer that has parameters: what the paper prints, and what the module holds."""
+def count_parameters(table, network, x):
+    """Return one row per layer: parameters in the paper's table, and in the module."""
     printed, rows = {kind: iter(numbers) for kind, numbers in table.items()}, []
     for layer in network.eval().layers:
         with torch.no_grad():
             x = layer(x)
         kind = type(layer).__name__
         if kind in table:
-            n_ours = sum(p.numel() for p in layer.parameters())
+            n_parameters = sum(p.numel() for p in layer.parameters())
             shape = " x ".join(map(str, x.shape[1:]))
             rows.append(
-                {"layer": kind, "output": shape, "paper": next(printed[kind]), "ours": n_ours}
+                {
+                    "layer": kind,
+                    "output": shape,
+                    "paper": next(printed[kind]),
+                    "skcxr": n_parameters,
+                }
             )
     rows.append({"layer": "sum", "output": ""})
     rows = pd.DataFrame(rows)
-    rows.loc[len(rows) - 1, ["paper", "ours"]] = rows[["paper", "ours"]].sum()
-    return rows.astype({"paper": int, "ours": int})
+    rows.loc[len(rows) - 1, ["paper", "skcxr"]] = rows[["paper", "skcxr"]].sum()
+    return rows.astype({"paper": int, "skcxr": int})
 
 
 # Output shapes are (channels, height, width).
-table_1 = beside_ours(TABLE_1, Generator(), torch.zeros(2, 100, 1, 1))
+table_1 = count_parameters(TABLE_1, Generator(), torch.zeros(2, 100, 1, 1))
 table_1
 
 # %%
 
-table_2 = beside_ours(TABLE_2, Discriminator(), torch.zeros(2, 1, 64, 64))
+table_2 = count_parameters(TABLE_2, Discriminator(), torch.zeros(2, 1, 64, 64))
 table_2
 
 # %%
-# A generator of a quarter of the paper's width, so that it trains in half a minute, on one class.
+# The GAN has a quarter of the paper's width, so that it trains in half a minute. It is trained on
+# one class.
 
 phantoms = make_chest_phantoms(20 if short else 70, classes=["normal"], random_state=0)
 gan = DCGAN(
@@ -75,10 +82,9 @@ gan = DCGAN(
 gan.fit(phantoms.images)
 
 # %%
-# ``sample`` draws latent vectors from the cube of side 2. Straight lines in it lead from one image
-# to the next without a jump. Where the images between are chests too, the generator has learned
-# more than a list of images. Each row of the walk leads from the image at its left end to the one
-# at its right.
+# ``sample`` draws latent vectors that are uniform on [-1, 1]. Each row at the bottom interpolates
+# linearly between two latent vectors, and images change gradually along it. If the images in
+# between are chests too, the generator has learned more than a list of images.
 
 rng = np.random.default_rng(5)
 ends = rng.uniform(-1, 1, (2, 3, 1, 100))
@@ -96,15 +102,15 @@ figure, axes = plt.subplot_mosaic(
 for name, table in (("generator", table_1), ("discriminator", table_2)):
     layers, ax = table[table["layer"].str.startswith("Conv")], axes[name]
     x = np.arange(len(layers))
-    ax.bar(x - 0.2, layers["paper"], 0.4, color="0.65", label="the paper")
-    ax.bar(x + 0.2, layers["ours"], 0.4, color="#0072B2", label="ours")
+    ax.bar(x - 0.2, layers["paper"], 0.4, color="0.65", label="paper")
+    ax.bar(x + 0.2, layers["skcxr"], 0.4, color="#0072B2", label="skcxr")
     ax.set(yscale="log", ylim=(1e2, 2e8), yticks=[1e2, 1e4, 1e6])
     ax.set_xticks(x, layers["output"].str.replace(" x ", "\nx "), fontsize=8)
-    total = table["ours"].iloc[-1]
+    total = table["skcxr"].iloc[-1]
     ax.set_title(f"{name}: {total:,} parameters", fontsize=10)
     ax.spines[["top", "right"]].set_visible(False)
 axes["generator"].legend(fontsize=9, frameon=False, ncols=2)
 axes["walk"].imshow(np.vstack([np.hstack(row) for row in images]), cmap="gray", vmin=-1, vmax=1)
 axes["walk"].set_axis_off()
-axes["walk"].set_title("Three walks through the latent space of one class", fontsize=10)
+axes["walk"].set_title("Three interpolations in the latent space of one class", fontsize=10)
 plt.show()

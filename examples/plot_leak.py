@@ -1,10 +1,10 @@
 """
-The leak: a generator outside the folds
-=======================================
+The leak of a generator outside the folds
+=========================================
 
-What if all images are over-sampled first, and cross-validated then? The generators have seen the
-test images, and pass them on. To see how much, the labels here are drawn by lot, so that there is
-nothing to learn: four classes, and whatever is above an accuracy of 0.25 is leak or luck.
+What happens if images are oversampled before cross-validation? The generators are then trained on
+the test images too, and reveal them. To measure this leak, this example uses random labels, so that
+there is nothing to learn. With four classes, an accuracy above 0.25 is due to a leak or to chance.
 """
 
 import os
@@ -20,10 +20,10 @@ from skcxr import DCGAN, CXRClassifier, DCGANOversampler
 from skcxr.datasets import make_chest_phantoms
 from skcxr.over_sampling import grow
 
-short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # a quick run, whose picture means nothing
+short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # quick run, without meaningful results
 
 # %%
-# 48 phantoms, small ones, all of them normal.
+# The data are 48 small phantoms, all of them normal.
 
 X = make_chest_phantoms(48, classes=["normal"], image_size=16, random_state=0).data
 y = np.random.default_rng(0).permutation(np.repeat([0, 1, 2, 3], 12))
@@ -31,9 +31,9 @@ folds = StratifiedKFold(3, shuffle=True, random_state=0)
 clf = CXRClassifier(max_epochs=2 if short else 30, augment=None, random_state=0)
 
 # %%
-# Two generators. The GAN is given no augmentation of any kind and many steps for its few images.
-# The kernel density draws a training image and adds a little noise: the copier, the worst that a
-# generator can be.
+# There are two generators. The GAN has no augmentation, and many steps for few images. The kernel
+# density draws a training image and adds a little noise. This "copier" is the worst case of a
+# generator.
 
 gan = DCGAN(
     image_size=16,
@@ -52,12 +52,12 @@ samplers = {
 }
 
 # %%
-# Inside the folds, by a pipeline; and outside: the synthetic images are made once, of all images,
-# and go into every training set. Only real images are tested, in both.
+# "Inside" is a pipeline, which trains the generator in each fold. "Outside" generates synthetic
+# images once from all images, and adds them to each training set. Both test on real images only.
 
 
-def outside(sampler):
-    """Predictions of all images, with synthetic ones of generators that have seen them all."""
+def predict_outside(sampler):
+    """Return predictions for all images, with generators that were trained on all of them."""
     X_new, y_new = sampler.fit_resample(X, y)
     X_new, y_new = (rows[sampler.synthetic_mask_] for rows in (X_new, y_new))
     predicted = np.empty_like(y)
@@ -71,14 +71,16 @@ predictions = {"no generator": cross_val_predict(clf, X, y, cv=folds)}
 for name, sampler in samplers.items():
     inside = Pipeline([("sampler", sampler), ("clf", clf)])
     predictions[f"{name} inside"] = cross_val_predict(inside, X, y, cv=folds)
-    predictions[f"{name} outside"] = outside(sampler)
+    predictions[f"{name} outside"] = predict_outside(sampler)
 
 # %%
-# Intervals are Wilson's at 95 %, of all images that were tested: 48, which is few, and enough for
-# the copier's leak. That one is complete: a classifier behind it knows every test image by heart. A
-# GAN's lies between chance and that, by how much it has memorized; blurred images can leak too. It
-# is one run, and moves with it: this size and length of GAN was chosen because it shows the leak;
-# trained for an epoch less it scored 0.38 outside.
+# The leak of the copier is complete: each test image has copies in the training set. The leak of a
+# GAN lies between chance and this, depending on how much it has memorized. Blurred images can leak
+# too.
+#
+# Intervals are Wilson's at 95 % for the 48 images that were tested. The result of the GAN is from
+# one run and varies between runs. Its size and number of epochs were chosen because they show the
+# leak. With one epoch less, the accuracy outside was 0.38.
 
 figure, ax = plt.subplots(figsize=(6.5, 4.3), layout="constrained")
 accuracy = {}
@@ -99,15 +101,13 @@ for row, (name, predicted) in enumerate(predictions.items()):
 ax.axvline(0.25, color="0.4", linestyle="--", linewidth=1)
 ax.text(0.24, -0.6, "chance", color="0.4", va="top", ha="right")
 ax.set_yticks(range(len(predictions)), predictions)
-ax.set(
-    xlim=(0, 1.02), ylim=(len(predictions) - 0.5, -0.7), xlabel="accuracy on labels drawn by lot"
-)
+ax.set(xlim=(0, 1.02), ylim=(len(predictions) - 0.5, -0.7), xlabel="accuracy on random labels")
 ax.spines[["top", "right", "left"]].set_visible(False)
 ax.tick_params(left=False)
 inside, outside = accuracy["GAN inside"], accuracy["GAN outside"]
-ax.set_title(f"Nothing to learn: a GAN scores {inside:.2f} inside, {outside:.2f} outside")
+ax.set_title(f"Random labels: accuracy {inside:.2f} with the GAN inside, {outside:.2f} outside")
 plt.show()
 
 # %%
-# In a pipeline this can not happen, since a sampler is fitted on what the fold hands it and on
-# nothing else. What the same mistake was worth on radiographs is in :doc:`/results`.
+# A pipeline prevents this leak, because the sampler is fitted on the training images of the fold
+# only. :doc:`/results` has the effect of the same mistake on radiographs.

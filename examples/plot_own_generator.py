@@ -2,9 +2,9 @@
 Your own generator
 ==================
 
-Does it have to be a GAN? Anything with ``fit`` and ``sample`` can stand in the sampler: one of
-scikit-learn's, or fifteen lines of your own. What it makes is looked at by the same metrics, and
-by the same audit.
+Does the generative model have to be a GAN? No, the sampler accepts any model with ``fit`` and
+``sample``: one of scikit-learn's, or your own in fifteen lines. The same metrics and the same audit
+then evaluate its samples.
 """
 
 import matplotlib.pyplot as plt
@@ -23,29 +23,29 @@ X, y = phantoms.data[:120], phantoms.target[:120]
 X_unseen, y_unseen = phantoms.data[120:], phantoms.target[120:]
 
 # %%
-# The generator of one's own: a Gaussian in the space of the first principal components.
+# Our own generator samples from a Gaussian in the space of the first principal components.
 
 
 class GaussianOfComponents(BaseEstimator):
-    """Draws images from a Gaussian in principal components."""
+    """Gaussian model of images in the space of principal components."""
 
     def __init__(self, n_components=20):
         self.n_components = n_components
 
     def fit(self, X, y=None):
-        """Find the components of images X (n, h*w)."""
+        """Fit the components of images X of shape (n, h*w)."""
         self.pca_ = PCA(self.n_components, whiten=True, random_state=0).fit(X)
         return self
 
     def sample(self, n_samples=1, random_state=None):
-        """Images (n_samples, h*w); the sampler rounds and clips them to the real ones' range."""
+        """Return images (n_samples, h*w). The sampler rounds and clips them."""
         z = check_random_state(random_state).standard_normal((n_samples, self.n_components))
         return self.pca_.inverse_transform(z)
 
 
 # %%
-# The sampler clones a generator for each class that is to grow, and fits it on that class' rows.
-# ``inspect_samples`` then compares what they make with their training images and with unseen ones.
+# The sampler clones the generator for each class that grows, and fits it on the rows of this class.
+# ``inspect_samples`` then compares its samples with the training images and with unseen images.
 
 generators = {
     "KernelDensity,\nbandwidth 8": KernelDensity(bandwidth=8),
@@ -64,10 +64,11 @@ for name, generator in generators.items():
     print(f"{name!r}: {verdicts[name]!r}")
 
 # %%
-# The kernel density copies its training images and adds noise. With a little of it the kernel
-# distance is that of real images, and only the audit tells; with more of it the distance is bad,
-# and they are copies still. The Gaussian makes chests that nobody had, and blurs what does not fit
-# in its components. Neither metric nor audit says enough alone.
+# The kernel density copies training images and adds noise. With little noise, the kernel distance
+# is close to that of real images, and only the audit detects the copies. With more noise, the
+# distance is large, and the samples are still copies. The Gaussian generates new chests, but blurs
+# details that its components do not represent. Neither the metric nor the audit is sufficient
+# alone.
 
 figure, ax = plt.subplots(figsize=(7.4, 3.7), layout="compressed")
 picture = np.vstack([np.hstack(images.reshape(-1, 64, 64)) for images in rows.values()])
@@ -79,5 +80,5 @@ for row, name in enumerate(rows):
 ax.tick_params(left=False)
 ax.spines[:].set_visible(False)
 copiers = sum(verdict.startswith("copies found") for verdict in verdicts.values())
-figure.suptitle(f"Three generators with fit and sample: {copiers} of them copy", fontsize=12)
+figure.suptitle(f"Three generators with fit and sample: copies found in {copiers}", fontsize=12)
 plt.show()

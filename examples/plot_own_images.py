@@ -2,8 +2,9 @@
 Your own images: a folder of PNG, JPEG and DICOM
 ================================================
 
-Files come in 8 and 16 bits, inverted, with windows, and in all shapes. Are they alike once they
-are loaded? Here one chest is written in five ways, as five files of a folder, and read back.
+Image files have 8 or 16 bits, may be inverted or windowed, and differ in shape. Are they alike
+after loading? This example writes one chest to five files of different formats, and loads the
+folder.
 """
 
 from pathlib import Path
@@ -21,12 +22,13 @@ from skcxr.datasets import load_image_folder, make_chest_phantoms
 chest = make_chest_phantoms(1, image_size=256, random_state=3).images[0]
 
 # %%
-# Two of the files are DICOM. One is MONOCHROME1, whose white is low. The other is raw detector
-# values with a window, which says what a viewer should show as black and as white.
+# Two of the files are DICOM. One is MONOCHROME1, in which low values are white. The other contains
+# raw detector values with a window, which defines the values that a viewer shows as black and as
+# white.
 
 
 def write_dicom(path, pixels, photometric="MONOCHROME2", **window):
-    """A minimal DICOM file of 12 bits."""
+    """Write a minimal DICOM file of 12 bits."""
     dataset = pydicom.Dataset()
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -39,8 +41,8 @@ def write_dicom(path, pixels, photometric="MONOCHROME2", **window):
 
 
 # %%
-# A sub-folder is a class; a CSV names the patients. Formats are told by their content, so they can
-# mix.
+# Each sub-folder is a class, and a CSV file assigns images to patients. Formats are detected from
+# the content of the files, so a folder can contain several formats.
 
 with TemporaryDirectory() as folder:
     folder = Path(folder)
@@ -70,8 +72,9 @@ print(loaded["squash"].DESCR)
 print(loaded["squash"].data.shape, loaded["squash"].data.dtype, loaded["squash"].groups)
 
 # %%
-# Above, the numbers in the files as they are, black for 0 and white for the most that their bits
-# can hold. Below, as loaded: ``fit`` decides what becomes of a film that is no square.
+# The first row shows the values in the files. Black is 0, and white is the largest value that the
+# bits can represent. The other rows show the images after loading. ``fit`` determines how films
+# that are not square are treated.
 
 figure, axes = plt.subplots(4, 5, figsize=(6.5, 5.2), layout="constrained")
 for ax, (name, pixels) in zip(axes[0], raw.items(), strict=True):
@@ -87,10 +90,10 @@ for ax in axes.flat:
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
 squash = loaded["squash"].images[:4].astype(int)
-apart = np.abs(squash - squash[0]).max()
-figure.suptitle(f"Four files of one square film: at most {apart} of 255 gray levels apart")
+difference = np.abs(squash - squash[0]).max()
+figure.suptitle(f"Four files of one square film differ by at most {difference} of 255 gray levels")
 plt.show()
 
 # %%
-# ``images.data``, ``images.target`` and ``images.groups`` are what ``cross_validate`` and
-# :func:`skcxr.evaluation.compare` take; groups keep a patient's images in one fold.
+# Pass ``data``, ``target`` and ``groups`` of the result to ``cross_validate`` or
+# :func:`skcxr.evaluation.compare`. The groups keep all images of a patient in one fold.

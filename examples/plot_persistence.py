@@ -1,10 +1,10 @@
 """
-Save, ship and reload
-=====================
+Save, share and reload
+======================
 
-Which file is to keep, and which one to pass on? joblib keeps everything, and runs whatever a file
-says. skops runs nothing that it was not told to trust. ``save_weights`` writes a generator alone:
-its discriminator, which can tell training images from others, stays at home.
+Which file formats are for your own use, and which are for sharing? joblib saves everything, but
+loading a joblib file can run any code. skops loads only trusted types. ``save_weights`` saves the
+generator without its discriminator, which can reveal training images.
 """
 
 import os
@@ -21,7 +21,7 @@ from skcxr.datasets import make_chest_phantoms
 from skcxr.metrics import audit
 from skcxr.persistence import TRUSTED_TYPES
 
-short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # a quick run, whose picture means nothing
+short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # quick run, without meaningful results
 
 n = 20 if short else 40
 X = make_chest_phantoms(2 * n, classes=["normal"], image_size=32, random_state=0).images
@@ -37,7 +37,8 @@ gan = DCGAN(
 gan.fit(train)
 
 # %%
-# Three files. All estimators of skcxr, and pipelines of them, go into the first two kinds as well.
+# The GAN is saved to three files. The first two formats also support all other estimators of skcxr,
+# and pipelines of them.
 
 with TemporaryDirectory() as folder:
     files = {name: Path(folder) / f"gan.{name}" for name in ("joblib", "skops", "safetensors")}
@@ -52,22 +53,22 @@ with TemporaryDirectory() as folder:
     }
 
 # %%
-# Each loaded generator makes the same images from the same seed. What a discriminator gives away
-# the audit measures as an AUC, by which its logits tell training images from unseen ones, with a 95
-# % interval: 0.5 would be nothing. Half a minute of training is enough for more than that; on
-# radiographs it reached 0.74, see :doc:`/results`.
+# Each loaded generator returns the same images for the same seed. The audit measures what a
+# discriminator reveals: the AUC with which its logits separate training images from unseen images,
+# with a 95 % interval. 0.5 is chance. Half a minute of training is enough for a larger value. On
+# radiographs, the AUC reached 0.74: see :doc:`/results`.
 
 rows = {"as fitted": gan.sample(5, random_state=0)}
-says = {"as fitted": ""}
+captions = {"as fitted": ""}
 for name, model in loaded.items():
     rows[f"gan.{name}"] = model.sample(5, random_state=0)
-    says[f"gan.{name}"] = f"{kilobytes[name]:.0f} kB\nno discriminator"
+    captions[f"gan.{name}"] = f"{kilobytes[name]:.0f} kB\nno discriminator"
     if hasattr(model, "discriminator_"):
         audited = audit(
             rows["as fitted"], train, unseen, features=None, discriminator=model, random_state=0
         )
         auc = audited.table.set_index("space").loc["discriminator"]
-        says[f"gan.{name}"] = (
+        captions[f"gan.{name}"] = (
             f"{kilobytes[name]:.0f} kB, discriminator:\n"
             f"AUC {auc['value']:.2f} ({auc['low']:.2f} to {auc['high']:.2f})"
         )
@@ -78,16 +79,17 @@ picture = np.vstack([np.hstack(images) for images in rows.values()])
 ax.imshow(picture, cmap="gray", vmin=0, vmax=255)
 ax.set_xticks([])
 ax.set_yticks(32 * np.arange(len(rows)) + 16, rows)
-for row, words in enumerate(says.values()):
-    ax.text(picture.shape[1] + 4, 32 * row + 16, words, va="center")
+for row, caption in enumerate(captions.values()):
+    ax.text(picture.shape[1] + 4, 32 * row + 16, caption, va="center")
 ax.tick_params(left=False)
 ax.spines[:].set_visible(False)
 figure.suptitle(
-    f"Three files, {'the same' if same else 'other'} images; one has no discriminator", fontsize=12
+    f"Three files, {'the same' if same else 'different'} images; one has no discriminator",
+    fontsize=12,
 )
 plt.show()
 
 # %%
-# joblib's and pickle's files are for yourself: open none that you do not trust. skops names the
-# types in a file that are not trusted, and refuses them. A safetensors file holds numbers and a
+# joblib and pickle files are for your own use. Do not load any that you do not trust. skops refuses
+# files with untrusted types, and lists these types. A safetensors file contains only numbers and a
 # header.

@@ -1,9 +1,9 @@
 """
-Watching a GAN train
-====================
+Monitor the training of a GAN
+=============================
 
-How does one know, while a GAN trains, that it goes well? By the paper's statistics, by distances
-of its images to the training images, and by the images themselves.
+How can you see whether the training of a GAN succeeds? This example shows the paper's statistics,
+the distances of samples to the training images, and the samples themselves.
 """
 
 import os
@@ -17,18 +17,19 @@ from skcxr import DCGAN
 from skcxr.datasets import make_chest_phantoms
 from skcxr.displays import TrainingHistoryDisplay
 
-short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # a quick run, whose picture means nothing
+short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # quick run, without meaningful results
 
 phantoms = make_chest_phantoms(20 if short else 70, classes=["covid"], random_state=0)
 X = phantoms.images
 
 # %%
-# ``history_`` has a row an epoch: the losses, and what the discriminator says to real images,
-# ``d_x``, and to synthetic ones before and after its own update, ``d_g_z1`` and ``d_g_z2``: the
-# paper's statistics. With ``monitor`` every few epochs also have distances to the training images.
+# ``history_`` has one row per epoch with the paper's statistics: the losses and the discriminator's
+# mean outputs. ``d_x`` is its output on real images. ``d_g_z1`` and ``d_g_z2`` are its outputs on
+# synthetic images before and after its update. With ``monitor``, every few epochs also have
+# distances to the training images.
 #
-# With ``checkpoint`` a training goes on where an earlier one ended, to the same weights bit by bit.
-# Here that serves to look at the images on the way.
+# With ``checkpoint``, a training resumes where an earlier one ended, with bit-identical weights.
+# This example uses it to look at samples during training.
 
 epochs = [1, 2] if short else [2, 8, 14, 20]
 rows = {"real": X[:4]}
@@ -48,12 +49,14 @@ with TemporaryDirectory() as folder:
 gan.history_.tail().round(3)
 
 # %%
-# Three panels are drawn; ``TrainingHistoryDisplay.from_estimator(gan)`` draws all five. The same
-# four latent vectors in each row of images. What to look at in the curves: D(x) and D(G(z)) that
-# run to 1 and 0 would say that the discriminator has won, and the generator learns no more. The
-# losses say little, since each is measured against an opponent that moves. The distances say more;
-# the dashed lines are where two halves of the real images stand to one another, the best that can
-# be hoped for. (A kernel distance is an unbiased estimate, and so can fall a little below 0.)
+# The figure has three panels of curves. ``TrainingHistoryDisplay.from_estimator(gan)`` draws all
+# five. Each row of images uses the same four latent vectors.
+#
+# If D(x) approaches 1 and D(G(z)) approaches 0, the discriminator dominates and the generator stops
+# learning. The losses are hard to interpret, because each depends on the other network. The
+# distances are more informative. Their dashed lines are the distances between two halves of the
+# real images, which are the best values to expect. (The kernel distance is unbiased, so it can be
+# slightly negative.)
 
 figure = plt.figure(figsize=(7.4, 4.9), layout="constrained")
 left, right = figure.subfigures(1, 2, width_ratios=[1.1, 1])
@@ -69,6 +72,6 @@ ax.spines[:].set_visible(False)
 first, last = gan.history_["kernel_distance"].dropna().iloc[[0, -1]]
 floor = gan.monitor_["floor"]["kernel_distance"]
 figure.suptitle(
-    f"Kernel distance: {first:.0f} at first, {last:.0f} in the end, {floor:.0f} of real images"
+    f"Kernel distance: {first:.0f} at first, {last:.0f} at the end, {floor:.0f} for real images"
 )
 plt.show()

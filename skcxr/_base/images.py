@@ -206,12 +206,18 @@ class ImageSpec:
         return self._as_images(torch.from_numpy(np.ascontiguousarray(x)))
 
     def warn_of_range(self, X):
-        """Warn if the values of `X` span another range than those of the training set."""
-        span = float(X.max()) - float(X.min())
-        fitted = self.high - self.low
-        if min(span, fitted) > 0 and not 1 / RANGE_FACTOR < span / fitted < RANGE_FACTOR:
+        """Warn if the values of `X` are on another scale than those of the training set.
+
+        Both their span and their magnitude have to differ: an image of low contrast has a small
+        span, and a dark one a small magnitude.
+        """
+        low = float(X.min())
+        high = float(X.max())
+        span = _compare_scales(high - low, self.high - self.low)
+        magnitude = _compare_scales(max(-low, high), max(-self.low, self.high))
+        if min(span, magnitude) >= RANGE_FACTOR:
             warnings.warn(
-                f"X has values from {X.min():g} to {X.max():g}, and the model was fitted on values "
+                f"X has values from {low:g} to {high:g}, and the model was fitted on values "
                 f"from {self.low:g} to {self.high:g}. Scale X as the training images.",
                 stacklevel=3,
             )
@@ -241,6 +247,13 @@ class ImageSpec:
         if self.dtype.kind in "biu":
             values = np.rint(values)
         return values.astype(self.dtype).reshape(-1, *self.row_shape)
+
+
+def _compare_scales(value, fitted):
+    """Return by which factor two sizes differ; 1 if one of them is 0, as for black images."""
+    if min(value, fitted) <= 0:
+        return 1
+    return max(value / fitted, fitted / value)
 
 
 def pad_to_square(x, size):

@@ -1,11 +1,11 @@
-"""Which small network and schedule? Cross-validated accuracy and seconds on real radiographs.
+"""Compare small networks and schedules for the classifier on real radiographs.
 
-    python benchmarks/cxrnet.py --data ../shared/data --seeds 3 --out results/cxrnet.jsonl
+    python experiments/cxrnet.py --data ../shared/data --seeds 3 --out results/cxrnet.jsonl
 
-For each design, 4-fold cross-validation on the 270 training images (plain folds, as the paper),
-and the mean balanced accuracy of the folds' models on the 2,856 radiographs of other patients in
-kermany64.npz (three of the four classes), which is by far the steadier figure. A finished run is a
-line of the output file and is not run again.
+Each design is cross-validated in four folds of the 270 training images (plain folds, as in the
+paper). Its folds' models are also tested on the 2,856 radiographs of other patients in
+kermany64.npz, which have three of the four classes. The mean balanced accuracy on these varies
+much less. Each finished run is a line of the output file and is not repeated.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import StratifiedKFold
@@ -26,7 +27,7 @@ from skcxr.networks import CXRNet
 
 
 class Plain(nn.Sequential):
-    """The reference: four blocks of convolution, batch normalisation, ReLU and max pooling."""
+    """Reference network: four blocks of convolution, batch normalisation, ReLU and max pooling."""
 
     def __init__(self, n_classes, n_channels=1, widths=(32, 64, 128, 256)):
         layers = []
@@ -36,8 +37,8 @@ class Plain(nn.Sequential):
         super().__init__(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(256, n_classes))
 
 
-def variant(**options):
-    """An nn.Module class: CXRNet with other defaults."""
+def make_variant(**options):
+    """Return a subclass of CXRNet with other defaults."""
 
     class Variant(CXRNet):
         def __init__(self, n_classes, n_channels=1):
@@ -55,7 +56,7 @@ ONE_CYCLE = {
 }
 PAPER = {"lr_schedule": "constant", "batch_size": 256, "max_epochs": 150, "lr": 0.01}
 STRONG = Affine(degrees=12, translate=0.1, scale=0.2)
-# Name -> parameters of CXRClassifier; what is not named is as in CXRNet with one-cycle 0.1.
+# Parameters of CXRClassifier by name. All others are those of ONE_CYCLE.
 DESIGNS = {
     "plain 32-64-128-256, no augmentation, paper's schedule": {
         **PAPER,
@@ -69,13 +70,13 @@ DESIGNS = {
     "CXRNet, one-cycle 0.1, weight decay 1e-3": {"weight_decay": 1e-3},
     "CXRNet, one-cycle 0.1, stronger affine": {"augment": STRONG},
     "CXRNet, one-cycle 0.1, no augmentation": {"augment": None},
-    "CXRNet 16-32-64-128": {"module": variant(widths=(16, 32, 64, 128))},
-    "CXRNet 32-64-128-256": {"module": variant(widths=(32, 64, 128, 256))},
-    "CXRNet 24-48-96-128-128": {"module": variant(widths=(24, 48, 96, 128, 128))},
-    "CXRNet 32-64-128": {"module": variant(widths=(32, 64, 128))},
+    "CXRNet 16-32-64-128": {"module": make_variant(widths=(16, 32, 64, 128))},
+    "CXRNet 32-64-128-256": {"module": make_variant(widths=(32, 64, 128, 256))},
+    "CXRNet 24-48-96-128-128": {"module": make_variant(widths=(24, 48, 96, 128, 128))},
+    "CXRNet 32-64-128": {"module": make_variant(widths=(32, 64, 128))},
     "CXRNet, one-cycle 0.1, 250 epochs": {"max_epochs": 250},
     "CXRNet, one-cycle 0.1, batches of 32": {"batch_size": 32},
-    "CXRNet, no dropout": {"module": variant(dropout=0.0)},
+    "CXRNet, no dropout": {"module": make_variant(dropout=0.0)},
     "CXRClassifier()": CXRClassifier().get_params(),
     "CXRClassifier(), in bfloat16": CXRClassifier(precision="bfloat16").get_params(),
     "CXRClassifier(batch_size=32, lr=0.05)": CXRClassifier(batch_size=32, lr=0.05).get_params(),
@@ -83,15 +84,16 @@ DESIGNS = {
 }
 
 
-def run(name, seed, data):
-    """Cross-validated and unseen accuracy, and seconds of training, of one design and seed."""
+def evaluate_design(name, seed, data):
+    """Return cross-validated and unseen accuracy, and the training time, of a design and seed."""
     X, y, unseen_X, unseen_y = data
-    hits, unseen, seconds = np.zeros(len(y), bool), [], 0.0
+    params = ONE_CYCLE | DESIGNS[name] | {"random_state": seed}
+    hits = np.zeros(len(y), bool)
+    unseen = []
+    seconds = 0.0
     for train, test in StratifiedKFold(4, shuffle=True, random_state=seed).split(X, y):
         start = time.perf_counter()
-        clf = CXRClassifier(**(ONE_CYCLE | DESIGNS[name] | {"random_state": seed})).fit(
-            X[train], y[train]
-        )
+        clf = CXRClassifier(**params).fit(X[train], y[train])
         seconds += time.perf_counter() - start
         hits[test] = clf.predict(X[test]) == y[test]
         proba = clf.predict_proba(unseen_X)[:, clf.classes_ != "covid"]
@@ -107,8 +109,9 @@ def run(name, seed, data):
 
 
 def time_pairs(n_pairs, data, epochs=6):
-    """Seconds of a 150-epoch fit of the reference and the default, in turn, and their ratios."""
-    X, y = data[0][:202], data[1][:202]
+    """Print the seconds of a 150-epoch fit of the reference and the default, and their ratios."""
+    X = data[0][:202]
+    y = data[1][:202]
     names = (next(iter(DESIGNS)), "CXRClassifier()")
     seconds = {name: [] for name in names}
     for _ in range(n_pairs + 1):
@@ -117,21 +120,25 @@ def time_pairs(n_pairs, data, epochs=6):
             start = time.perf_counter()
             CXRClassifier(**params).fit(X, y)
             seconds[name].append((time.perf_counter() - start) * 150 / epochs)
-    reference, default = (np.array(seconds[name][1:]) for name in names)
-    print(f"{names[0]}: {np.median(reference):.0f} s a fit of 150 epochs")
-    print(f"{names[1]}: {np.median(default):.0f} s a fit of 150 epochs")
+    reference = np.array(seconds[names[0]][1:])
+    default = np.array(seconds[names[1]][1:])
+    print(f"{names[0]}: {np.median(reference):.0f} s per fit of 150 epochs")
+    print(f"{names[1]}: {np.median(default):.0f} s per fit of 150 epochs")
     print("ratios of the pairs:", np.round(np.sort(reference / default), 1).tolist())
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first-seed", type=int, default=0)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--pairs", type=int, help="only time reference against default")
-    parser.add_argument("--only", default="", help="designs whose name holds this")
-    parser.add_argument("--out", type=Path, default=Path("results/cxrnet.jsonl"))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of covid_cxr/ and kermany64.npz")
+    add("--seeds", type=int, default=3, help="number of seeds")
+    add("--first-seed", type=int, default=0)
+    add("--threads", type=int, default=1)
+    add("--pairs", type=int, help="only time this many pairs of the reference and the default")
+    add("--only", default="", help="run only designs whose name contains this text")
+    add("--out", type=Path, default=Path("results/cxrnet.jsonl"))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     images = load_image_folder(args.data / "covid_cxr", image_size=64)
@@ -140,19 +147,18 @@ def main():
     unseen_X = kermany["X"].reshape(len(kermany["X"]), -1)
     data = images.data[train], images.target_names[images.target[train]], unseen_X, kermany["y"]
     if args.pairs:
-        return time_pairs(args.pairs, data)
+        time_pairs(args.pairs, data)
+        return
     args.out.parent.mkdir(exist_ok=True, parents=True)
     done = [json.loads(line) for line in args.out.open()] if args.out.exists() else []
+    finished = {(run["design"], run["seed"]) for run in done}
     for seed in range(args.first_seed, args.first_seed + args.seeds):
         for name in DESIGNS:
-            if args.only in name and not any(
-                (d["design"], d["seed"]) == (name, seed) for d in done
-            ):
-                done.append(run(name, seed, data))
-                with args.out.open("a") as file:
-                    print(json.dumps(done[-1]), file=file)
-    import pandas as pd
-
+            if args.only not in name or (name, seed) in finished:
+                continue
+            done.append(evaluate_design(name, seed, data))
+            with args.out.open("a") as file:
+                print(json.dumps(done[-1]), file=file)
     table = pd.DataFrame(done).groupby("design", sort=False)
     print(table[["accuracy", "unseen", "seconds"]].agg(["mean", "std"]).round(3).to_string())
 

@@ -1,9 +1,9 @@
-"""Does a GAN train in bfloat16 as it does in float32? Curves of both, seed by seed.
+"""Compare the training of a GAN in bfloat16 with that in float32, over several seeds.
 
-    python benchmarks/precision_curves.py --data ../shared/data/covid_cxr --seeds 3
+    python experiments/precision_curves.py --data ../shared/data/covid_cxr --seeds 3
 
-Each training's statistics are averaged over blocks of epochs; a block's row shows, for both
-precisions, the range over seeds. Trainings go to --out as they end, and are not run again.
+The statistics of each training are averaged over blocks of epochs. The row of a block shows the
+range over seeds, for both precisions. Finished trainings are kept in --out and are not repeated.
 """
 
 import argparse
@@ -20,7 +20,8 @@ from skcxr.datasets import load_image_folder, make_chest_phantoms
 STATISTICS = ["loss_d", "loss_g", "d_x", "d_g_z1", "kernel_distance", "frechet_distance"]
 
 
-def images_of(args):
+def load_images(args):
+    """Return the training images of one class of radiographs, or phantoms."""
     if args.data is None:
         return make_chest_phantoms(70, random_state=0).images
     data = load_image_folder(args.data, image_size=64)
@@ -28,8 +29,8 @@ def images_of(args):
     return data.images[wanted]
 
 
-def table_of(done, block):
-    """Ranges over seeds, and how far the means lie apart in units of float32's range."""
+def tabulate(done, block):
+    """Return the ranges over seeds in each block of epochs, and the difference of the means."""
     runs = pd.concat(
         pd.DataFrame(run["history"]).assign(seed=run["seed"], precision=run["precision"])
         for run in done
@@ -38,8 +39,8 @@ def table_of(done, block):
     means = runs.groupby(["epochs", "precision", "seed"])[STATISTICS].mean()
     rows = []
     for (epochs, statistic), values in means.stack().groupby(level=[0, 3]):
-        by = {p: v.to_numpy() for p, v in values.groupby(level="precision")}
-        exact, rounded = by["float32"], by["bfloat16"]
+        exact = values.xs("float32", level="precision")
+        rounded = values.xs("bfloat16", level="precision")
         rows.append(
             {
                 "epochs to": epochs,
@@ -54,23 +55,27 @@ def table_of(done, block):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, help="folder of radiographs; phantoms without it")
-    parser.add_argument("--finding", default="normal")
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--epochs", type=int, default=30)
-    parser.add_argument("--block", type=int, default=10, help="epochs that are averaged")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("results/precision_curves.jsonl"))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--data", type=Path, help="folder of radiographs; without it, phantoms are used")
+    add("--finding", default="normal", help="class of radiographs to train on")
+    add("--seeds", type=int, default=3, help="number of seeds")
+    add("--width", type=int, default=32, help="base_width of the networks")
+    add("--epochs", type=int, default=30)
+    add("--block", type=int, default=10, help="epochs that are averaged")
+    add("--threads", type=int, default=1)
+    add("--out", type=Path, default=Path("results/precision_curves.jsonl"))
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    X = images_of(args)
+    X = load_images(args)
     args.out.parent.mkdir(exist_ok=True, parents=True)
     done = [json.loads(line) for line in args.out.open()] if args.out.exists() else []
+    finished = {(run["seed"], run["precision"]) for run in done}
     for seed in range(args.seeds):
         for precision in ("float32", "bfloat16"):
-            if any((run["seed"], run["precision"]) == (seed, precision) for run in done):
+            if (seed, precision) in finished:
                 continue
             gan = DCGAN.paper(
                 base_width=args.width,
@@ -85,7 +90,7 @@ def main():
             with args.out.open("a") as file:
                 print(json.dumps(done[-1]), file=file)
     print(f"{len(X)} images, width {args.width}, {args.epochs * 34} steps, {args.seeds} seeds")
-    print(table_of(done, args.block).round(3).to_markdown(index=False))
+    print(tabulate(done, args.block).round(3).to_markdown(index=False))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""The recipes that gan_ideas.py tries: each one change, or a few, to the paper's."""
+"""The recipes that gan_ideas.py tries: the paper's with one change, or with a few.
+
+This module is imported by gan_ideas.py and does nothing by itself.
+"""
 
 from dataclasses import dataclass, field, replace
 
@@ -16,9 +19,9 @@ class DiffAugment:
     affine : Affine
         Shifts, rotations and scalings.
     colour : float
-        Brightness changes by at most this, on [-1, 1], and contrast by this share.
+        Largest change of brightness, on [-1, 1], and largest relative change of contrast.
     cutout : float
-        Side of a square that is blackened, as a share of the image's.
+        Side of a black square, as a share of the image's side.
     """
 
     affine: Affine = field(default_factory=Affine)
@@ -31,38 +34,34 @@ class DiffAugment:
         mean = x.mean(dim=(1, 2, 3), keepdim=True)
         x = (x - mean) * (1 + self.colour * u[0]) + mean + self.colour * u[1]
         x = self.affine(x, generator)
-        across, down = (
-            (torch.linspace(-1, 1, size) - u[i, ..., 0]).abs() < self.cutout
-            for i, size in ((2, w), (3, h))
-        )
-        return torch.where(down.transpose(1, 2)[:, None] & across[:, None], -1.0, x)
+        columns = (torch.linspace(-1, 1, w) - u[2, ..., 0]).abs() < self.cutout
+        rows = (torch.linspace(-1, 1, h) - u[3, ..., 0]).abs() < self.cutout
+        return torch.where(rows.transpose(1, 2)[:, None] & columns[:, None], -1.0, x)
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """The paper's, and what can be changed in it.
+    """The paper's recipe, and what can be changed in it."""
 
-    `held_out` is a share of the training images by whose kernel distance the best of ten points of
-    the training is chosen.
-    """
-
-    real_only: object = field(default_factory=Affine)
-    seen: object = None
-    ema: float = 0.0
-    norm: str = "batch"
-    together: bool = False
-    loss: str = "paper"
-    smooth: float = 0.0
-    r1: float = 0.0
-    lecam: float = 0.0
-    adaptive: bool = False
-    spread: float = 0.0
-    stddev: bool = False
+    real_only: object = field(default_factory=Affine)  # augmentation of real images only
+    seen: object = None  # augmentation of all images that the discriminator sees
+    ema: float = 0.0  # decay of the generator's moving average
+    norm: str = "batch"  # of the discriminator: "batch", "instance", "spectral" or "none"
+    together: bool = False  # real and synthetic images in one batch of the discriminator
+    loss: str = "paper"  # or "hinge"
+    smooth: float = 0.0  # one-sided label smoothing
+    r1: float = 0.0  # weight of the gradient penalty on real images
+    lecam: float = 0.0  # weight of the LeCam regularisation
+    adaptive: bool = False  # ADA: `seen` is applied with an adaptive probability
+    spread: float = 0.0  # weight of mode seeking
+    stddev: bool = False  # minibatch standard deviation in the discriminator
     dropout: float = 0.5
-    lr_g: float = 1.0
+    lr_g: float = 1.0  # factors of the learning rate
     lr_d: float = 1.0
     batch: int = 32
-    noise: float = 0.0
+    noise: float = 0.0  # standard deviation of noise on what the discriminator sees
+    # Share of the training images that are held out: their kernel distance chooses the best of ten
+    # points of the training.
     held_out: float = 0.0
 
 

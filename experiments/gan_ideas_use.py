@@ -1,11 +1,11 @@
-"""Do the samples of benchmarks/gan_ideas.py help a classifier on unseen radiographs?
+"""Measure whether the samples that gan_ideas.py kept help a classifier on unseen radiographs.
 
-    python benchmarks/gan_ideas_use.py --data ../shared/data --keep results/ideas
+    python experiments/gan_ideas_use.py --data ../shared/data --keep results/ideas
 
-The classifier is trained on the 270 radiographs with as many synthetic ones, beside them or before
-them, and tested on the 2,856 of kermany64.npz, which are of three of its four classes, by balanced
-accuracy. GANs and classifiers change their seed together. Fits are kept as they are done, so that a
-killed script goes on; several can share one folder.
+The classifier is trained on the 270 radiographs and the same number of synthetic ones. It is tested
+by its balanced accuracy on the 2,856 radiographs of kermany64.npz, which have three of the four
+classes. GANs and classifiers change their seed together. Each fit is kept: a script that was
+stopped resumes, and several scripts can share one folder.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from gan_ideas import claimed
+from gan_ideas import claim_run
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.pipeline import Pipeline
 from scipy import stats
@@ -31,7 +31,7 @@ BEST = "no dropout, mode seeking 0.3"
 
 
 class KeptSamples(BaseEstimator):
-    """A sampler that adds what a GAN has drawn already, as many images as a class has."""
+    """A sampler that adds kept samples of a GAN, as many as each class has images."""
 
     def __init__(self, folder, idea, seed, select=None):
         self.folder = folder
@@ -40,11 +40,11 @@ class KeptSamples(BaseEstimator):
         self.select = select
 
     def fit_resample(self, X, y):
-        drawn = [self.drawn(X[y == k], k) for k in np.unique(y)]
-        labels = np.repeat(np.unique(y), [len(images) for images in drawn])
-        return np.concatenate([X, *drawn]), np.concatenate([y, labels])
+        samples = [self.load_samples(X[y == k], k) for k in np.unique(y)]
+        labels = np.repeat(np.unique(y), [len(images) for images in samples])
+        return np.concatenate([X, *samples]), np.concatenate([y, labels])
 
-    def drawn(self, real, k):
+    def load_samples(self, real, k):
         (path,) = self.folder.glob(f"{self.idea}, {k}, {self.seed}, 16, 1000.npz")
         images = np.load(path)["samples"]
         images = images.reshape(len(images), *real.shape[1:])
@@ -54,24 +54,25 @@ class KeptSamples(BaseEstimator):
         return images[select_rows(self.select, candidates, len(real))]
 
 
-def arms(folder, seed):
-    """Unfitted estimators by name."""
+def build_arms(folder, seed):
+    """Return unfitted estimators by name."""
     clf = CXRClassifier(random_state=seed, device="cpu")
-    kept = partial(KeptSamples, folder, seed=seed)
-    duplicates = RandomOverSampler(sampling_strategy=grow(2), random_state=seed)
-    beside = {
-        "duplicates": duplicates,
-        "paper": kept("paper"),
-        "best": kept(BEST),
-        "best, distinct": kept(BEST, select="distinct"),
+    load = partial(KeptSamples, folder, seed=seed)
+    samplers = {
+        "duplicates": RandomOverSampler(sampling_strategy=grow(2), random_state=seed),
+        "paper": load("paper"),
+        "best": load(BEST),
+        "best, distinct": load(BEST, select="distinct"),
     }
-    yield "classic", clf
-    for name, sampler in beside.items():
-        yield f"{name}: beside", Pipeline([("sampler", sampler), ("clf", clf)])
+    arms = {"classic": clf}
+    for name, sampler in samplers.items():
+        arms[f"{name}: beside"] = Pipeline([("sampler", sampler), ("clf", clf)])
+    return arms
 
 
-def fit_and_test(args, name, estimator, seed, train, unseen):
-    with claimed(args.keep / "use" / f"{name}, {seed}.csv") as path:
+def evaluate_arm(args, name, estimator, seed, train, unseen):
+    """Fit an arm and write its recalls on unseen images, unless another process has done so."""
+    with claim_run(args.keep / "use" / f"{name}, {seed}.csv") as path:
         if path is None:
             return
         X, y = unseen
@@ -83,10 +84,13 @@ def fit_and_test(args, name, estimator, seed, train, unseen):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--keep", type=Path, required=True)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--data", type=Path, required=True, help="folder of covid_cxr/ and kermany64.npz")
+    add("--keep", type=Path, required=True, help="folder of the samples; fits are kept in use/")
+    add("--seeds", type=int, default=3, help="number of seeds")
     args = parser.parse_args()
     torch.set_num_threads(1)
     (args.keep / "use").mkdir(exist_ok=True)
@@ -95,8 +99,8 @@ def main():
     train = images.data[rows], images.target_names[images.target][rows]
     more = np.load(args.data / "kermany64.npz")
     for seed in range(args.seeds):
-        for name, estimator in arms(args.keep, seed):
-            fit_and_test(args, name, estimator, seed, train, (more["X"], more["y"]))
+        for name, estimator in build_arms(args.keep, seed).items():
+            evaluate_arm(args, name, estimator, seed, train, (more["X"], more["y"]))
     done = pd.concat(pd.read_csv(path) for path in (args.keep / "use").glob("*.csv"))
     table = done.drop(columns="seed").groupby("arm").mean()
     by_seed = done.pivot(index="seed", columns="arm", values="balanced").dropna()

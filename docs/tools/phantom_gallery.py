@@ -1,8 +1,9 @@
-"""Draw docs/images/phantoms.png: eight phantoms of each class, a class a row.
+"""Draw docs/images/phantoms.png: eight phantoms of each class, one class per row.
 
-Usage: python benchmarks/phantom_gallery.py
+python docs/tools/phantom_gallery.py
 """
 
+import argparse
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from skcxr.datasets._phantoms import make_chest_phantoms
 
-COLUMNS, SIZE, MARGIN = 8, 128, 28
-OUTPUT = Path(__file__).parents[1] / "docs" / "images" / "phantoms.png"
+COLUMNS = 8
+SIZE = 128
+MARGIN = 28
+OUTPUT = Path(__file__).parents[1] / "images" / "phantoms.png"
 
 
-def gallery(phantoms):
+def draw_gallery(phantoms):
     n_rows = len(phantoms.target_names)
     page = Image.new("L", (MARGIN + COLUMNS * SIZE, n_rows * SIZE), 255)
     for row, name in enumerate(phantoms.target_names):
@@ -27,8 +30,16 @@ def gallery(phantoms):
     return page
 
 
-if __name__ == "__main__":
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.parse_args()
     phantoms = make_chest_phantoms(4 * COLUMNS, image_size=SIZE, noise=0.02, random_state=0)
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
-    gallery(phantoms).quantize(64).save(OUTPUT, optimize=True)
+    draw_gallery(phantoms).quantize(64).save(OUTPUT, optimize=True)
     print(f"{OUTPUT}: {OUTPUT.stat().st_size / 1e3:.0f} kB")
+
+
+if __name__ == "__main__":
+    main()
