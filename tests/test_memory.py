@@ -65,7 +65,7 @@ def test_all_else_goes_batch_by_batch(tmp_path):
     measured = growth(
         tmp_path,
         """
-        from skcxr.checkpoint import fingerprint
+        from skcxr.gan._checkpoint import fingerprint_training
         from torch import nn
 
         class Small(nn.Sequential):
@@ -76,7 +76,7 @@ def test_all_else_goes_batch_by_batch(tmp_path):
         clf = CXRClassifier(Small, max_epochs=1, random_state=0).fit(small, y[:64])
         gan.sample(64), gan.decision_function(small), clf.predict_proba(small)
         calls = {
-            "fingerprint": lambda: fingerprint(X, {}),
+            "fingerprint": lambda: fingerprint_training(X, {}),
             "predict_proba": lambda: clf.predict_proba(X),
             "decision_function": lambda: gan.decision_function(X),
             "sample": lambda: gan.sample(n, random_state=0),

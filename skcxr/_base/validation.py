@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import column_or_1d, validate_data
 
 from skcxr._base.images import stack_images, to_dense
 
@@ -44,6 +44,68 @@ def check_labels(labels, name):
             f"{name} mixes labels of types that have no common order: {', '.join(types)}. Convert "
             "all of them to str, for example."
         ) from error
+
+
+def ravel_labels(labels, name):
+    """Return labels as an array of shape (n,).
+
+    Parameters
+    ----------
+    labels : array-like of shape (n,) or (n, 1)
+        Labels of any type that can be sorted.
+    name : str
+        Name of the parameter, for the message.
+
+    Returns
+    -------
+    labels : ndarray of shape (n,)
+        The labels.
+
+    Raises
+    ------
+    ValueError
+        If there are several columns, or if labels are missing or of several types.
+
+    Warns
+    -----
+    DataConversionWarning
+        If there is one column.
+    """
+    shape = labels.shape if hasattr(labels, "shape") else np.asarray(labels, dtype=object).shape
+    if len(shape) == 2 and shape[1] == 1:
+        labels = column_or_1d(labels, warn=True)
+    elif len(shape) != 1:
+        raise ValueError(
+            f"{name} must hold one label per image, got an array of shape {shape}. Of one-hot "
+            f"labels pass {name}.argmax(axis=1), or pass the names of the classes."
+        )
+    check_labels(labels, name)
+    return np.asarray(labels)
+
+
+def check_lengths(names, X, labels):
+    """Refuse labels that are not one per image.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Names of the two parameters, for the message.
+    X : array-like of shape (n, ...)
+        Images.
+    labels : ndarray of shape (n,)
+        Labels.
+
+    Raises
+    ------
+    ValueError
+        If the two lengths differ.
+    """
+    n_images = X.shape[0] if hasattr(X, "shape") else len(X)
+    if len(labels) != n_images:
+        raise ValueError(
+            f"{names[0]} holds {n_images} images, but {names[1]} holds {len(labels)} labels. Pass "
+            "one label per image."
+        )
 
 
 def validate_labelled(estimator, X, y):

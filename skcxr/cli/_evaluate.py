@@ -170,6 +170,7 @@ def _run_fits(args, data, arms, cv, report):
     from tqdm.auto import tqdm
 
     from skcxr.evaluation import fit_folds
+    from skcxr.evaluation._folds import ADVICE
 
     print_text(args, _describe_run(args, data))
     groups = None if args.groups is None else data.groups
@@ -193,7 +194,7 @@ def _run_fits(args, data, arms, cv, report):
         echo(f"Interrupted: {n_finished} of {n_fits} fits had finished.", err=True)
         code = EXIT_INTERRUPTED
     except FloatingPointError as error:
-        print_error("evaluate", error)
+        print_error("evaluate", str(error).removesuffix(f" {ADVICE}"))
         code = EXIT_DIVERGED
     report.write_summary()
     print_text(args, report.to_text())

@@ -76,8 +76,13 @@ class ComparisonDisplay(DisplayMixin):
         Raises
         ------
         ValueError
-            If the comparison has no such metric.
+            If the comparison has one arm only, or has no such metric.
         """
+        if len(comparison.arms) == 1:
+            raise ValueError(
+                f"comparison has one arm, {comparison.arms[0]!r}, and no difference to draw. "
+                "Compare two or more arms."
+            )
         differences = comparison.differences
         metrics = differences["metric"].unique().tolist()
         if metric is None:

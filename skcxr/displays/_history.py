@@ -76,13 +76,18 @@ class TrainingHistoryDisplay(DisplayMixin):
         Raises
         ------
         ValueError
-            If `gan` has no history, or `ax` does not hold one axes per panel.
+            If `gan` has no history of a GAN, or `ax` does not hold one axes per panel.
         """
         history = getattr(gan, "history_", None)
         if history is None or not len(history):
             raise ValueError(
                 f"gan must have a history_, got {gan!r}. Pass a fitted DCGAN, such as one of the "
                 "values of a fitted DCGANOversampler's estimators_."
+            )
+        if "loss_d" not in history:
+            raise ValueError(
+                f"gan must have the history_ of a GAN, got that of {type(gan).__name__}. Pass a "
+                "fitted DCGAN. Of a classifier, draw history_.plot(x='epoch')."
             )
         return cls(history=history, monitor=getattr(gan, "monitor_", None)).plot(ax)
 

@@ -4,9 +4,10 @@ import numpy as np
 from sklearn.metrics import pairwise_distances_argmin
 
 from skcxr._base.images import ImageSpec
+from skcxr._base.validation import ravel_labels
 from skcxr.displays._base import DisplayMixin, shorten_label
 from skcxr.displays._image_grid import ImageGrid
-from skcxr.over_sampling._base import check_samples, sample_like
+from skcxr.over_sampling._base import check_classes, check_samples, sample_like
 
 
 class SyntheticSamplesDisplay(DisplayMixin):
@@ -97,7 +98,7 @@ class SyntheticSamplesDisplay(DisplayMixin):
         Raises
         ------
         ValueError
-            If `sampler` has not grown any class, or `samples` lacks one of them.
+            If `sampler` has not grown any class, or `y` or `samples` lacks one of them.
         """
         if not getattr(sampler, "estimators_", None):
             raise ValueError(
@@ -106,7 +107,8 @@ class SyntheticSamplesDisplay(DisplayMixin):
             )
         check_samples(samples, sampler)
         X = np.asarray(X)
-        y = np.asarray(y)
+        y = ravel_labels(y, "y")
+        check_classes(y, sampler)
         real = {}
         synthetic = {}
         neighbors = {}
@@ -139,6 +141,13 @@ class SyntheticSamplesDisplay(DisplayMixin):
         display : SyntheticSamplesDisplay
             The drawn display, with `ax_` and `figure_`.
         """
+        if class_names is not None:
+            missing = [k for k in self.real if k not in class_names]
+            if missing:
+                raise ValueError(
+                    f"class_names has no names of {missing}, but of {list(class_names)}. Pass a "
+                    "dict with the name of every class."
+                )
         parts = {"real": self.real, "synthetic": self.synthetic}
         if self.nearest is not None:
             parts["nearest real"] = self.nearest

@@ -1,15 +1,11 @@
 """The comparison of several estimators, the arms, on the same cross-validation folds."""
 
-import warnings
-
-import numpy as np
-from sklearn.metrics import check_scoring
 from tqdm.auto import tqdm
 
-from skcxr._base.validation import check_labels
+from skcxr.evaluation._checks import check_names
 from skcxr.evaluation._comparison import Comparison
-from skcxr.evaluation._controls import lacks_control
-from skcxr.evaluation._folds import fit_folds, name_scores, split_rows
+from skcxr.evaluation._controls import warn_of_missing_controls
+from skcxr.evaluation._folds import plan_folds, run_folds
 
 
 def compare(
@@ -24,6 +20,7 @@ def compare(
     n_jobs=None,
     memory=None,
     verbose=0,
+    error_score="raise",
 ):
     """Fit all arms on the same folds and compare them by their paired differences.
 
@@ -36,13 +33,13 @@ def compare(
     X : array-like
         Images, in any layout that the arms take.
     y : array-like of shape (n,)
-        Classes.
+        Classes, of any type that can be sorted. One column is raveled with a warning.
     cv : int or splitter, default=4
         Folds, as in scikit-learn. An int gives stratified folds without shuffling, which keep
         groups together if there are any. A repeated splitter narrows the intervals.
     groups : array-like of shape (n,) or None, default=None
-        Patient of each image; all images of a patient stay in one fold. None splits image by
-        image.
+        Patient of each image; all images of a patient stay in one fold. Folds that would separate
+        them are refused. None splits image by image.
     baseline : str or None, default=None
         Name of the arm that the others are compared with. None takes the first arm.
     scoring : str, callable, list of str or dict, default="accuracy"
@@ -53,11 +50,16 @@ def compare(
         is active.
     memory : str, path, joblib.Memory or None, default=None
         Folder that keeps each finished fold, so that the same call resumes after an interruption.
-        The key is the arm with its parameters, the images, the fold and the scores: give each
-        arm an int as ``random_state``, and pass scores by name or as functions of a module. None
-        keeps nothing.
+        The key is the arm with its parameters, the images, the fold, the scores, the source of your
+        own modules that they use, and the versions of skcxr and PyTorch: give each arm an int as
+        ``random_state``. None keeps nothing. The cache of ``Pipeline(memory=...)`` is joblib's own,
+        which knows functions by their names: clear it when you edit one.
     verbose : int, default=0
         1 shows a progress bar.
+    error_score : "raise" or float, default="raise"
+        What an error in a fit leads to. "raise" raises it, with the arm and the fold in its
+        message. A number, such as NaN, becomes each score of that arm in that fold, with a
+        FitFailedWarning; the predictions of that fold are missing.
 
     Returns
     -------
@@ -66,14 +68,20 @@ def compare(
 
     Raises
     ------
-    ValueError
-        If `baseline` is not among the arms, an arm has no `predict_proba`, a score is unknown, or
-        classes or groups are missing. Nothing has been fitted then.
+    ValueError or TypeError
+        If arms, their parameters, the baseline, labels, groups, folds or scores are invalid, or if
+        the labels alone show that a fit would fail. Nothing has been fitted then.
 
     Warns
     -----
     UserWarning
-        If an arm adds synthetic images and none adds duplicates.
+        If an arm adds synthetic images and none adds as many duplicates. The class sizes that arms
+        train on are computed from the labels. They are not compared where a sampler that looks at
+        the images decides them, such as TomekLinks.
+    DataConversionWarning
+        If `y` is a column.
+    FitFailedWarning
+        If a fit fails and `error_score` is a number.
 
     Examples
     --------
@@ -86,49 +94,16 @@ def compare(
     >>> comparison.summary.loc["strong", ["difference", "low", "high"]].round(2).tolist()
     [0.28, 0.21, 0.35]
     """
-    scoring = name_scores(scoring)
-    _check_arms(arms, baseline, scoring)
-    check_labels(y, "y")
-    if groups is not None:
-        check_labels(groups, "groups")
-    if lacks_control(arms):
-        warnings.warn(
-            "An arm adds synthetic images, but none adds duplicates as a control. More images also "
-            "mean more training steps, so a gain may come from these alone. Add "
-            "duplicates_of(pipeline) to the arms.",
-            stacklevel=2,
-        )
-    y = np.asarray(y)
-    splits = split_rows(cv, X, y, groups)
-    results = fit_folds(
-        arms,
-        X,
-        y,
-        cv=splits,
-        scoring=scoring,
-        n_jobs=n_jobs,
-        memory=memory,
-        return_estimator=False,
-    )
-    n_fits = len(arms) * len(splits)
-    bar = tqdm(results, total=n_fits, desc="folds x arms", unit="fit", disable=not verbose)
-    baseline = next(iter(arms)) if baseline is None else baseline
-    return Comparison.of(bar, y, arms=arms, baseline=baseline)
-
-
-def _check_arms(arms, baseline, scoring):
-    """Raise a ValueError for what would otherwise fail only after hours of training."""
-    if not arms:
-        raise ValueError("arms is empty. Pass a dict of names to classifiers.")
+    check_names(arms)
     if baseline is not None and baseline not in arms:
         raise ValueError(
             f"baseline={baseline!r} is not one of the arms, {list(arms)}. Name one of them, or "
             "pass None for the first."
         )
-    for arm, estimator in arms.items():
-        if not hasattr(estimator, "predict_proba"):
-            raise ValueError(
-                f"Arm {arm!r} has no predict_proba, which the calibration error requires. Wrap it "
-                "in sklearn.calibration.CalibratedClassifierCV."
-            )
-        check_scoring(estimator, scoring=scoring)
+    plan = plan_folds(arms, X, y, cv, groups, scoring, error_score)
+    warn_of_missing_controls(arms, plan.y, plan.splits)
+    results = run_folds(plan, X, n_jobs=n_jobs, memory=memory, return_estimator=False)
+    n_fits = len(arms) * len(plan.splits)
+    bar = tqdm(results, total=n_fits, desc="folds x arms", unit="fit", disable=not verbose)
+    baseline = next(iter(arms)) if baseline is None else baseline
+    return Comparison.of(bar, plan.y, arms=arms, baseline=baseline)

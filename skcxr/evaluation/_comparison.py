@@ -29,10 +29,12 @@ class Comparison:
     results : pandas.DataFrame
         Long form, one row per arm, fold and metric: ``arm``, ``fold``, ``repeat``, ``n_train``,
         ``n_test``, ``metric``, ``value``. A repeat is a run of folds that share no test image.
-        Metrics are the requested scores, ``sensitivity[<class>]``, and ``fit_seconds``.
+        Metrics are the requested scores, ``sensitivity[<class>]``, and ``fit_seconds``. If a fit
+        failed, its scores are `error_score`, and the other metrics are NaN.
     predictions : pandas.DataFrame
         One row per arm and predicted image: ``arm``, ``fold``, ``repeat``, ``row`` (in X),
-        ``true``, ``predicted``, and the probability ``p_<class>`` of each class.
+        ``true``, ``predicted``, and the probability ``p_<class>`` of each class. Fits that failed
+        have none.
     classes : ndarray
         The classes of y, sorted.
     baseline : str
@@ -63,9 +65,24 @@ class Comparison:
         -------
         comparison : Comparison
             All scores and predictions of `fold_results`.
+
+        Raises
+        ------
+        ValueError
+            If there is no result, if all fits failed, or if an arm is unknown.
         """
         arms = list(arms)
-        fold_results = sorted(fold_results, key=lambda r: (arms.index(r.arm), r.fold))
+        fold_results = list(fold_results)
+        if not fold_results:
+            raise ValueError("fold_results is empty: no fit has finished.")
+        if all(result.error is not None for result in fold_results):
+            raise ValueError(
+                f"All {len(fold_results)} fits failed, the first with {fold_results[0].error}"
+            )
+        for result in fold_results:
+            _check_arm("fold_results", result.arm, arms)
+        _check_arm("baseline", baseline, arms)
+        fold_results.sort(key=lambda result: (arms.index(result.arm), result.fold))
         repeats = _number_repeats({result.fold: result.test for result in fold_results})
         classes = np.unique(y)
         scores = []
@@ -75,7 +92,9 @@ class Comparison:
             sizes = {"n_train": len(result.train), "n_test": len(result.test)}
             for metric, value in _collect_metrics(result, y, classes).items():
                 scores.append({**fold, **sizes, "metric": metric, "value": value})
-            predictions.append(pd.DataFrame({**fold, **_collect_predictions(result, y, classes)}))
+            if result.error is None:
+                columns = _collect_predictions(result, y, classes)
+                predictions.append(pd.DataFrame({**fold, **columns}))
         return cls(
             results=pd.DataFrame(scores),
             predictions=pd.concat(predictions, ignore_index=True),
@@ -101,10 +120,7 @@ class Comparison:
         ValueError
             If there is no such arm.
         """
-        if baseline not in self.arms:
-            raise ValueError(
-                f"baseline={baseline!r} is not one of the arms, {self.arms}. Name one of them."
-            )
+        _check_arm("baseline", baseline, self.arms)
         return replace(self, baseline=baseline)
 
     def only(self, arms):
@@ -119,7 +135,16 @@ class Comparison:
         -------
         comparison : Comparison
             A new comparison.
+
+        Raises
+        ------
+        ValueError
+            If `arms` is empty or names an arm that there is not.
         """
+        if isinstance(arms, str) or not len(arms):
+            raise ValueError(f"arms={arms!r} must be a list of one or more of {self.arms}.")
+        for arm in arms:
+            _check_arm("arms", arm, self.arms)
         results = self.results[self.results["arm"].isin(arms)]
         predictions = self.predictions[self.predictions["arm"].isin(arms)]
         return replace(self, results=results, predictions=predictions)
@@ -135,13 +160,21 @@ class Comparison:
         return self.results["metric"].iloc[0]
 
     @property
+    def n_failed(self):
+        """Number of folds in which the fit of an arm failed, by arm."""
+        n_folds = self.results.groupby("arm")["fold"].nunique()
+        n_predicted = self.predictions.groupby("arm")["fold"].nunique()
+        return {arm: int(n_folds[arm] - n_predicted.get(arm, 0)) for arm in self.arms}
+
+    @property
     def differences(self):
         """Paired differences to the baseline, one row per other arm and metric.
 
         Columns ``arm``, ``metric``, ``difference`` (mean over folds), ``low`` and ``high`` (95 %
         confidence interval after Nadeau and Bengio), ``wilcoxon_p`` (over the folds of a repeat;
-        the median over repeats), ``n_folds``.
+        the median over repeats), ``n_folds``. Folds in which a value is NaN are left out.
         """
+        _check_arm("baseline", self.baseline, self.arms)
         folds = self.results[self.results["metric"] != SECONDS]
         test_ratio = float((folds["n_test"] / folds["n_train"]).mean())
         wide = folds.pivot(index=["metric", "repeat", "fold"], columns="arm", values="value")
@@ -175,7 +208,7 @@ class Comparison:
         repeats of a repeated cross-validation; ``calibration_error``, pooled over folds;
         ``fit_seconds``.
         """
-        values = self.results.pivot_table("value", "arm", "metric", sort=False)
+        values = self.results.groupby(["arm", "metric"])["value"].mean().unstack().loc[self.arms]
         table = pd.DataFrame({"score": values[self.metric]})
         table = table.join(self._test_first_score().drop(columns="n_folds"))
         table["calibration_error"] = {
@@ -200,8 +233,8 @@ class Comparison:
         hits = self.predictions.assign(hit=is_correct).pivot(
             index=["repeat", "row"], columns="arm", values="hit"
         )
-        # If a run was interrupted, arms differ in the images they have predicted.
-        hits = hits[[arm, self.baseline]].dropna().astype(bool)
+        # If a run was interrupted or a fit failed, arms differ in the images they have predicted.
+        hits = hits.reindex(columns=[arm, self.baseline]).dropna().astype(bool)
         repeats = [
             {
                 "only_arm": (pair[arm] & ~pair[self.baseline]).sum(),
@@ -212,21 +245,33 @@ class Comparison:
         ]
         return pd.DataFrame(repeats, columns=["only_arm", "only_baseline", "mcnemar_p"]).median()
 
-    def report(self, arm):
+    def report(self, arm, *, harmonic_mean=False):
         """Return the paper's table 4 of one arm, pooled over folds.
 
         Parameters
         ----------
         arm : str
             Name of the arm.
+        harmonic_mean : bool, default=False
+            Whether to add the column that corresponds to the paper's "F1Score", as in
+            :func:`skcxr.metrics.per_class_report`.
 
         Returns
         -------
         report : pandas.DataFrame
             The table that :func:`skcxr.metrics.per_class_report` returns.
+
+        Raises
+        ------
+        ValueError
+            If there is no such arm, or if it failed in all folds.
         """
-        rows = self.predictions[self.predictions["arm"] == arm]
-        return per_class_report(rows["true"], rows["predicted"], labels=self.classes)
+        rows = self._select_predictions(arm)
+        if rows.empty:
+            raise ValueError(f"arm={arm!r} has no predictions: {self._describe_failures([arm])}.")
+        return per_class_report(
+            rows["true"], rows["predicted"], labels=self.classes, harmonic_mean=harmonic_mean
+        )
 
     def confusion(self, arm):
         """Return the confusion matrix of one arm, pooled over folds.
@@ -240,21 +285,46 @@ class Comparison:
         -------
         matrix : pandas.DataFrame
             Numbers of images, with true classes in rows and predicted ones in columns.
+
+        Raises
+        ------
+        ValueError
+            If there is no such arm.
         """
-        rows = self.predictions[self.predictions["arm"] == arm]
+        rows = self._select_predictions(arm)
+        counts = np.zeros((len(self.classes), len(self.classes)), dtype=int)
+        if not rows.empty:
+            counts = confusion_matrix(rows["true"], rows["predicted"], labels=self.classes)
         return pd.DataFrame(
-            confusion_matrix(rows["true"], rows["predicted"], labels=self.classes),
+            counts,
             index=pd.Index(self.classes, name="true"),
             columns=pd.Index(self.classes, name="predicted"),
+        )
+
+    def _select_predictions(self, arm):
+        """Return the predictions of one arm."""
+        _check_arm("arm", arm, self.arms)
+        return self.predictions[self.predictions["arm"] == arm]
+
+    def _describe_failures(self, arms):
+        """Return how often the fits of some arms failed as text, empty if none did."""
+        n_folds = self.results.groupby("arm")["fold"].nunique()
+        n_failed = self.n_failed
+        return "; ".join(
+            f"{arm} failed in {n_failed[arm]} of {n_folds[arm]} folds"
+            for arm in arms
+            if n_failed[arm]
         )
 
     @property
     def findings(self):
         """Verdict and basis of each arm but the baseline: two strings, by arm."""
-        return {
-            arm: _format_finding(arm, self.baseline, row, self.metric)
-            for arm, row in self._test_first_score().iterrows()
-        }
+        findings = {}
+        for arm, row in self._test_first_score().iterrows():
+            verdict, basis = _format_finding(arm, self.baseline, row, self.metric)
+            failures = self._describe_failures([arm, self.baseline])
+            findings[arm] = (verdict, f"{basis}. {failures}" if failures else basis)
+        return findings
 
     @property
     def reading(self):
@@ -281,9 +351,14 @@ class Comparison:
                 _format_table(self.sensitivities, {}),
             ]
         for arm in self.arms:
+            failures = self._describe_failures([arm])
+            if self._select_predictions(arm).empty:
+                parts.append(f"{failures}.")
+                continue
             report = self.report(arm)
             parts += [
-                f"{arm}, total accuracy {report.attrs['accuracy']:.3f}",
+                f"{arm}, total accuracy {report.attrs['accuracy']:.3f}"
+                + (f" ({failures})" if failures else ""),
                 _format_table(report.rename_axis("class"), {}),
             ]
         return "\n\n".join(parts) + "\n"
@@ -304,6 +379,12 @@ class Comparison:
         return self.results.to_csv(path, index=False)
 
 
+def _check_arm(name, arm, arms):
+    """Refuse an `arm` that is not among the `arms`; `name` is the parameter that it comes from."""
+    if arm not in arms:
+        raise ValueError(f"{name}={arm!r} is not one of the arms, {arms}. Name one of them.")
+
+
 def _number_repeats(tests):
     """Return the repeat of each fold; a new one starts where a test image recurs."""
     repeats = {}
@@ -321,9 +402,13 @@ def _number_repeats(tests):
 
 def _collect_metrics(result, y, classes):
     """Return the scores of a FoldResult, its sensitivity for each class, and its time."""
+    metrics = dict(result.scores)
+    if result.error is not None:
+        metrics.update({f"sensitivity[{k}]": np.nan for k in classes})
+        metrics[SECONDS] = np.nan
+        return metrics
     true = y[result.test]
     hits = result.predictions == true
-    metrics = dict(result.scores)
     for k in classes:
         hits_of_class = hits[true == k]
         # A fold without images of a class has no sensitivity for it.
@@ -355,13 +440,14 @@ def _format_finding(arm, baseline, row, metric):
         verdict = f"{arm} is {'better' if row['difference'] > 0 else 'worse'} than {baseline}"
     else:
         verdict = f"No significant difference between {arm} and {baseline}"
+    difference = f"{metric} {row['difference']:+.3f} ({_format_interval(row)})"
+    if np.isnan(row["only_arm"]):
+        return verdict, f"{difference}. No image was predicted by both"
     images = "1 image was" if row["only_arm"] == 1 else f"{row['only_arm']:g} images were"
-    basis = (
-        f"{metric} {row['difference']:+.3f} ({_format_interval(row)}). {images} classified "
-        f"correctly only by {arm}, {row['only_baseline']:g} only by {baseline} "
-        f"(McNemar p = {row['mcnemar_p']:.2g})"
+    return verdict, (
+        f"{difference}. {images} classified correctly only by {arm}, {row['only_baseline']:g} only "
+        f"by {baseline} (McNemar p = {row['mcnemar_p']:.2g})"
     )
-    return verdict, basis
 
 
 def _format_interval(row):

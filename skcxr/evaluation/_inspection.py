@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 
 from skcxr._base.images import to_dense
+from skcxr._base.validation import check_lengths, ravel_labels
 from skcxr.metrics import audit, generative_report
-from skcxr.over_sampling._base import check_samples, sample_like
+from skcxr.over_sampling._base import check_classes, check_samples, sample_like
 
 
 def inspect_samples(
@@ -49,7 +50,8 @@ def inspect_samples(
     Raises
     ------
     ValueError
-        If `samples` lacks a class.
+        If `y` or `samples` lacks a class that the sampler has grown, if `y_holdout` has no label in
+        common with `y`, or if there is not one label per image.
 
     Examples
     --------
@@ -66,10 +68,18 @@ def inspect_samples(
     ([0], [0])
     """
     X = np.asarray(to_dense(X))
-    y = np.asarray(y)
+    y = ravel_labels(y, "y")
     X_holdout = np.asarray(to_dense(X_holdout))
-    y_holdout = np.asarray(y_holdout)
+    y_holdout = ravel_labels(y_holdout, "y_holdout")
+    check_lengths(("X", "y"), X, y)
+    check_lengths(("X_holdout", "y_holdout"), X_holdout, y_holdout)
+    check_classes(y, sampler)
     check_samples(samples, sampler)
+    if len(y_holdout) and not set(y_holdout.tolist()) & set(y.tolist()):
+        raise ValueError(
+            f"y_holdout has the labels {np.unique(y_holdout).tolist()}, none of which is in y, "
+            f"{np.unique(y).tolist()}. Pass labels of the same classes and the same type."
+        )
     known = {image.tobytes() for image in X}
     is_shared = np.array([image.tobytes() in known for image in X_holdout], dtype=bool)
     rows = {}

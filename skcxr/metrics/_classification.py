@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.stats import hmean
 from sklearn.metrics import (
     accuracy_score,
     f1_score,
@@ -12,7 +13,7 @@ from sklearn.utils import check_array
 from sklearn.utils.multiclass import unique_labels
 
 
-def per_class_report(y_true, y_pred, *, labels=None, zero_division=0.0):
+def per_class_report(y_true, y_pred, *, labels=None, zero_division=0.0, harmonic_mean=False):
     """Return one-against-rest accuracy, sensitivity, specificity and F1 score of each class.
 
     Parameters
@@ -26,12 +27,17 @@ def per_class_report(y_true, y_pred, *, labels=None, zero_division=0.0):
     zero_division : {0.0, 1.0, np.nan}, default=0.0
         Value of undefined metrics: the sensitivity if no image is of the class, the specificity if
         all images are, and the F1 score if no image is of the class or predicted to be.
+    harmonic_mean : bool, default=False
+        Whether to add the column ``HarmonicMean``, the harmonic mean of sensitivity and
+        specificity. Compare it with the column "F1Score" that the paper prints: the two agree to
+        within 0.007 in all eight rows, while the F1 score differs by up to 0.11.
 
     Returns
     -------
     report : pandas.DataFrame
         One row per class, with columns ``Accuracy``, ``Sensitivity``, ``Specificity`` and
-        ``F1Score`` in [0, 1]. ``report.attrs`` holds the ``accuracy`` over all images and the
+        ``F1Score`` in [0, 1]. ``F1Score`` is the harmonic mean of precision and sensitivity.
+        ``report.attrs`` holds the ``accuracy`` over all images and the
         ``balanced_accuracy``, the mean sensitivity of the rows' classes that occur in `y_true`.
 
     References
@@ -63,6 +69,9 @@ def per_class_report(y_true, y_pred, *, labels=None, zero_division=0.0):
         },
         index=labels,
     )
+    if harmonic_mean:
+        rates = report[["Sensitivity", "Specificity"]]
+        report["HarmonicMean"] = hmean(rates, axis=1)
     report.attrs["accuracy"] = float(accuracy_score(y_true, y_pred))
     occurring = np.isin(labels, np.unique(y_true))
     report.attrs["balanced_accuracy"] = float(report["Sensitivity"][occurring].mean())

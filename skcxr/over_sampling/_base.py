@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
-from imblearn.utils import check_target_type
+from imblearn.utils import check_sampling_strategy, check_target_type
 from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import check_random_state, gen_batches
@@ -138,11 +138,7 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         for label, seed in zip(classes.tolist(), seeds.tolist(), strict=True):
             n_new = self.sampling_strategy_.get(label, 0)
             n_images = np.count_nonzero(y == label)
-            if n_new and n_images < 2:
-                raise ValueError(
-                    f"Class {label!r} has {n_images} image; a generative model needs two or more. "
-                    "Leave the class out of sampling_strategy, or add images."
-                )
+            _check_can_grow(label, n_images, n_new)
             if n_new:
                 growing.append(GrowingClass(label, n_new, seed))
         return growing
@@ -237,6 +233,42 @@ def _check_sizes(strategy, y):
         raise TypeError(f"sampling_strategy must ask for whole numbers of images, got {sizes!r}.")
 
 
+def _check_can_grow(label, n_images, n_new):
+    """Refuse to train a generative model on one image."""
+    if n_new and n_images < 2:
+        raise ValueError(
+            f"Class {label!r} has {n_images} image; a generative model needs two or more. "
+            "Leave the class out of sampling_strategy, or add images."
+        )
+
+
+def plan_growth(strategy, y):
+    """Return how many images each class gains, from the labels alone.
+
+    Parameters
+    ----------
+    strategy : float, str, dict or callable
+        Sampling strategy of an ImageOversampler.
+    y : ndarray of shape (n,)
+        Labels.
+
+    Returns
+    -------
+    gains : dict of label to int
+        Number of images to add.
+
+    Raises
+    ------
+    ValueError or TypeError
+        If an ImageOversampler with this strategy would refuse these labels.
+    """
+    _check_sizes(strategy, y)
+    gains = check_sampling_strategy(strategy, y, "over-sampling")
+    for label, n_new in gains.items():
+        _check_can_grow(label, np.count_nonzero(y == label), n_new)
+    return gains
+
+
 def get_parameters(model):
     """Return the parameters of a generative model, or none if it is not an estimator."""
     return model.get_params(deep=False) if hasattr(model, "get_params") else {}
@@ -313,6 +345,17 @@ def check_samples(samples, sampler):
     missing = set(sampler.estimators_) - set(samples)
     if missing:
         raise ValueError(
-            f"samples has no images of {sorted(map(str, missing))}. Pass those of every class that "
-            "the sampler has grown, or None."
+            f"samples has no images of {sorted(missing, key=str)}, but of {list(samples)}. Pass "
+            "those of every class that the sampler has grown, or None."
+        )
+
+
+def check_classes(y, sampler):
+    """Refuse labels that lack a class `sampler` has grown, such as labels of another type."""
+    labels = np.unique(y).tolist()
+    missing = [k for k in sampler.estimators_ if k not in labels]
+    if missing:
+        raise ValueError(
+            f"y has no images of {missing}, which the sampler has grown, but of {labels}. Pass the "
+            "labels that fit_resample was called with."
         )

@@ -238,7 +238,9 @@ def test_divergence_keeps_finished_folds_and_exits_with_1(folder, tmp_path, caps
     monkeypatch.setattr("skcxr.gan._training.LARGEST_LOSS", 0.0)
     assert evaluate("--data", folder, "--cv", 2, "--out", tmp_path / "out") == 1
     captured = capsys.readouterr()
-    assert re.match("skcxr evaluate: error: Class 'covid': DCGAN training diverged", captured.err)
+    error = "skcxr evaluate: error: Arm 'dcgan' failed in fold 0: Class 'covid': DCGAN training "
+    assert captured.err.startswith(f"{error}diverged")
+    assert "error_score" not in captured.err
     assert captured.err.count("\n") == 1
     assert "classic: 5 images in 1 fold," in captured.out
     assert list_finished(tmp_path / "out") == ["classic", "duplicates"]

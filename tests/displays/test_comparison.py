@@ -64,3 +64,19 @@ def test_given_axes_are_used(comparison):
     assert display.figure_ is figure
     with pytest.raises(ValueError, match="ax must hold 3 axes, one per arm, got 1"):
         ConfusionMatrixGridDisplay.from_comparison(comparison, ax=one)
+
+
+def test_one_arm_has_no_difference_to_draw(comparison):
+    message = "comparison has one arm, 'strong', and no difference to draw"
+    alone = comparison.only(["strong"])
+    for comparison in (alone, alone.against("strong")):
+        with pytest.raises(ValueError, match=message):
+            ComparisonDisplay.from_comparison(comparison)
+    display = ConfusionMatrixGridDisplay.from_comparison(alone)
+    assert display.matrices["strong"].sum() == 150
+
+
+def test_differences_to_an_arm_that_was_left_out_are_refused(comparison):
+    without = comparison.only(["strong", "bayes"])
+    with pytest.raises(ValueError, match=r"baseline='classic' is not one of the arms, \['strong"):
+        ComparisonDisplay.from_comparison(without)

@@ -57,3 +57,11 @@ def test_given_axes_are_used(tiny_gan, phantoms):
 def test_an_unfitted_gan_is_refused():
     with pytest.raises(ValueError, match="Pass a fitted DCGAN"):
         TrainingHistoryDisplay.from_estimator(DCGAN())
+
+
+def test_the_history_of_a_classifier_is_refused(tiny_clf, phantoms):
+    clf = tiny_clf.fit(phantoms.data, phantoms.target)
+    message = r"gan must have the history_ of a GAN, got that of CXRClassifier.*history_\.plot"
+    with pytest.raises(ValueError, match=message):
+        TrainingHistoryDisplay.from_estimator(clf)
+    assert clf.history_.plot(x="epoch") is not None

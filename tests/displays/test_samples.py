@@ -1,6 +1,7 @@
 import matplotlib.figure
 import numpy as np
 import pytest
+from sklearn.exceptions import DataConversionWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KernelDensity
 
@@ -127,3 +128,30 @@ def test_a_long_class_name_does_not_fill_the_figure(name, label):
     display = SyntheticSamplesDisplay(real=images, synthetic=images).plot()
     display.figure_.canvas.draw()  # the layout warns if no room is left
     assert display.ax_.get_yticklabels()[0].get_text() == f"{label}\nreal"
+
+
+def test_labels_of_another_type_are_refused(sampler, phantoms):
+    X = phantoms.data
+    message = r"y has no images of \[0, 1, 2, 3\], which the sampler has grown, but of \['0', "
+    with pytest.raises(ValueError, match=message):
+        SyntheticSamplesDisplay.from_estimator(sampler, X, phantoms.target.astype(str))
+    with pytest.raises(ValueError, match=r"y has no images of \[0\], which the sampler has grown"):
+        SyntheticSamplesDisplay.from_estimator(sampler, X, phantoms.target + 1)
+
+
+def test_samples_and_names_by_labels_of_another_type_are_refused(sampler, phantoms):
+    X, y = phantoms.data, phantoms.target
+    samples = {str(k): X[y == k] for k in range(4)}
+    with pytest.raises(ValueError, match=r"samples has no images of \[0, 1, 2, 3\], but of \['0'"):
+        SyntheticSamplesDisplay.from_estimator(sampler, X, y, samples=samples)
+    names = {str(k): name for k, name in enumerate(phantoms.target_names)}
+    with pytest.raises(ValueError, match=r"class_names has no names of \[0, 1, 2, 3\], but of"):
+        SyntheticSamplesDisplay.from_estimator(sampler, X, y, class_names=names)
+
+
+def test_a_column_of_labels_is_raveled_with_a_warning(sampler, phantoms):
+    with pytest.warns(DataConversionWarning, match="column-vector y"):
+        display = SyntheticSamplesDisplay.from_estimator(
+            sampler, phantoms.data, phantoms.target[:, None], n_images=3
+        )
+    assert {k: len(images) for k, images in display.real.items()} == dict.fromkeys(range(4), 3)

@@ -1,22 +1,32 @@
+import importlib
 import io
 import re
+import sys
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn.pipeline
 from imblearn.pipeline import Pipeline
+from scipy import sparse
+from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import DataConversionWarning
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import (
+    GridSearchCV,
     RepeatedStratifiedKFold,
     StratifiedKFold,
     cross_validate,
 )
+from sklearn.neighbors import KernelDensity
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from skcxr import DCGANOversampler
-from skcxr.evaluation import Comparison, FoldResult, compare, duplicates_of
+from skcxr.evaluation import Comparison, FoldResult, compare, duplicates_of, fit_folds
 from skcxr.evaluation._comparison import _number_repeats
 from skcxr.metrics import (
     corrected_interval,
@@ -353,6 +363,13 @@ class Unfitted(DummyClassifier):
         pytest.fail("an arm was fitted")
 
 
+SHARED_GROUPS = {
+    "cv": [(np.arange(0, 150, 2), np.arange(1, 150, 2))],
+    "groups": np.arange(150) // 2,
+}
+
+
+@pytest.mark.parametrize("run", [compare, fit_folds])
 @pytest.mark.parametrize(
     ("params", "message"),
     [
@@ -360,16 +377,194 @@ class Unfitted(DummyClassifier):
         ({"scoring": ["accuracy", "nope"]}, "'nope'"),
         ({"scoring": []}, r"scoring=\[\] names no score"),
         ({"scoring": None}, "scoring=None names no score"),
+        ({"scoring": "f1"}, "scoring='f1' cannot be computed in fold 0: Target is multiclass"),
+        ({"scoring": ["accuracy", "roc_auc"]}, "scoring='roc_auc' cannot be computed in fold 0: m"),
         ({"groups": [np.nan] + [1.0] * 149}, "groups is missing for 1 image, the first in row 0"),
         ({"groups": ["a"] * 149 + [None]}, "groups is missing for 1 image, the first in row 149"),
+        ({"groups": [1] * 149}, "X holds 150 images, but groups holds 149 labels"),
+        ({"groups": np.ones((150, 2))}, r"groups must hold one label per image, got an array of s"),
+        (SHARED_GROUPS, "cv puts group 0 into both the training and the test images of fold 0"),
+        (
+            {"groups": y, "cv": 4},
+            "greater than the number of groups|cv yields no test image",
+        ),
         ({"y": ["a", "b", None] * 50}, "y is missing for 50 images, the first in row 2"),
+        ({"y": y[:-1]}, "X holds 150 images, but y holds 149 labels. Pass one label per image"),
+        ({"y": np.eye(3, dtype=int)[y]}, r"y must hold one label .*shape \(150, 3\).*argmax"),
+        ({"y": np.eye(3)[y].tolist()}, r"y must hold one label .*shape \(150, 3\).*argmax"),
+        ({"y": sparse.csr_matrix(np.eye(3)[y])}, r"y must hold one label per image.*\(150, 3\)"),
+        ({"y": None}, r"y must hold one label per image, got an array of shape \(\)"),
+        ({"y": X[:, 0] + 0.01}, "y must hold classes: Unknown label type: continuous"),
+        ({"y": ["a"] * 150}, "y holds one class, 'a'; a comparison needs two or more"),
+        ({"cv": [(np.arange(50), np.arange(150))]}, "cv leaves one class, 0, to train on in fold "),
+        ({"cv": [(np.arange(99), [])]}, "cv yields no test image in fold 0"),
+        ({"cv": [([], np.arange(9))]}, "cv yields no training image in fold 0"),
+        ({"cv": [(np.arange(99), [150])]}, "cv yields the test row 150 in fold 0, but X holds 150"),
+        ({"cv": [(np.arange(-1, 99), [99])]}, "cv yields the training row -1 in fold 0"),
+        ({"cv": []}, "cv yields no fold"),
+        ({"error_score": "rasie"}, "error_score='rasie' must be 'raise' or a number"),
+        ({"error_score": None}, "error_score=None must be 'raise' or a number"),
     ],
 )
-def test_bad_input_is_refused_before_training(params, message):
+def test_bad_input_is_refused_before_training(run, params, message):
     with pytest.raises(ValueError, match=message):
-        compare({"classic": Unfitted()}, X, **({"y": y} | params))
+        run({"classic": Unfitted()}, X, **({"y": y} | params))
+
+
+KDE = DCGANOversampler(KernelDensity(), random_state=0)
+
+
+def growing(**params):
+    return Pipeline([("gan", clone(KDE).set_params(**params)), ("clf", Unfitted())])
+
+
+@pytest.mark.parametrize("run", [compare, fit_folds])
+@pytest.mark.parametrize(
+    ("arm", "message"),
+    [
+        (LogisticRegression, "Arm 'bad' cannot be cloned for the folds: .*instead of a class"),
+        ("clf", "Arm 'bad' cannot be cloned for the folds: .*'clf'"),
+        (RidgeClassifier(), "Arm 'bad' has no predict_proba"),
+        (
+            sklearn.pipeline.Pipeline([("gan", KDE), ("clf", Unfitted())]),
+            "Arm 'bad' has a sampler in a Pipeline of scikit-learn, which takes none",
+        ),
+        (LogisticRegression(C=-1), "Arm 'bad' cannot be trained: The 'C' parameter of Logistic"),
+        (growing(candidates=0), "Arm 'bad' cannot be trained: The 'candidates' parameter"),
+        (GridSearchCV(growing(select="x"), {}), "Arm 'bad' cannot be trained: The 'select' param"),
+        (
+            growing(sampling_strategy={9: 99}),
+            r"Arm 'bad' cannot be trained in fold 0: .*\{9\}",
+        ),
+        (
+            growing(sampling_strategy={0: 3}),
+            "Arm 'bad' cannot be trained in fold 0: With over",
+        ),
+        (
+            growing(sampling_strategy={0: 50.5}),
+            "in fold 0: sampling_strategy must ask for whole",
+        ),
+        (growing(sampling_strategy=0.5), "Arm 'bad' cannot be trained in fold 0: .*binary"),
+    ],
+)
+def test_an_arm_that_must_fail_is_refused_before_training(run, arm, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        run({"good": Unfitted(), "bad": arm}, X, y)
+
+
+@pytest.mark.parametrize("run", [compare, fit_folds])
+@pytest.mark.parametrize("arms", [[STRONG], [("a", STRONG)], STRONG])
+def test_arms_without_names_are_refused(run, arms):
+    with pytest.raises(TypeError, match=r"arms must be a dict of names to classifiers, got \w+"):
+        run(arms, X, y)
+
+
+def test_a_class_too_small_for_a_gan_in_a_fold_is_refused_before_training():
+    few = np.where(np.arange(150) < 2, "rare", NAMES)
+    arms = {"gan": growing(sampling_strategy=grow(2)), "duplicates": Unfitted()}
+    cv = StratifiedKFold(2)
+    with pytest.raises(ValueError, match="'gan' cannot be trained in fold 0: Class 'rare' has 1"):
+        compare(arms, X, few, cv=cv)
+
+
+def test_what_a_search_sets_is_not_checked_before():
+    search = GridSearchCV(LogisticRegression(C=-1), {"C": [1e-4]}, cv=2)
+    comparison = compare({"search": search, "weak": WEAK}, X, y, cv=2)
+    assert comparison.summary["difference"]["weak"] == 0
+
+
+@pytest.mark.parametrize(
+    "column",
+    [NAMES[:, None], NAMES[:, None].tolist(), pd.DataFrame({"class": NAMES})],
+    ids=["array", "list", "frame"],
+)
+def test_a_column_of_labels_is_raveled_with_a_warning(column):
+    expected = compare(ARMS, X, NAMES)
+    with pytest.warns(DataConversionWarning, match="column-vector y") as caught:
+        found = compare(ARMS, X, column)
+    assert len(caught) == 1
+    pd.testing.assert_frame_equal(found.predictions, expected.predictions)
+    with pytest.warns(DataConversionWarning):
+        results = list(fit_folds(ARMS, X, column))
+    np.testing.assert_array_equal(
+        np.concatenate([r.predictions for r in results if r.arm == "strong"]),
+        expected.predictions.query("arm == 'strong'")["predicted"],
+    )
+
+
+def test_folds_may_be_masks():
+    mask = np.arange(150) % 3 == 0
+    comparison = compare(ARMS, X, y, cv=[(~mask, mask)])
+    expected = compare(ARMS, X, y, cv=[(np.flatnonzero(~mask), np.flatnonzero(mask))])
+    assert comparison.results["n_train"].unique().tolist() == [100]
+    pd.testing.assert_frame_equal(comparison.predictions, expected.predictions)
+
+
+def test_an_edit_of_a_module_makes_kept_folds_invalid(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def score_with(source):
+        (tmp_path / "helper_of_aug.py").write_text(source)
+        (tmp_path / "aug.py").write_text("from helper_of_aug import change\n")
+        for name in ("aug", "helper_of_aug"):
+            sys.modules.pop(name, None)
+        change = importlib.import_module("aug").change
+        arms = {"only": make_pipeline(FunctionTransformer(change), STRONG)}
+        comparison = compare(arms, X, y, cv=2, memory=str(tmp_path / "cache"))
+        return comparison.predictions["predicted"].tolist()
+
+    as_they_are = score_with("def change(X): return X")
+    assert score_with("def change(X): return X") == as_they_are
+    assert score_with("def change(X): return 0 * X") != as_they_are
 
 
 def test_memory_may_be_a_path(tmp_path):
     compare({"classic": STRONG}, X, y, memory=tmp_path / "memory")
     assert any((tmp_path / "memory").rglob("output.pkl"))
+
+
+@pytest.mark.parametrize("arm", ["zz", "", None])
+def test_unknown_arms_are_named(comparison, arm):
+    message = rf"arm={arm!r} is not one of the arms, \['classic', 'strong'\]. Name one of them"
+    with pytest.raises(ValueError, match=message):
+        comparison.report(arm)
+    with pytest.raises(ValueError, match=message):
+        comparison.confusion(arm)
+    with pytest.raises(ValueError, match=message.replace("arm=", "arms=", 1)):
+        comparison.only(["classic", arm])
+
+
+@pytest.mark.parametrize("arms", [[], "strong", ()])
+def test_only_needs_a_list_of_arms(comparison, arms):
+    with pytest.raises(ValueError, match=r"arms=.* must be a list of one or more of \['classic'"):
+        comparison.only(arms)
+
+
+def test_some_arms_alone(comparison):
+    alone = comparison.only(["strong"])
+    assert alone.arms == ["strong"]
+    pd.testing.assert_frame_equal(alone.report("strong"), comparison.report("strong"))
+    pd.testing.assert_frame_equal(alone.confusion("strong"), comparison.confusion("strong"))
+    with pytest.raises(ValueError, match=r"baseline='classic' is not one of the arms, \['strong"):
+        _ = alone.reading
+    assert alone.against("strong").reading == ""
+    with pytest.raises(ValueError, match="arm='classic' is not one of the arms"):
+        alone.report("classic")
+
+
+def test_results_of_no_fit_or_of_other_arms_are_refused():
+    results = list(fit_folds(ARMS, X, y, cv=2))
+    with pytest.raises(ValueError, match="fold_results is empty"):
+        Comparison.of([], y, arms=ARMS, baseline="classic")
+    with pytest.raises(ValueError, match=r"fold_results='strong' is not one of the arms, \["):
+        Comparison.of(results, y, arms=["classic"], baseline="classic")
+    with pytest.raises(ValueError, match="baseline='gan' is not one of the arms"):
+        Comparison.of(results, y, arms=ARMS, baseline="gan")
+
+
+def test_the_column_that_corresponds_to_the_papers_f1_score(comparison):
+    report = comparison.report("strong", harmonic_mean=True)
+    expected = 2 / (1 / report["Sensitivity"] + 1 / report["Specificity"])
+    np.testing.assert_allclose(report["HarmonicMean"], expected)
+    assert "HarmonicMean" not in comparison.report("strong")

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import sparse
+from sklearn.exceptions import DataConversionWarning
 from sklearn.neighbors import KernelDensity
 
 from skcxr import DCGANOversampler
@@ -109,3 +110,45 @@ def test_too_few_images_for_an_audit_are_reported(images):
     assert table["copying"].tolist() == ["too few held-out images"] * 2
     assert audits == {}
     assert np.isfinite(table.loc["covid", "kernel distance"])
+
+
+def test_labels_of_another_type_are_refused(images):
+    X, y = images
+    classes, y = np.unique(y, return_inverse=True)
+    sampler, *_ = fit_and_inspect(KernelDensity(bandwidth=20), X, y, features="pixels")
+    train, holdout = (X[:120], y[:120]), (X[120:], y[120:])
+    with pytest.raises(ValueError, match=r"y has no images of \[0, 1, 2, 3\], which.*'covid'"):
+        inspect_samples(sampler, X[:120], classes[y[:120]], *holdout)
+    with pytest.raises(ValueError, match=r"y_holdout has the labels \['0', .*in y, \[0, 1, 2, 3\]"):
+        inspect_samples(sampler, *train, X[120:], y[120:].astype(str))
+    samples = {str(k): X[:5] for k in range(4)}
+    with pytest.raises(ValueError, match=r"samples has no images of \[0, 1, 2, 3\], but of \['0'"):
+        inspect_samples(sampler, *train, *holdout, samples=samples)
+
+
+def test_labels_are_one_per_image(images):
+    X, y = images
+    sampler, table, _ = fit_and_inspect(KernelDensity(bandwidth=20), X, y, features="pixels")
+    with pytest.raises(ValueError, match="X holds 120 images, but y holds 119 labels"):
+        inspect_samples(sampler, X[:120], y[:119], X[120:], y[120:])
+    with pytest.raises(ValueError, match="X_holdout holds 40 images, but y_holdout holds 39"):
+        inspect_samples(sampler, X[:120], y[:120], X[120:], y[121:])
+    one_hot = np.equal.outer(y[:120], np.unique(y)).astype(int)
+    with pytest.raises(ValueError, match=r"y must hold one label per image.*shape \(120, 4\)"):
+        inspect_samples(sampler, X[:120], one_hot, X[120:], y[120:])
+    with pytest.warns(DataConversionWarning, match="column-vector y"):
+        found, _ = inspect_samples(
+            sampler, X[:120], y[:120, None], X[120:], y[120:, None], features="pixels"
+        )
+    pd.testing.assert_frame_equal(found, table)
+
+
+def test_a_class_without_held_out_images_is_no_error(images):
+    X, y = images
+    sampler, *_ = fit_and_inspect(KernelDensity(bandwidth=20), X, y, features="pixels")
+    normal = np.flatnonzero(y[120:] == "normal") + 120
+    for rows in (normal, []):
+        parts = X[:120], y[:120], X[rows], y[rows]
+        table, audits = inspect_samples(sampler, *parts, features="pixels")
+        assert table.loc["covid", "copying"] == "too few held-out images"
+        assert list(audits) == (["normal"] if len(rows) else [])

@@ -91,3 +91,99 @@ def test_total_accuracy_follows_from_the_one_against_rest_rows():
     report = per_class_report(y_true, y_pred)
     errors = (1 - report["Accuracy"]).sum()
     assert report.attrs["accuracy"] == pytest.approx(1 - errors / 2)
+
+
+# What the founding paper prints in table 4: accuracy, sensitivity, specificity and "F1Score" of
+# covid, normal, bacterial and viral images, and the total accuracy.
+PRINTED = {
+    "a": (
+        [
+            (0.988, 0.962, 0.997, 0.978),
+            (0.898, 0.635, 0.985, 0.767),
+            (0.820, 0.716, 0.855, 0.776),
+            (0.855, 0.808, 0.870, 0.835),
+        ],
+        0.780,
+    ),
+    "b": (
+        [
+            (1.000, 1.000, 1.000, 1.000),
+            (0.948, 0.802, 0.997, 0.888),
+            (0.820, 0.636, 0.882, 0.733),
+            (0.867, 0.833, 0.878, 0.852),
+        ],
+        0.818,
+    ),
+}
+ROWS = [row for rows, _ in PRINTED.values() for row in rows]
+
+
+def draw_predictions(sensitivity, specificity):
+    """Labels and predictions of 1,000 images of a class and of 3,000 others, as in table 4."""
+    labels = ["class"] * 1000 + ["rest"] * 3000
+    n_found = round(1000 * sensitivity)
+    n_false = round(3000 * (1 - specificity))
+    found = ["class"] * n_found + ["rest"] * (1000 - n_found)
+    others = ["class"] * n_false + ["rest"] * (3000 - n_false)
+    return labels, found + others
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_the_papers_f1_score_is_the_harmonic_mean_of_sensitivity_and_specificity(row):
+    _, sensitivity, specificity, printed = row
+    true, predicted = draw_predictions(sensitivity, specificity)
+    report = per_class_report(true, predicted, harmonic_mean=True).loc["class"]
+    assert report["Sensitivity"] == pytest.approx(sensitivity)
+    assert report["Specificity"] == pytest.approx(specificity)
+    assert report["HarmonicMean"] == pytest.approx(printed, abs=0.007)
+    assert report["F1Score"] == pytest.approx(f1_score(true, predicted, pos_label="class"))
+
+
+def test_the_papers_f1_score_is_not_f1():
+    distances = []
+    for _, sensitivity, specificity, printed in ROWS:
+        report = per_class_report(*draw_predictions(sensitivity, specificity))
+        distances.append(abs(report.loc["class", "F1Score"] - printed))
+    assert max(distances) == pytest.approx(0.11, abs=0.005)
+
+
+@pytest.mark.parametrize("table", PRINTED)
+def test_the_papers_tables_agree_with_their_totals(table):
+    """Within rounding: each of the five figures is printed to three decimals."""
+    rows, total = PRINTED[table]
+    errors = sum(1 - accuracy for accuracy, *_ in rows)
+    assert errors == pytest.approx(2 * (1 - total), abs=(4 + 2) * 0.0005)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("n_classes", [2, 3, 4, 7])
+def test_one_against_rest_errors_are_twice_the_total_error(n_classes, seed):
+    rng = np.random.default_rng(seed)
+    confusion = rng.integers(0, 30, (n_classes, n_classes))
+    true = np.repeat(np.arange(n_classes), confusion.sum(axis=1))
+    predicted = np.concatenate([np.repeat(np.arange(n_classes), counts) for counts in confusion])
+    report = per_class_report(true, predicted, labels=np.arange(n_classes))
+    total = np.trace(confusion) / confusion.sum()
+    assert report.attrs["accuracy"] == pytest.approx(total)
+    assert (1 - report["Accuracy"]).sum() == pytest.approx(2 * (1 - total))
+
+
+def test_the_harmonic_mean_is_added_on_request():
+    plain = per_class_report(y_true, y_pred)
+    report = per_class_report(y_true, y_pred, harmonic_mean=True)
+    assert list(report.columns) == [*plain.columns, "HarmonicMean"]
+    assert report[plain.columns].equals(plain)
+    assert report.attrs == plain.attrs
+    expected = 2 / (1 / plain["Sensitivity"] + 1 / plain["Specificity"])
+    np.testing.assert_allclose(report["HarmonicMean"], expected)
+
+
+def test_the_harmonic_mean_of_zeros_and_of_undefined_values():
+    wrong = per_class_report(["a", "b"], ["b", "a"], harmonic_mean=True, zero_division=1.0)
+    assert wrong["HarmonicMean"].tolist() == [0, 0]
+    half = per_class_report(["a", "b"], ["a", "a"], harmonic_mean=True)
+    assert half["HarmonicMean"].tolist() == [0, 0]
+    missing = per_class_report(
+        ["a", "b"], ["a", "b"], labels=["a", "c"], harmonic_mean=True, zero_division=np.nan
+    )
+    np.testing.assert_equal(missing["HarmonicMean"].tolist(), [1, np.nan])
