@@ -37,6 +37,11 @@ def read_with_pillow(file: Path) -> tuple[np.ndarray, tuple[float, float]]:
             raise ValueError(f"it has {n_frames} frames")
         n_bits = _count_bits(image, file)
         is_deep_gray = image.mode.startswith("I") or image.mode == "F"
+        if image.format == "JPEG2000" and n_bits > 16:
+            raise ValueError(
+                f"it has {n_bits} bits per channel, of which only the upper 16 would be read. Save "
+                "it as 16-bit grayscale"
+            )
         if is_deep_gray and "transparency" not in image.info:
             return _read_deep_gray(image, n_bits)
         if n_bits > 8 and image.format == "PNG":

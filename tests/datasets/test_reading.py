@@ -240,6 +240,17 @@ def test_deep_color_in_jpeg_2000_is_refused(tmp_path, suffix):
     assert "it has 12 bits per channel" in reason
 
 
+def test_jpeg_2000_of_more_than_16_bits_is_refused(tmp_path):
+    file = tmp_path / "a.j2k"
+    Image.fromarray(np.kron(DEEP, np.ones((4, 4), np.uint16))).save(file)
+    np.testing.assert_array_equal(read_image(file)[::4, ::4], RAMP)
+    content = bytearray(file.read_bytes())
+    content[42] = 23  # Ssiz
+    file.write_bytes(content)
+    (reason,) = read_images([file])
+    assert "it has 24 bits per channel, of which only the upper 16 would be read" in reason
+
+
 def test_unsigned_32_bit_tiff_does_not_wrap(tmp_path):
     pixels = RAMP.astype(np.uint32) * 2**24
     np.testing.assert_array_equal(read_image(tiff(tmp_path, pixels)), RAMP)
