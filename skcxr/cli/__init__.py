@@ -1,11 +1,20 @@
 """The command line: it parses options, calls the other modules and prints their results."""
 
+import sys
+
 import click
 
 from skcxr._version import __version__
 from skcxr.cli._audit import audit
 from skcxr.cli._evaluate import evaluate
-from skcxr.cli._printing import EXIT_BAD_INPUT, EXIT_DIVERGED, EXIT_INTERRUPTED, print_error
+from skcxr.cli._printing import (
+    EXIT_BAD_INPUT,
+    EXIT_DIVERGED,
+    EXIT_INTERRUPTED,
+    discard_output,
+    escape_output,
+    print_error,
+)
 from skcxr.cli._synthesize import synthesize
 
 
@@ -16,10 +25,21 @@ class CommandGroup(click.Group):
         """Return the names of the commands in the order in which they were added."""
         return list(self.commands)
 
+    def make_context(self, *args, **kwargs):
+        """Parse the arguments, which may print the help."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except BrokenPipeError:  # its reader has gone
+            discard_output(sys.stdout)
+            raise click.exceptions.Exit(0) from None
+
     def invoke(self, ctx):
         """Run a command and return its exit code."""
         try:
             return super().invoke(ctx)
+        except BrokenPipeError:  # of a command's help, since commands print by echo
+            discard_output(sys.stdout)
+            return 0
         except (ValueError, OSError, ImportError) as error:
             # Some bad input shows late, such as a broken checkpoint or a full disk.
             print_error(ctx.invoked_subcommand, error)
@@ -51,6 +71,7 @@ def main(argv=None):
     The exit code is 0 on success, 1 if training diverged or an audit exceeded a limit, 2 for bad
     input and 130 if interrupted.
     """
+    escape_output()
     try:
         return cli.main(argv, prog_name="skcxr", standalone_mode=False)
     except click.ClickException as error:

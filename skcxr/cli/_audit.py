@@ -143,15 +143,17 @@ def _write_results(out, results, found, table):
     """Write the table, the JSON and the figures."""
     import matplotlib.pyplot as plt
 
+    from skcxr._base.files import fill_folder, shorten_name
     from skcxr.displays import AuditDisplay
 
-    out.mkdir(parents=True, exist_ok=True)
-    table.droplevel("row").to_csv(out / "audit.csv")
-    (out / "audit.json").write_text(json.dumps(found, indent=2) + "\n")
-    for k, result in results.items():
-        figure = AuditDisplay.from_result(result).figure_
-        figure.savefig(out / f"audit-{k}.png", dpi=150, bbox_inches="tight")
-        plt.close(figure)
+    with fill_folder(out) as folder:
+        table.droplevel("row").to_csv(folder / "audit.csv")
+        (folder / "audit.json").write_text(json.dumps(found, indent=2) + "\n")
+        for k, result in results.items():
+            figure = AuditDisplay.from_result(result).figure_
+            file = folder / f"audit-{shorten_name(k)}.png"
+            figure.savefig(file, dpi=150, bbox_inches="tight")
+            plt.close(figure)
 
 
 def _list_exceeded(args, table):

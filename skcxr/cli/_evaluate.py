@@ -22,6 +22,7 @@ from skcxr.cli._options import (
 from skcxr.cli._printing import (
     EXIT_DIVERGED,
     EXIT_INTERRUPTED,
+    echo,
     format_count,
     is_progress_shown,
     print_error,
@@ -74,9 +75,14 @@ def evaluate(**options):
     --gan-width 64 --gan-batch 32.
     """
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
-    from skcxr.report._folder import Report, create_folder
+    from skcxr._base.files import check_empty, check_writable
+    from skcxr.report._folder import PARENT, Report, create_folder
 
     args = SimpleNamespace(**options)
+    if args.out is None:
+        check_writable(PARENT)
+    else:
+        check_empty(args.out)
     data = _load_images(args)
     cv = _build_splitter(args, data)
     arms = _build_arms(args)
@@ -108,6 +114,12 @@ def _build_splitter(args, data):
     import numpy as np
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
+    names = data.target_names[np.unique(data.target)].tolist()
+    if len(names) < 2:
+        raise ValueError(
+            f"A classifier needs two classes, got {names} alone. Pass a --data with a sub-folder "
+            "per class."
+        )
     grouped = args.groups is not None
     for k, name in enumerate(data.target_names.tolist()):
         rows = data.target == k
@@ -179,7 +191,7 @@ def _run_fits(args, data, arms, cv, report):
                 bar.set_postfix_str(_estimate_time_left(report.fold_results, arms, args.cv, n_jobs))
     except KeyboardInterrupt:
         n_finished = len(report.fold_results)
-        click.echo(f"Interrupted: {n_finished} of {n_fits} fits had finished.", err=True)
+        echo(f"Interrupted: {n_finished} of {n_fits} fits had finished.", err=True)
         code = EXIT_INTERRUPTED
     except FloatingPointError as error:
         print_error("evaluate", str(error).removesuffix(f" {ADVICE}"))
@@ -187,7 +199,8 @@ def _run_fits(args, data, arms, cv, report):
     report.write_summary()
     print_text(args, report.to_text())
     print_json(args, report.to_dict())
-    print_text(args, f"Results are in {report.folder}: see {report.folder / 'report.html'}")
+    page = report.folder / "report.html"
+    print_text(args, f"Results are in {report.folder}" + (f": see {page}" if page.exists() else ""))
     return code
 
 

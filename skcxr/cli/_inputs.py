@@ -2,10 +2,8 @@
 
 import warnings
 
-import click
-
 from skcxr.cli._options import STEPS_PER_EPOCH
-from skcxr.cli._printing import is_progress_shown
+from skcxr.cli._printing import echo, is_progress_shown
 
 
 def load_folder(args, path, groups=None):
@@ -21,15 +19,16 @@ def load_folder(args, path, groups=None):
             fit=args.fit,
             percentiles=args.percentiles,
             on_error=args.on_error,
+            max_pixels=args.max_pixels,
             groups=groups,
             n_jobs=-1,
             verbose=int(is_progress_shown(args)),
         )
     if data.skipped and not args.quiet:
         n_files = len(data.filenames) + len(data.skipped)
-        click.echo(f"Left out of {path}: {len(data.skipped)} of {n_files} files", err=True)
+        echo(f"Left out of {path}: {len(data.skipped)} of {n_files} files", err=True)
         for name, reason in data.skipped.items():
-            click.echo(f"  {name}: {reason}", err=True)
+            echo(f"  {name}: {reason}", err=True)
     return data
 
 

@@ -64,6 +64,13 @@ add_reading_options = combine_options(
         type=click.Choice(["raise", "skip"]),
         help="how to handle unreadable files",
     ),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(min=1),
+        metavar="N",
+        show_default="89e6",
+        help="largest image that is read",
+    ),
 )
 
 add_seed_option = click.option(

@@ -12,23 +12,51 @@ EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
+def echo(text, err=False):
+    """Print text on stdout or stderr, and nothing more once its reader has gone.
+
+    The reader of ``skcxr ... | head -1`` goes after one line. The command still finishes its work.
+    """
+    stream = sys.stderr if err else sys.stdout
+    try:
+        click.echo(text, file=stream)
+    except BrokenPipeError:
+        discard_output(stream)
+
+
+def discard_output(stream):
+    """Send what is written to a stream from now on, and at exit, to nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+
+
+def escape_output():
+    """Print characters that stdout cannot encode as escapes, as stderr does.
+
+    These are names of files that are not UTF-8, and any names where the encoding is not UTF-8.
+    """
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def print_text(args, text):
     """Print text for people: on stderr if --json takes stdout, and nowhere under --quiet."""
     if not args.quiet:
-        click.echo(text, err=args.json)
+        echo(text, err=args.json)
 
 
 def print_json(args, result):
     """Print the result for programs under --json."""
     if args.json:
-        click.echo(json.dumps(result, indent=2))
+        echo(json.dumps(result, indent=2))
 
 
 def print_error(command, error):
     """Print an error in one line on stderr, followed by the files that it lists."""
     message, line, listed = str(error).partition("\n  ")
     message = " ".join(message.split())
-    click.echo(f"skcxr {command}: {color_text('error:', 'red')} {message}{line}{listed}", err=True)
+    echo(f"skcxr {command}: {color_text('error:', 'red')} {message}{line}{listed}", err=True)
 
 
 def color_text(text, color):
@@ -40,10 +68,9 @@ def color_text(text, color):
 
 
 def color_verdict(verdict):
-    """Return an audit's verdict in red for copies, yellow if suspicious, and else in green."""
-    return color_text(
-        verdict, {"copies found": "red", "suspicious": "yellow"}.get(verdict, "green")
-    )
+    """Return an audit's verdict in green if it is good, red for copies, and else in yellow."""
+    colors = {"no sign of copying": "green", "copies found": "red"}
+    return color_text(verdict, colors.get(verdict, "yellow"))
 
 
 def format_count(n, noun):

@@ -29,6 +29,8 @@ from skcxr.cli._printing import (
     print_text,
 )
 
+PARENT = "skcxr-synthetic"
+
 
 @click.command(
     epilog="\b\nExample: skcxr synthesize --data images -n 500 --checkpoint state\n"
@@ -79,16 +81,18 @@ def synthesize(**options):
 
     The images are audited for copies of training images, marked as synthetic, and written with
     their provenance. With --holdout 0 there is no audit; if DIR has train/ and test/, the audit
-    uses test/. The defaults are the paper's networks and steps, which take hours on a laptop.
+    uses test/, and without a test/ it uses val/. The defaults are the paper's networks and steps,
+    which take hours on a laptop.
     """
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
-    from skcxr._base.files import build_dated_path
-    from skcxr.datasets._export import check_target
+    from skcxr._base.files import check_writable, reserve_folder
+    from skcxr.datasets._export import check_classes, check_target
 
     args = SimpleNamespace(**options)
     if args.out is None:
-        args.out = str(build_dated_path("skcxr-synthetic"))
-    check_target(args.out, overwrite=args.overwrite)
+        check_writable(PARENT)
+    else:
+        check_target(args.out, overwrite=args.overwrite)
     if args.format == "dicom":
         import pydicom  # noqa: F401 -- fail before hours of training, not after
     data = load_folder(args, args.data, args.groups)
@@ -100,26 +104,47 @@ def synthesize(**options):
                 f"class {name!r} has {format_count(n, 'image')} to train on; a GAN needs two. "
                 "Add images, or pass a smaller --holdout."
             )
-    return _train_and_write(args, train, holdout)
+    # Two runs that begin at the same time get two folders.
+    with reserve_folder(args.out, parent=PARENT) as folder:
+        args.out = str(folder)
+        check_classes(folder, train.target_names)
+        return _train_and_write(args, train, holdout)
 
 
 def _split(args, data):
     """Return the images to train on, and those to audit with or None."""
-    import numpy as np
-    from sklearn.model_selection import StratifiedGroupKFold
+    from skcxr.datasets._holdout import choose_holdout
 
     if data.split is not None:
-        train = find_training_rows(args, data)
-        holdout = data.split == "test"
-        has_holdout = args.holdout > 0 and holdout.any()
-        return select_rows(data, train), select_rows(data, holdout) if has_holdout else None
+        split = "test" if "test" in data.split else "validation"
+        held = select_rows(data, data.split == split)
+        data = select_rows(data, find_training_rows(args, data))
+        if len(held.data) and args.holdout > 0:
+            return data, held
     if args.holdout == 0:
         return data, None
-    groups = np.arange(len(data.target)) if data.groups is None else data.groups
-    n_folds = max(2, round(1 / args.holdout))
-    folds = StratifiedGroupKFold(n_folds, shuffle=True, random_state=args.seed)
-    train, holdout = next(folds.split(data.data, data.target, groups))
-    return select_rows(data, train), select_rows(data, holdout)
+    is_held = choose_holdout(data.target, args.holdout, groups=data.groups, random_state=args.seed)
+    if not is_held.any():
+        raise ValueError(
+            f"--holdout {args.holdout:g} holds out none of {format_count(len(is_held), 'image')}: "
+            "it is rounded to whole images per class, and all images of a patient stay together. "
+            "Pass a larger share, or 0 for no audit."
+        )
+    return select_rows(data, ~is_held), select_rows(data, is_held)
+
+
+def _describe_holdout(train, holdout):
+    """Return what is held out, as JSON's types."""
+    import numpy as np
+
+    counts = np.bincount(holdout.target, minlength=len(holdout.target_names))
+    n_images = len(holdout.target)
+    return {
+        "split": None if holdout.split is None else str(holdout.split[0]),
+        "n_images": n_images,
+        "share": n_images / (n_images + len(train.target)),
+        "n_by_class": dict(zip(holdout.target_names.tolist(), counts.tolist(), strict=True)),
+    }
 
 
 def _train_and_write(args, train, holdout):
@@ -133,6 +158,10 @@ def _train_and_write(args, train, holdout):
     y = train.target_names[train.target]
     counts = {k: n + args.n for k, n in zip(*np.unique(y, return_counts=True), strict=True)}
     print_text(args, f"{', '.join(counts)}: {describe_gans(args)}")
+    if holdout is not None:
+        held = _describe_holdout(train, holdout)
+        n_by_class = ", ".join(f"{k} {n}" for k, n in held["n_by_class"].items())
+        print_text(args, f"Held out for the audit: {n_by_class} ({held['share']:.0%})")
     gan = build_gan(
         args,
         checkpoint=args.checkpoint,
@@ -149,6 +178,7 @@ def _train_and_write(args, train, holdout):
         "settings": collect_settings(args),
         "training_set": fingerprint_training_set(X, y),
         "n_files_left_out": len(train.skipped),
+        "holdout": None if holdout is None else _describe_holdout(train, holdout),
         "audit": None,
     }
     if holdout is not None:
@@ -167,6 +197,7 @@ def _train_and_write(args, train, holdout):
         {
             "folder": args.out,
             "n_by_class": {str(k): args.n for k in counts},
+            "holdout": provenance["holdout"],
             "audit": provenance["audit"],
             "quality": provenance.get("quality"),
         },

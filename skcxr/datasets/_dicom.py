@@ -31,13 +31,17 @@ _TAGS = [
     *(f"{color}PaletteColorLookupTableData" for color in ("Red", "Green", "Blue")),
     "PixelData",
 ]
+_REQUIRED = (
+    *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation"),
+    *("BitsAllocated", "BitsStored", "PixelRepresentation"),
+)
 # SOF0 to SOF15 of JPEG, except DHT, JPG and DAC, which lie among them; and SOF55 of JPEG-LS.
 _START_OF_FRAME = {*range(0xFFC0, 0xFFD0), 0xFFF7} - {0xFFC4, 0xFFC8, 0xFFCC}
 # pydicom's decoders. The first one that supports a file's compression is used. "pydicom" precedes
 # "pylibjpeg", whose RLE decoder panics on damaged data, which `except Exception` does not catch.
 # "gdcm" is excluded because it ends the whole process on damaged data.
 _DECODERS = ("pydicom", "pyjpegls", "pylibjpeg", "pillow")
-_LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, like Pillow's mode L
+LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, like Pillow's mode L
 
 
 @contextmanager
@@ -117,9 +121,11 @@ def read_dicom(path: Path) -> tuple[np.ndarray, tuple[float, float]]:
     ImportError
         If pydicom is not installed.
     ValueError
-        If the file has no pixels, several frames, more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``,
-        or a window or VOI LUT that maps all of them to one value. On damaged files, pydicom and the
-        decoders raise errors of any other type.
+        If the file has no pixels, several frames, bits that do not fit its header, or pixels that
+        differ but become one value. On damaged files, pydicom and the decoders raise errors of any
+        other type.
+    PIL.Image.DecompressionBombError
+        If the file has more pixels than ``PIL.Image.MAX_IMAGE_PIXELS``.
 
     Notes
     -----
@@ -144,16 +150,23 @@ def read_dicom(path: Path) -> tuple[np.ndarray, tuple[float, float]]:
     stored = _decode(header)
 
     photometric = header.PhotometricInterpretation
+    if photometric in ("MONOCHROME1", "MONOCHROME2"):
+        return render_grayscale(stored, header)
     if stored.ndim == 3:
-        return stored @ np.array(_LUMA), (0, 2**header.BitsStored - 1)
-    if photometric == "PALETTE COLOR":
+        color = stored
+        n_bits = header.BitsStored
+    elif photometric == "PALETTE COLOR":
         from pydicom.pixels import apply_color_lut
 
         color = apply_color_lut(stored, header)
-        return color @ np.array(_LUMA), (0, np.iinfo(color.dtype).max)
-    if photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        # Entries of 8 bits may take 16 bits each.
+        n_bits = max(header.RedPaletteColorLookupTableDescriptor[2], int(color.max()).bit_length())
+    else:
         raise ValueError(f"it has the photometric interpretation {photometric!r}")
-    return render_grayscale(stored, header)
+    gray = color @ np.array(LUMA)
+    if np.ptp(gray) < 1 and np.ptp(stored, axis=(0, 1)).max() > 0:
+        raise ValueError("its colors differ, but by less than one gray value")
+    return gray, (0, 2**n_bits - 1)
 
 
 def read_patient_id(path: Path) -> str | None:
@@ -174,7 +187,7 @@ def read_patient_id(path: Path) -> str | None:
     if not is_dicom(path):
         return None
     header = _read_elements(path, ["PatientID"], stop_before_pixels=True)
-    return str(header.get("PatientID") or "").strip()
+    return str(header.get("PatientID") or "")
 
 
 def _read_elements(path: Path, tags: list[str], stop_before_pixels: bool = False) -> Dataset:
@@ -208,12 +221,32 @@ def _decode(header: Dataset) -> np.ndarray:
         # The value of a damaged UID is not shown: it may contain anything.
         name = f" ({kind.name})" if kind.type else ""
         raise ValueError(f"it has no pixel data{name}, or is cut off before it")
+    if missing := [keyword for keyword in _REQUIRED if header.get(keyword) is None]:
+        raise ValueError(f"its header lacks {', '.join(missing)}")
     decoder = ""
+    n_unused = _count_unused_bits(header)
     if header.file_meta.TransferSyntaxUID.is_encapsulated:
-        _check_frame(header)
+        n_unused = _check_frame(header, n_unused)
         decoder = _choose_decoder(header)
+    # pydicom takes the lowest bits for those that are stored. So the unused bits below them count
+    # as stored, and are dropped afterwards.
+    header.BitsStored += n_unused
     # index=0, because pydicom returns more frames than the header declares if it finds them.
-    return pixel_array(header, index=0, decoding_plugin=decoder)
+    stored = pixel_array(header, index=0, decoding_plugin=decoder)
+    header.BitsStored -= n_unused
+    return stored >> n_unused if n_unused else stored
+
+
+def _count_unused_bits(header: Dataset) -> int:
+    """Return the number of bits below the stored ones, which are not part of the pixels."""
+    n_stored = header.BitsStored
+    high_bit = header.get("HighBit", n_stored - 1)
+    if not n_stored - 1 <= high_bit < header.BitsAllocated:
+        raise ValueError(
+            f"its header is wrong: {n_stored} stored bits (BitsStored) do not fit between bit 0 "
+            f"and bit {high_bit} (HighBit) of {header.BitsAllocated} (BitsAllocated)"
+        )
+    return high_bit + 1 - n_stored
 
 
 def _choose_decoder(header: Dataset) -> str:
@@ -243,9 +276,9 @@ def _choose_decoder(header: Dataset) -> str:
 def _check_size(height: int, width: int) -> None:
     """Refuse an image with more pixels than Pillow's limit, in Pillow's words."""
     if Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS:
-        raise ValueError(
+        raise Image.DecompressionBombError(
             f"Image size ({height * width} pixels) exceeds limit of {Image.MAX_IMAGE_PIXELS} "
-            "pixels, could be decompression bomb DOS attack"
+            "pixels, could be decompression bomb DOS attack."
         )
 
 
@@ -264,36 +297,57 @@ def _check_deflated(path: Path) -> None:
             limit = 4 * (Image.MAX_IMAGE_PIXELS or sys.maxsize // 8)
             inflater = zlib.decompressobj(-zlib.MAX_WBITS)
             if len(inflater.decompress(stream.read(), limit + 1)) > limit:
-                raise ValueError(
-                    f"it inflates to more than {limit} bytes, and may be a decompression bomb"
-                )
+                raise Image.DecompressionBombError(f"it inflates to more than {limit} bytes")
 
 
-def _check_frame(header: Dataset) -> None:
-    """Refuse a JPEG larger than the header says, because decoders allocate its own size."""
+def _check_frame(header: Dataset, n_unused: int) -> int:
+    """Compare a compressed image with its header; return the number of unused bits below its own.
+
+    A JPEG larger than the header says is refused, because decoders allocate its own size.
+    """
     from pydicom.encaps import get_frame
+    from pydicom.uid import JPEGTransferSyntaxes
 
     frame = get_frame(header.PixelData, 0, number_of_frames=1)
-    size = _read_jpeg_size(frame)
-    if size is not None and size != (header.Rows, header.Columns):
+    found = read_jpeg_header(frame)
+    if found is None:
+        return n_unused
+    height, width, precision = found
+    if (height, width) != (header.Rows, header.Columns):
         raise ValueError(
             f"its header says {header.Rows}x{header.Columns} pixels, but its compressed image has "
-            f"{size[0]}x{size[1]}"
+            f"{height}x{width}"
         )
+    if header.file_meta.TransferSyntaxUID in JPEGTransferSyntaxes and precision <= 8:
+        # Its decoders return 8 bits per value even where the header allocates 16.
+        header.BitsAllocated = 8
+        header.BitsStored = min(header.BitsStored, 8)
+    # A compressed image holds either the stored bits alone, or all bits up to HighBit.
+    if n_unused and precision != header.BitsStored:
+        if precision != header.BitsStored + n_unused:
+            raise ValueError(
+                f"its header says {header.BitsStored} stored bits up to bit {header.HighBit} "
+                f"(BitsStored, HighBit), but its compressed image has {precision} bits"
+            )
+        return n_unused
+    return 0
 
 
-def _read_jpeg_size(frame: bytes) -> tuple[int, int] | None:
-    """Return (height, width) of a JPEG, JPEG-LS or JPEG 2000; None for other formats."""
+def read_jpeg_header(frame: bytes) -> tuple[int, int, int] | None:
+    """Return height, width and bits per value of a JPEG, JPEG-LS or JPEG 2000; None for others."""
     if (start := frame.find(b"\xff\x4f\xff\x51")) >= 0:  # ISO 15444-1, annex A: SOC, SIZ
         width, height, left, top = struct.unpack_from(">4I", frame, start + 8)
-        return height - top, width - left
+        (n_channels,) = struct.unpack_from(">H", frame, start + 40)
+        bits = struct.unpack_from(f"{3 * n_channels}B", frame, start + 42)[::3]
+        return height - top, width - left, max(n_bits & 0x7F for n_bits in bits) + 1
     if frame[:2] != b"\xff\xd8":
         return None
     position = 2
     while position + 9 <= len(frame):  # ISO 10918-1, annex B
         marker, length = struct.unpack_from(">HH", frame, position)
         if marker in _START_OF_FRAME:
-            return struct.unpack_from(">HH", frame, position + 5)
+            precision, height, width = struct.unpack_from(">BHH", frame, position + 4)
+            return height, width, precision
         # Any number of bytes 0xFF may precede a marker.
         position += 1 if marker == 0xFFFF else 2 + length
     return None

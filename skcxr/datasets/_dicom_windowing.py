@@ -39,7 +39,7 @@ def render_grayscale(stored: np.ndarray, header: Dataset) -> tuple[np.ndarray, t
     Raises
     ------
     ValueError
-        If the window or VOI LUT maps all pixels to one value.
+        If the rescale slope, a LUT or the window is not valid, or maps all pixels to one value.
 
     References
     ----------
@@ -58,13 +58,13 @@ def render_grayscale(stored: np.ndarray, header: Dataset) -> tuple[np.ndarray, t
     >>> pixels.tolist(), levels
     ([[255.0, 255.0, 127.5, 0.0]], (0, 255))
     """
-    from pydicom.pixels import apply_modality_lut
-
-    # int64, because pydicom subtracts a LUT's first value in the type of the pixels, where it may
-    # overflow.
-    values = apply_modality_lut(stored.astype(np.int64), header)
+    values = _apply_modality(stored, header)
     visible = _mask_non_padding(stored, header)
+    if np.ptp(values[visible]) == 0 and np.ptp(stored[visible]) > 0:
+        raise ValueError("its rescale slope or modality LUT maps all pixels to one value")
     pixels, levels = _apply_voi(values, values[visible], header)
+    if not np.isfinite(pixels).all():
+        raise ValueError("its window is not a number")
     if np.ptp(pixels[visible]) == 0 and np.ptp(values[visible]) > 0:
         raise ValueError("its window or VOI LUT maps all pixels to one value")
     # DX repeats the inversion as a Presentation LUT Shape, which must not be applied again.
@@ -84,6 +84,24 @@ def _mask_non_padding(stored: np.ndarray, header: Dataset) -> np.ndarray:
     return mask if mask.any() else ~mask
 
 
+def _apply_modality(stored: np.ndarray, header: Dataset) -> np.ndarray:
+    """Apply the file's modality LUT, or its rescale slope and intercept, to stored values."""
+    luts = header.get("ModalityLUTSequence")
+    if luts and luts[0].get("LUTData"):
+        values, _ = _look_up(stored, luts[0], header)
+        return values
+    slope = header.get("RescaleSlope")
+    intercept = header.get("RescaleIntercept")
+    if slope is None and intercept is None:
+        return stored.astype(np.int64)
+    values = stored * float(1 if slope is None else slope) + float(intercept or 0)
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"its rescale slope {slope} and intercept {intercept} give values that are not numbers"
+        )
+    return values
+
+
 def _apply_voi(
     values: np.ndarray, visible: np.ndarray, header: Dataset
 ) -> tuple[np.ndarray, tuple[float, float]]:
@@ -91,16 +109,14 @@ def _apply_voi(
 
     `visible` are the values that are not padding. They set the levels if nothing else does.
     """
-    from pydicom.pixels import apply_modality_lut
-
     luts = header.get("VOILUTSequence")
     if luts and luts[0].get("LUTData"):
-        return _apply_voi_lut(values, luts[0], header.original_encoding[1])
+        return _look_up(values, luts[0], header)
     if header.get("WindowCenter") is not None and header.get("WindowWidth") is not None:
         return _apply_window(values, header)
     if header.BitsStored <= 8 and not header.PixelRepresentation:
-        ends = apply_modality_lut(np.array([0, 2**header.BitsStored - 1]), header)
-        return values, (float(ends.min()), float(ends.max()))
+        all_values = _apply_modality(np.arange(2**header.BitsStored), header)
+        return values, (float(all_values.min()), float(all_values.max()))
     return values, (float(visible.min()), float(visible.max()))
 
 
@@ -121,19 +137,26 @@ def _apply_window(values: np.ndarray, header: Dataset) -> tuple[np.ndarray, tupl
         return apply_windowing(values, window), (0, 255)
 
 
-def _apply_voi_lut(
-    values: np.ndarray, lut: Dataset, is_little_endian: bool
+def _look_up(
+    values: np.ndarray, lut: Dataset, header: Dataset
 ) -> tuple[np.ndarray, tuple[float, float]]:
-    """Look up `values` in a VOI LUT.
+    """Look up `values` in a modality or VOI LUT; return the result and its range.
 
-    Up to version 3.0.2, pydicom's apply_voi computes the index in the type of the LUT's output: if
-    that has 8 bits, 256 overflows to 0.
+    pydicom's apply_modality_lut fails unless entries have 8 or 16 bits. Up to version 3.0.2, its
+    apply_voi computes the index in the type of the LUT's output, where 256 may overflow to 0.
     """
     n_entries, first, n_bits = lut.LUTDescriptor
     n_entries = n_entries or 2**16  # 2**16 does not fit into its 16 bits and is stored as 0
     table = lut.LUTData
     if isinstance(table, bytes):  # OW, of 16 bits or, from some writers, of 8
         itemsize = len(table) // n_entries
-        table = np.frombuffer(table, dtype=f"{'<' if is_little_endian else '>'}u{itemsize}")
+        order = "<" if header.original_encoding[1] else ">"
+        table = np.frombuffer(table, dtype=f"{order}u{itemsize}")
+    table = np.atleast_1d(table).astype(np.int64)
+    if len(table) < n_entries:
+        raise ValueError(
+            f"its LUT has {len(table)} entries, but its LUT Descriptor says {n_entries}"
+        )
+    n_bits = max(n_bits, int(table.max()).bit_length())  # some descriptors say too few
     index = np.clip(np.rint(values) - first, 0, n_entries - 1).astype(np.intp)
-    return np.asarray(table)[index].astype(np.int64), (0, 2**n_bits - 1)
+    return table[index], (0, 2**n_bits - 1)

@@ -2,17 +2,22 @@
 
 import hashlib
 import json
-import shutil
 from datetime import datetime, timezone
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from skcxr._base.files import build_temporary_path, check_writable
+from skcxr._base.files import (
+    check_writable,
+    explain_write_errors,
+    fill_folder,
+    shorten_name,
+)
 
 PROVENANCE = "provenance.json"
 NOTICE = (
@@ -68,26 +73,32 @@ def check_target(out, *, overwrite=False):
         If the folder cannot be created.
     """
     out = Path(out)
+    if out.is_dir() and any(out.iterdir()):
+        if not overwrite:
+            raise FileExistsError(
+                f"out={str(out)!r} exists already. Pass a new folder, or overwrite=True to replace "
+                "an earlier result."
+            )
+        if not (out / PROVENANCE).is_file():
+            raise FileExistsError(
+                f"out={str(out)!r} holds no {PROVENANCE}, so it is not an earlier result and is "
+                "not replaced. Pass a new folder."
+            )
     check_writable(out)
-    if not out.exists() or (out.is_dir() and not any(out.iterdir())):
-        return
-    if not overwrite:
-        raise FileExistsError(
-            f"out={str(out)!r} exists already. Pass a new folder, or overwrite=True to replace an "
-            "earlier result."
-        )
-    if not (out / PROVENANCE).is_file():
-        raise FileExistsError(
-            f"out={str(out)!r} holds no {PROVENANCE}, so it is not an earlier result and is not "
-            "replaced. Pass a new folder."
-        )
+
+
+def check_classes(out, classes):
+    """Raise an OSError if the folders of the classes cannot be created in an existing folder."""
+    with explain_write_errors(out), TemporaryDirectory(dir=out) as folder:
+        for k in classes:
+            Path(folder, k).mkdir()
 
 
 def write_images(out, images, *, provenance, file_format="png", overwrite=False):
     """Write synthetic images to one folder per class, with a manifest and their provenance.
 
-    Everything is written to a temporary folder next to `out`, which is then renamed. A killed run
-    therefore leaves no incomplete result.
+    Everything is written to a temporary folder in `out`, and then moved, ``provenance.json`` last.
+    A folder that has this file is therefore complete, even if runs were killed.
 
     Parameters
     ----------
@@ -115,29 +126,17 @@ def write_images(out, images, *, provenance, file_format="png", overwrite=False)
         If the images cannot be written. The earlier content of `out` is then unchanged, and no
         other file is left.
     """
-    out = Path(out)
     check_target(out, overwrite=overwrite)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = build_temporary_path(out)
-    shutil.rmtree(temporary, ignore_errors=True)
-    try:
-        manifest = _write_files(temporary, images, file_format)
-        manifest.to_csv(temporary / "manifest.csv", index=False)
+    with fill_folder(out, last=PROVENANCE) as folder:
+        manifest = _write_files(folder, images, file_format)
+        manifest.to_csv(folder / "manifest.csv", index=False)
         provenance = {
             "notice": NOTICE,
             "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             "versions": {name: version(name) for name in _PACKAGES},
             **provenance,
         }
-        (temporary / PROVENANCE).write_text(json.dumps(provenance, indent=2) + "\n")
-        _replace_folder(out, temporary)
-    except OSError as error:
-        raise OSError(
-            f"out={str(out)!r} cannot be written: {error.strerror or error}. Free space, or pass "
-            "another folder. An earlier result is unchanged."
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        (folder / PROVENANCE).write_text(json.dumps(provenance, indent=2) + "\n")
     return manifest
 
 
@@ -155,21 +154,6 @@ def _write_files(folder, images, file_format):
     return pd.DataFrame(rows)
 
 
-def _replace_folder(out, new):
-    """Rename the folder `new` to `out`. If that fails, restore the earlier `out`."""
-    if not out.exists():
-        new.rename(out)
-        return
-    old = out.with_name(f"{new.name}.old")
-    out.rename(old)
-    try:
-        new.rename(out)
-    except OSError:
-        old.rename(out)
-        raise
-    shutil.rmtree(old)
-
-
 def _write_png(file, image, k, number):
     text = PngInfo()
     text.add_text("Synthetic", "true")
@@ -177,6 +161,12 @@ def _write_png(file, image, k, number):
     text.add_text("Description", NOTICE)
     text.add_text("Software", f"skcxr {version('skcxr')}")
     Image.fromarray(image).save(file, pnginfo=text)
+
+
+def _build_patient_id(k, number):
+    """Return an identifier of one image, in the 64 characters that DICOM allows."""
+    ends = "SYNTHETIC-", f"-{number:05d}"
+    return shorten_name(str(k), 64 - len("".join(ends))).join(ends)
 
 
 def _write_dicom(file, image, k, number):
@@ -195,7 +185,7 @@ def _write_dicom(file, image, k, number):
         "ConversionType": "SYN",  # PS3.3, C.8.6.1: synthetic image
         "Modality": "OT",
         "PatientName": "SYNTHETIC^NO PATIENT",
-        "PatientID": f"SYNTHETIC-{k}-{number:05d}"[:64],
+        "PatientID": _build_patient_id(k, number),
         "PatientIdentityRemoved": "YES",
         "DeidentificationMethod": "Synthetic image of no patient",
         "SeriesNumber": 1,

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from skcxr.datasets._groups import format_lines, match_groups, read_groups, read_patient_ids
+from skcxr.datasets._layout import ImageFile, find_files
 from skcxr.datasets._reading import read_images
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_SPLITS = {"train", "test", "val", "valid", "validation"}
 
 
 @validate_params(
     {
         "fit": [StrOptions({"squash", "pad", "crop"})],
         "on_error": [StrOptions({"raise", "skip"})],
+        "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
     },
@@ -39,19 +38,26 @@ def load_image_folder(
     percentiles: tuple[float, float] | None = None,
     groups: str | os.PathLike[str] | pd.DataFrame | None = None,
     on_error: str = "raise",
+    max_pixels: int | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> Bunch:
     """Load grayscale images and DICOM files from one folder per class.
 
-    The layout is ``path/<class>/<files>`` or, if every sub-folder of `path` is named train, test,
-    val, valid or validation in any case, ``path/<split>/<class>/<files>``. Class folders may have
-    sub-folders. Hidden files and files next to the class folders are ignored. Every other file must
-    be an image. Its format is recognized by its content, not by its name.
+    The layout is ``path/<class>/<files>`` or ``path/<split>/<class>/<files>``. Splits are
+    recognized by their names: train or training; test or testing; val, valid, validation or dev,
+    in any case and also with set, data or images at the end. Class folders may have sub-folders.
+    Names of classes are compared without blanks at their ends, and in Unicode's composed form.
+    Files next to the class folders are ignored, and so are hidden files and what systems add:
+    ``Thumbs.db``, ``desktop.ini``, ``__MACOSX`` and ``@eaDir``. Every other file must be an image.
+    Its format is recognized by its content, not by its name.
 
     - Colour is converted to gray by ITU-R 601 luma. Transparent pixels become black, like air.
-    - 8-bit images keep their values. Each 16-bit or 32-bit grayscale image is scaled from its own
+    - 8-bit images keep their values. Each image with more bits per channel is scaled from its own
       minimum and maximum to 0 and 255. If it is constant, it becomes 0.
+    - An image that is constant in its file is kept. One whose pixels differ but would become a
+      single gray value is not readable: its window lies elsewhere, for example, or all of it is
+      transparent.
     - DICOM files (they need pydicom, the extra ``dicom``) appear as in a viewer. They are rescaled,
       and inverted if low values are white (MONOCHROME1). The first VOI LUT or window in the file
       sets the values that become 0 and 255. Without one, the two rules above apply.
@@ -76,15 +82,22 @@ def load_image_folder(
         every file must then have. The PatientID is kept unchanged in `groups`, and nowhere else.
         None loads no groups.
 
-        A CSV file or table needs a column ``file``, ``filename``, ``path`` or ``image`` and a
-        column ``group``, ``groups``, ``patient_id``, ``patientid``, ``patient`` or ``subject``, in
-        any case. If several are present, the first in this order is used. An image is looked up by
-        its path relative to `path`, then without its split, without its class and so on down to
-        its bare name. A shortened path is used only if no second image shares it. Rows without an
-        image are ignored.
+        A CSV file or table needs a column ``file``, ``filename``, ``path``, ``image`` or ``image
+        index`` and a column ``group``, ``groups``, ``patient_id``, ``patient`` or ``subject``.
+        Case, blanks and underscores do not matter, so the NIH's ``Image Index`` and ``Patient ID``
+        are such columns. If several are present, the first in this order is used.
+
+        An image is looked up by its path relative to `path`, then without its split, without its
+        class and so on down to its bare name. A shortened path is used only if no second image
+        shares it. Blanks at the ends of a cell are ignored, and accents match in either form of
+        Unicode. Rows without an image are ignored.
     on_error : {"raise", "skip"}, default="raise"
         How to handle files that are not readable as one still image: "raise" lists them all with
         the reasons; "skip" warns, naming the first 20, and records all in `skipped`.
+    max_pixels : int or None, default=None
+        Largest number of pixels of an image. Larger ones are not readable, since a small file can
+        inflate to fill the memory. None takes ``PIL.Image.MAX_IMAGE_PIXELS``, which is 89,478,485
+        unless you change it.
     n_jobs : int or None, default=None
         Number of threads that read files; -1 uses one thread per core. Each thread holds one image
         of full size. None uses one thread, unless a :obj:`joblib.parallel_config` context is
@@ -103,7 +116,8 @@ def load_image_folder(
         - target_names : str ndarray of shape (n_classes,), sorted, the union over the splits
         - groups : object ndarray of shape (n_images,), or None; str if they come from a CSV file
           or from the PatientID
-        - split : str ndarray of shape (n_images,), lower case; None in a layout without splits
+        - split : str ndarray of shape (n_images,) of "train", "test" and "validation"; None in a
+          layout without splits
         - filenames : str ndarray of shape (n_images,), POSIX paths relative to `path`
         - skipped : dict that maps each skipped file, a path like those of `filenames`, to the
           reason
@@ -119,25 +133,26 @@ def load_image_folder(
         If there are DICOM files and pydicom is not installed.
     ValueError
         If a parameter is outside its domain; if a class folder is missing, is empty or has only
-        skipped files; if files are not readable as one still image each and `on_error` is "raise"
-        (empty, truncated, of several frames, decompression bombs, broken or circular links); if
-        sizes differ and `image_size` is None; if the `groups` CSV is unreadable or lacks a column;
-        or if an image has no group, or several.
+        skipped files; if splits and classes are mixed, or `path` holds a copy of itself; if files
+        are not readable as one still image each and `on_error` is "raise" (empty, truncated, of
+        several frames, decompression bombs, broken or circular links, paths that are not UTF-8);
+        if sizes differ and `image_size` is None; if the `groups` CSV is unreadable or lacks a
+        column; or if an image has no group, or several.
     TypeError
         If `groups` is neither None, nor a path, nor a DataFrame.
 
     Warns
     -----
     UserWarning
-        If `path` mixes sub-folders named as splits with others, so that all are taken as classes;
-        or if files are skipped.
+        If files are skipped.
 
     Notes
     -----
     Images are resized in float32 by an antialiasing triangle filter and rounded once. Its weights
     are never negative: bicubic and Lanczos filters overshoot at the edges of markers.
 
-    Pillow decodes 16-bit *colour* to its upper 8 bits. Save such images as 16-bit grayscale.
+    PNG files are read in all of their bits. Other formats with more than 8 bits per channel of
+    *colour* are not readable, since Pillow decodes their upper 8 bits alone.
 
     Only the elements of a DICOM header that describe the pixels are used. They are dropped with the
     file: no name, date or identifier is kept, except the PatientID on request. Text that is burned
@@ -182,28 +197,34 @@ def load_image_folder(
     by_patient_id = isinstance(groups, str) and groups == "PatientID"
     groups_by_file = None if groups is None or by_patient_id else read_groups(groups)
     found = {}
-    for split, class_name, file in _find_files(root):
-        found[file.relative_to(root).as_posix()] = (split, class_name, file)
+    misnamed = {}
+    for file in find_files(root):
+        original = file.path.relative_to(root).as_posix()
+        name = original.encode("utf-8", "backslashreplace").decode()
+        found[name] = file
+        if name != original:
+            misnamed[name] = "its path is not UTF-8, so that no table can hold it. Rename it"
     if groups_by_file is not None and on_error == "raise":
         # Every file must be an image, so a missing row is an error before minutes of reading.
-        match_groups(list(found), groups_by_file)
+        match_groups([name for name in found if name not in misnamed], groups_by_file)
     results = read_images(
-        [file for _, _, file in found.values()],
+        [file.path for file in found.values()],
         image_size=image_size,
         fit=fit,
         percentiles=percentiles,
+        max_pixels=max_pixels,
         n_jobs=n_jobs,
         verbose=verbose,
     )
-    results = dict(zip(found, results, strict=True))
+    results = dict(zip(found, results, strict=True)) | misnamed
     skipped = {name: result for name, result in results.items() if isinstance(result, str)}
     if skipped:
         _report_skipped(skipped, found, on_error)
     names = [name for name in found if name not in skipped]
-    splits, classes, files = zip(*(found[name] for name in names), strict=True)
+    splits, classes, paths = zip(*(found[name] for name in names), strict=True)
     image_groups = None
     if by_patient_id:
-        image_groups = read_patient_ids(names, files)
+        image_groups = read_patient_ids(names, paths)
     elif groups_by_file is not None:
         image_groups = match_groups(names, groups_by_file, skipped)
     images = _stack([results[name] for name in names], names)
@@ -231,62 +252,7 @@ def _is_percentile_range(percentiles: object) -> bool:
         return False
 
 
-def _find_files(root: Path) -> Iterator[tuple[str | None, str, Path]]:
-    """Yield (split, class, file) in order."""
-    folders = _list_subfolders(root)
-    n_splits = sum(folder.name.lower() in _SPLITS for folder in folders)
-    split_by_folder: dict[Path, str | None] = dict.fromkeys(folders)
-    if n_splits == len(folders):
-        folders.sort(key=lambda folder: folder.name.lower())
-        split_by_folder = {
-            class_folder: folder.name.lower()
-            for folder in folders
-            for class_folder in _list_subfolders(folder)
-        }
-    elif n_splits >= 2:  # a single one may be a class: valid, as opposed to invalid
-        warnings.warn(
-            f"path {str(root)!r} mixes splits and others, so each sub-folder is a class: "
-            f"{[folder.name for folder in folders]}. For splits, move the others away.",
-            stacklevel=4,
-        )
-    for class_folder, split in split_by_folder.items():
-        files = list(_walk_files(class_folder, {os.path.realpath(root)}))
-        if not files:
-            empty = class_folder.relative_to(root).as_posix()
-            raise ValueError(f"path has an empty class folder {empty!r}. Fill or remove it.")
-        for file in files:
-            yield split, class_folder.name, file
-
-
-def _list_visible(folder: Path) -> list[Path]:
-    # Sorted by name, because the order of Paths ignores case on Windows.
-    entries = (entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    return sorted(entries, key=lambda entry: entry.name)
-
-
-def _list_subfolders(folder: Path) -> list[Path]:
-    if folders := [entry for entry in _list_visible(folder) if entry.is_dir()]:
-        return folders
-    raise ValueError(
-        f"path must hold one sub-folder per class, got none in {str(folder)!r}. Sort the images "
-        "into <class>/ or <train or test>/<class>/."
-    )
-
-
-def _walk_files(entry: Path, parents: set[str]) -> Iterator[Path]:
-    """Yield the files below `entry`, and links to any of the folders `parents` that contain it.
-
-    Path.rglob would ignore linked folders.
-    """
-    real = os.path.realpath(entry)
-    if entry.is_dir() and real not in parents:
-        for child in _list_visible(entry):
-            yield from _walk_files(child, parents | {real})
-    else:
-        yield entry
-
-
-def _report_skipped(skipped: dict[str, str], found: dict[str, tuple], on_error: str) -> None:
+def _report_skipped(skipped: dict[str, str], found: dict[str, ImageFile], on_error: str) -> None:
     """Raise an error or warn that the files `skipped` are not readable."""
     # An error lists all files, because who repairs them has no other list. A warning need not,
     # because the result has `skipped`.
@@ -297,9 +263,8 @@ def _report_skipped(skipped: dict[str, str], found: dict[str, tuple], on_error: 
             f"path must hold still images, got {len(skipped)} of {len(found)} files that are not "
             f'readable as one. Repair, convert or remove them, or pass on_error="skip":{reasons}'
         )
-    classes = {name: class_name for name, (_, class_name, _) in found.items()}
-    kept = {class_name for name, class_name in classes.items() if name not in skipped}
-    if lost := sorted(set(classes.values()) - kept):
+    kept = {file.class_name for name, file in found.items() if name not in skipped}
+    if lost := sorted({file.class_name for file in found.values()} - kept):
         raise ValueError(f"path has no readable image of the classes {lost}:{reasons}")
     warnings.warn(f"{len(skipped)} of {len(found)} files are left out:{reasons}", stacklevel=4)
 

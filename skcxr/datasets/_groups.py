@@ -7,7 +7,8 @@ import unicodedata
 import warnings
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path
+from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from skcxr.datasets._dicom import read_patient_id, silence_pydicom
@@ -15,8 +16,9 @@ from skcxr.datasets._dicom import read_patient_id, silence_pydicom
 if TYPE_CHECKING:
     import pandas as pd
 
-_FILE_COLUMNS = ("file", "filename", "path", "image")
-_GROUP_COLUMNS = ("group", "groups", "patient_id", "patientid", "patient", "subject")
+# Compared without blanks and underscores: patient_id is "Patient ID" and PatientID.
+_FILE_COLUMNS = ("file", "filename", "path", "image", "image_index")
+_GROUP_COLUMNS = ("group", "groups", "patient_id", "patient", "subject")
 
 
 def read_groups(groups: str | os.PathLike[str] | pd.DataFrame) -> dict[str, set]:
@@ -35,7 +37,10 @@ def read_groups(groups: str | os.PathLike[str] | pd.DataFrame) -> dict[str, set]
     columns = [_find_column(table, _FILE_COLUMNS), _find_column(table, _GROUP_COLUMNS)]
     groups_by_file: dict[str, set] = {}
     for file, group in table.iloc[:, columns].dropna().itertuples(index=False, name=None):
-        groups_by_file.setdefault(_normalize_path(str(file)), set()).add(group)
+        if isinstance(group, str):
+            group = normalize_text(group)
+        if group != "":
+            groups_by_file.setdefault(_normalize_path(str(file)), set()).add(group)
     return groups_by_file
 
 
@@ -43,6 +48,8 @@ def _read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
     import pandas as pd
 
     try:
+        with open(path, encoding="utf-8", errors="replace") as lines:
+            _check_separator(lines.readline().rstrip("\n"))
         with warnings.catch_warnings():
             # By default, pandas moves the values of rows that are longer than the header.
             warnings.simplefilter("error", pd.errors.ParserWarning)
@@ -55,16 +62,32 @@ def _read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
         ) from error
 
 
+def _check_separator(header: str) -> None:
+    """Raise an error if a header without commas names several columns."""
+    names = {";": "semicolons", "\t": "tabs"}
+    for separator, name in names.items():
+        if separator in header and "," not in header:
+            raise ValueError(
+                f"it seems to be separated by {name}, since its header is {header!r}. Save it with "
+                "commas"
+            )
+
+
 def _find_column(table: pd.DataFrame, accepted: tuple[str, ...]) -> int:
     """Return the position of the column named by the first of the `accepted` names found."""
-    columns = [str(column).strip().lower() for column in table.columns]
+    columns = [_squeeze(str(column)) for column in table.columns]
     for name in accepted:
-        if name in columns:
-            return columns.index(name)
+        if _squeeze(name) in columns:
+            return columns.index(_squeeze(name))
     raise ValueError(
         f"groups must have a column named one of {', '.join(accepted)}, got the columns "
         f"{', '.join(map(str, table.columns))}. Rename one."
     )
+
+
+def _squeeze(column: str) -> str:
+    """Return one spelling of the name of a column."""
+    return normalize_text(column).lower().replace(" ", "").replace("_", "")
 
 
 def read_patient_ids(names: Iterable[str], files: Iterable[Path]) -> list[str]:
@@ -82,7 +105,8 @@ def read_patient_ids(names: Iterable[str], files: Iterable[Path]) -> list[str]:
 
 def _try_patient_id(file: Path) -> str | None:
     try:
-        return read_patient_id(file)
+        patient_id = read_patient_id(file)
+        return None if patient_id is None else normalize_text(patient_id)
     except ImportError:  # a fault of the installation, not of the file
         raise
     except Exception:  # pydicom may raise anything on a damaged element
@@ -101,6 +125,7 @@ def match_groups(
     n_owners.update(tail for name in skipped for tail in _list_tails(name))
     found = []
     failures = []
+    unmatched = []
     for name, (path, *shorter) in zip(names, tails, strict=True):
         keys = [path, *(tail for tail in shorter if n_owners[tail] == 1)]
         matched = next((groups_by_file[key] for key in keys if key in groups_by_file), set())
@@ -108,18 +133,44 @@ def match_groups(
             found.extend(matched)
         else:
             failures.append(f"{name}: {sorted(map(str, matched)) or 'no group'}")
+        if not matched:
+            unmatched.append(name)
     if failures:
         raise ValueError(
             f"groups must give each image one group, got none or several for {len(failures)} of "
             f"{len(names)} images. Correct their rows; images that share a name need their paths "
-            f"relative to `path`:{format_lines(failures)}"
+            f"relative to `path`{_describe_nearest(unmatched, groups_by_file)}:"
+            f"{format_lines(failures)}"
         )
     return found
 
 
+def _describe_nearest(unmatched: list[str], groups_by_file: dict[str, set]) -> str:
+    """Return a sentence on the row most like the first of the images without one, if there are."""
+    if not unmatched:
+        return ""
+    name = unmatched[0]
+    if not groups_by_file:
+        return ". No row has both a file and a group"
+    stem = PurePosixPath(name).stem.casefold()
+    rows = [row for row in groups_by_file if PurePosixPath(row).stem.casefold() == stem]
+    spellings = {row.casefold(): row for row in rows or groups_by_file}
+    (nearest,) = get_close_matches(name.casefold(), spellings, n=1, cutoff=0)
+    return f". The row nearest to {name!r} is {spellings[nearest]!r}"
+
+
+def normalize_text(text: str) -> str:
+    """Return one spelling of a text that is matched with others.
+
+    Spreadsheets add blanks at the ends, and macOS decomposes accents. Every cell of a table, every
+    PatientID, file name and class name is compared in this spelling.
+    """
+    return unicodedata.normalize("NFC", text).strip()
+
+
 def _normalize_path(name: str) -> str:
-    """Return one spelling of a path: macOS decomposes accents, Windows writes backslashes."""
-    return unicodedata.normalize("NFC", name.replace("\\", "/")).removeprefix("./")
+    """Return one spelling of a path, with the slashes of POSIX."""
+    return normalize_text(name).replace("\\", "/").removeprefix("./")
 
 
 def _list_tails(name: str) -> list[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import stat
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,7 @@ from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
 from skcxr.datasets._dicom import is_dicom, read_dicom, silence_pydicom
-
-# Pillow supports more formats. EPS is excluded because Pillow starts Ghostscript to open it.
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
+from skcxr.datasets._pillow import read_with_pillow
 
 
 def _pad(image: Image.Image, size: tuple[int, int], method: Image.Resampling) -> Image.Image:
@@ -40,6 +40,7 @@ def read_images(
     image_size: int | None = None,
     fit: str = "squash",
     percentiles: tuple[float, float] | None = None,
+    max_pixels: int | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
 ) -> list[np.ndarray | str]:
@@ -51,6 +52,8 @@ def read_images(
         Images and DICOM files.
     image_size, fit, percentiles
         Parameters of :func:`read_image`.
+    max_pixels : int or None, default=None
+        Largest number of pixels of an image. None takes ``PIL.Image.MAX_IMAGE_PIXELS``.
     n_jobs : int or None, default=None
         Number of threads.
     verbose : int, default=0
@@ -73,7 +76,7 @@ def read_images(
     >>> read_images([Path("nowhere.png")])
     ['No such file or directory']
     """
-    with silence_pydicom():
+    with silence_pydicom(), _limit_pixels(max_pixels):
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         # sharedmem, because these filters work in threads but not in other processes.
         parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
@@ -85,12 +88,27 @@ def read_images(
         return list(bar)
 
 
+@contextmanager
+def _limit_pixels(max_pixels: int | None) -> Iterator[None]:
+    """Set the number of pixels beyond which Pillow refuses an image. None leaves it as it is."""
+    limit = Image.MAX_IMAGE_PIXELS
+    if max_pixels is not None:
+        Image.MAX_IMAGE_PIXELS = max_pixels
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
 def _try_read(file: Path, **options) -> np.ndarray | str:
     """Return the image, or the reason for which it cannot be read."""
     try:
         return read_image(file, **options)
     except ImportError:  # a fault of the installation, not of the file
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        reason, _, _ = str(error).partition(", could be")
+        return f"{reason}. If you trust the file, pass a larger max_pixels"
     except Image.UnidentifiedImageError:
         return "not an image format that Pillow reads, and not DICOM"
     except OSError as error:
@@ -127,9 +145,9 @@ def read_image(
     Raises
     ------
     ValueError
-        If the file is empty or not a regular file, has several frames or pixels that are not
-        finite, or if the percentiles are equal although the pixels differ. On damaged files,
-        Pillow, pydicom and their decoders raise errors of any other type.
+        If the file is empty or not a regular file, has several frames, bits that cannot be read or
+        pixels that are not finite, or if all pixels become one value although they differ in the
+        file. On damaged files, Pillow, pydicom and their decoders raise errors of any other type.
 
     Examples
     --------
@@ -151,41 +169,24 @@ def read_image(
     if status.st_size == 0:
         raise ValueError("the file is empty")
 
-    gray, (low, high) = read_dicom(file) if is_dicom(file) else _read_with_pillow(file)
+    gray, (low, high) = read_dicom(file) if is_dicom(file) else read_with_pillow(file)
     if percentiles is not None:
         low, high = np.percentile(gray, percentiles)
         if low == high and np.ptp(gray) > 0:
             raise ValueError(f"its percentiles {percentiles} are both {low:g}")
+    is_constant = np.ptp(gray) == 0
     if (low, high) != (0, 255):
         gray = _scale_levels(gray, low, high)
+    if np.ptp(gray) < 1 and not is_constant:
+        raise ValueError(
+            f"its pixels differ, but by less than one of the 256 gray values between {low:g} "
+            f"(black) and {high:g} (white)"
+        )
     if image_size is not None:
         image = Image.fromarray(gray.astype(np.float32))
         size = (image_size, image_size)
         gray = np.asarray(_FITS[fit](image, size, Image.Resampling.BILINEAR))
     return np.rint(gray).astype(np.uint8)
-
-
-def _read_with_pillow(file: Path) -> tuple[np.ndarray, tuple[float, float]]:
-    """Return the gray pixels, and which of their values are black and white."""
-    # If the orientation tag of an uncompressed TIFF swaps height and width, Pillow 13.0 maps the
-    # file into memory and scrambles it. It does so only if the file is opened by its path.
-    with file.open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
-        if (n_frames := getattr(image, "n_frames", 1)) > 1:
-            raise ValueError(f"it has {n_frames} frames")
-        upright = ImageOps.exif_transpose(image)
-        if upright.mode.startswith("I") or upright.mode == "F":
-            values = np.asarray(upright, dtype=np.float64)
-            if image.format == "TIFF" and image.tag_v2.get(262) == 0:  # PhotometricInterpretation
-                values = -values  # low values are white, which Pillow considers only up to 8 bits
-            if not np.isfinite(values).all():
-                raise ValueError("it has NaN or infinite pixels")
-            # convert("L") would clip values above 255.
-            return values, (values.min(), values.max())
-        if upright.has_transparency_data:
-            upright = upright.convert("RGBA")
-            black = Image.new("RGBA", upright.size, "black")
-            upright = Image.alpha_composite(black, upright)
-        return np.asarray(upright.convert("L")), (0, 255)
 
 
 def _scale_levels(values: np.ndarray, low: float, high: float) -> np.ndarray:

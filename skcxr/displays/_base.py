@@ -78,6 +78,13 @@ class DisplayMixin:
         return axes
 
 
+def shorten_label(name, width=24):
+    """Return the name of a class as text, without its middle if that would fill the figure."""
+    text = str(name)
+    half = (width - 1) // 2
+    return text if len(text) <= width else f"{text[:half]}\N{HORIZONTAL ELLIPSIS}{text[-half:]}"
+
+
 def style_interval_chart(ax, labels, *, reference, xlabel):
     """Lay out a chart of one labelled interval per row, with a dashed line at `reference`."""
     ax.axvline(reference, **REFERENCE_LINE)

@@ -3,7 +3,13 @@
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from skcxr.displays._base import BLUE, ORANGE, DisplayMixin, style_interval_chart
+from skcxr.displays._base import (
+    BLUE,
+    ORANGE,
+    DisplayMixin,
+    shorten_label,
+    style_interval_chart,
+)
 
 
 class ComparisonDisplay(DisplayMixin):
@@ -220,7 +226,8 @@ class ConfusionMatrixGridDisplay(DisplayMixin):
     def _draw_matrix(self, ax, arm, counts):
         """Draw the confusion matrix of one arm."""
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        display = ConfusionMatrixDisplay(shares, display_labels=self.class_names)
+        labels = [shorten_label(name) for name in self.class_names]
+        display = ConfusionMatrixDisplay(shares, display_labels=labels)
         display.plot(ax=ax, cmap="Blues", colorbar=False, im_kw={"vmin": 0, "vmax": 1})
         for cell, count in np.ndenumerate(counts):
             color = "white" if shares[cell] > 0.5 else "black"
@@ -230,4 +237,4 @@ class ConfusionMatrixGridDisplay(DisplayMixin):
         place = ax.get_subplotspec()
         ax.set_ylabel("True" if place is None or place.is_first_col() else "", fontsize=8)
         ax.tick_params(labelsize=8)
-        ax.set_xticks(range(len(self.class_names)), self.class_names, rotation=45, ha="right")
+        ax.set_xticks(range(len(labels)), labels, rotation=45, ha="right")

@@ -5,7 +5,7 @@ from sklearn.metrics import pairwise_distances_argmin
 
 from skcxr._base.images import ImageSpec
 from skcxr._base.validation import ravel_labels
-from skcxr.displays._base import DisplayMixin
+from skcxr.displays._base import DisplayMixin, shorten_label
 from skcxr.displays._image_grid import ImageGrid
 from skcxr.over_sampling._base import check_classes, check_samples, sample_like
 
@@ -157,7 +157,7 @@ class SyntheticSamplesDisplay(DisplayMixin):
             name = k if class_names is None else class_names[k]
             for part, images in parts.items():
                 rows.append(images[k])
-                labels.append(f"{name}\n{part}")
+                labels.append(f"{shorten_label(name)}\n{part}")
         grid = ImageGrid(rows)
         # 1.05 inches per row.
         size = 1.05 * np.array(grid.picture.shape[::-1]) / grid.row_step

@@ -1,6 +1,7 @@
 """The folder in which `skcxr evaluate` stores its results, fold by fold."""
 
 import json
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from importlib.metadata import version
@@ -11,13 +12,21 @@ import joblib
 import numpy as np
 import pandas as pd
 
-from skcxr._base.files import build_dated_path, check_empty, write_atomically
+from skcxr._base.files import (
+    check_empty,
+    create_dated_folder,
+    explain_write_errors,
+    shorten_name,
+    write_atomically,
+)
 from skcxr.displays import AuditDisplay, ComparisonDisplay, ConfusionMatrixGridDisplay
 from skcxr.evaluation._comparison import Comparison
 from skcxr.report._first_fold import inspect_first_fold
 from skcxr.report._page import render_page
 from skcxr.report._summary import build_summary, format_summary
 
+# Where evaluations without a folder of their own are stored.
+PARENT = "skcxr-results"
 # Packages that results depend on, skcxr first.
 PACKAGES = ("skcxr", "torch", "scikit-learn", "imbalanced-learn", "skorch", "numpy", "scipy")
 
@@ -39,8 +48,11 @@ def create_folder(out):
     FileExistsError
         If `out` is a file, or a folder that is not empty.
     """
-    folder = build_dated_path("skcxr-results") if out is None else Path(out)
-    check_empty(folder)
+    if out is None:
+        folder = create_dated_folder(PARENT)
+    else:
+        check_empty(out)
+        folder = Path(out)
     (folder / "pipelines").mkdir(parents=True)
     return folder
 
@@ -83,8 +95,9 @@ class Report:
 
     def add(self, result):
         """Add the FoldResult of one fit, and write what the folds so far have given."""
-        name = f"{result.arm}-fold{result.fold}.joblib"
-        joblib.dump(result.estimator, self.folder / "pipelines" / name)
+        name = f"{shorten_name(result.arm)}-fold{result.fold}.joblib"
+        with self._open(f"pipelines/{name}") as file:
+            joblib.dump(result.estimator, file)
         # The fitted arms are on disk: all of them together would fill the memory.
         self.fold_results.append(replace(result, estimator=None))
         self._write_scores(self.build_comparison())
@@ -115,8 +128,8 @@ class Report:
         page = render_page(
             comparison, data=self.data, settings=self.settings, first_fold=self.first_fold
         )
-        with write_atomically(self.folder / "report.html") as file:
-            file.write(page.encode())
+        with self._open("report.html") as file:
+            file.write(page.encode(errors="backslashreplace"))
 
     def to_text(self):
         """Return the summary of all finished folds as text."""
@@ -127,9 +140,10 @@ class Report:
     def to_dict(self):
         """Return the summary of all finished folds as a dictionary of JSON's types."""
         finished = [result.arm for result in self.fold_results]
+        page = self.folder / "report.html"
         result = {
             "folder": str(self.folder),
-            "report": str(self.folder / "report.html"),
+            "report": str(page) if page.exists() else None,
             "n_finished": {arm: finished.count(arm) for arm in self.arms},
         }
         if not self.fold_results:
@@ -149,10 +163,11 @@ class Report:
         self.first_fold = first_fold
         self._write_figure("samples.png", first_fold.samples)
         for k, display in first_fold.training.items():
-            self._write_figure(f"training-{k}.png", display)
+            self._write_figure(f"training-{shorten_name(str(k))}.png", display)
         self._write_table("samples.csv", first_fold.table.rename_axis("class"), index=True)
         for k, audit in first_fold.audits.items():
-            self._write_figure(f"audit-{k}.png", AuditDisplay.from_result(audit))
+            name = f"audit-{shorten_name(str(k))}.png"
+            self._write_figure(name, AuditDisplay.from_result(audit))
         audits = {str(k): audit.to_dict() for k, audit in first_fold.audits.items()}
         self._write_json("audit.json", audits)
 
@@ -166,17 +181,29 @@ class Report:
         self._write_table("results.csv", comparison.results)
 
     def _write_table(self, name, table, index=False):
-        """Write a table as CSV, atomically: a killed run leaves the old file or the new one."""
-        with write_atomically(self.folder / name) as file:
+        """Write a table as CSV."""
+        with self._open(name) as file:
             table.to_csv(file, index=index)
 
     def _write_figure(self, name, display):
         """Write the figure of a display, and close it."""
         import matplotlib.pyplot as plt
 
-        display.figure_.savefig(self.folder / name, dpi=150, bbox_inches="tight")
+        with self._open(name) as file:
+            display.figure_.savefig(file, format="png", dpi=150, bbox_inches="tight")
         plt.close(display.figure_)
 
     def _write_json(self, name, content):
         """Write JSON."""
-        (self.folder / name).write_text(json.dumps(content, indent=2) + "\n")
+        with self._open(name) as file:
+            file.write(json.dumps(content, indent=2).encode() + b"\n")
+
+    @contextmanager
+    def _open(self, name):
+        """Open a file of the folder. A run that is killed leaves the old file or the new one."""
+        note = " The files of finished fits are kept."
+        with (
+            explain_write_errors(self.folder, note),
+            write_atomically(self.folder / name) as file,
+        ):
+            yield file

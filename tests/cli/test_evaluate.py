@@ -1,9 +1,13 @@
+import itertools
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -15,7 +19,10 @@ import skcxr
 from skcxr import DCGAN
 from skcxr.cli import main
 from skcxr.cli._evaluate import _choose_n_jobs
+from skcxr.evaluation import fit_folds
 from skcxr.metrics import per_class_report
+from skcxr.report._folder import create_folder
+from tests.conftest import full_disk
 
 QUICK = ["--image-size", "16", "--epochs", "1", "--gan-epochs", "1", "--gan-width", "2"]
 QUICK += ["--n-jobs", "1"]
@@ -302,6 +309,143 @@ def test_interrupting_keeps_finished_folds(folder, tmp_path, n_jobs):
     assert re.search(r"^classic: \d+ images in \d folds?,", stdout, re.M)
     assert len(pd.read_csv(out / "predictions.csv")) == 5 * n
     assert len(list((out / "pipelines").iterdir())) == n
+
+
+def interrupt_after(monkeypatch, n):
+    """Let Ctrl-C come after `n` fits."""
+
+    def fit_some(*args, **kwargs):
+        yield from itertools.islice(fit_folds(*args, **kwargs), n)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skcxr.evaluation.fit_folds", fit_some)
+
+
+def test_a_report_that_was_not_written_is_not_named(folder, tmp_path, capsys, monkeypatch):
+    interrupt_after(monkeypatch, 0)
+    out = tmp_path / "out"
+    assert evaluate("--data", folder, "--cv", 2, "--out", out, "--json") == 130
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {
+        "folder": str(out),
+        "report": None,
+        "n_finished": dict.fromkeys(ARMS, 0),
+    }
+    assert f"Results are in {out}\n" in captured.err
+    assert "report.html" not in captured.err
+    assert not (out / "report.html").exists()
+
+
+def test_only_finished_folds_are_counted(folder, tmp_path, capsys, monkeypatch):
+    """Of 2 folds, classic and duplicates have finished both, and dcgan one."""
+    interrupt_after(monkeypatch, 5)
+    out = tmp_path / "out"
+    assert evaluate("--data", folder, "--cv", 2, "--out", out) == 130
+    captured = capsys.readouterr()
+    assert "Interrupted: 5 of 6 fits had finished." in captured.err
+    assert re.search(r"^dcgan: 5 images in 1 fold,", captured.out, re.M)
+    for baseline in ("classic", "duplicates"):
+        assert re.search(rf"dcgan .*{baseline}.* from 1 fold\)", captured.out)
+    assert f"see {out / 'report.html'}" in captured.out
+    page = (out / "report.html").read_text("utf-8")
+    assert "1 of 2 folds" in page
+    assert "on the same folds, as far as they finished" in page
+    assert "same 2 folds" not in page
+
+
+# Folders and disks
+
+
+def test_one_class_is_refused_before_the_first_fit(folder, tmp_path, capsys):
+    (folder / "normal").rename(tmp_path / "normal")
+    out = tmp_path / "out"
+    assert evaluate("--data", folder, "--cv", 2, "--out", out) == 2
+    assert "A classifier needs two classes, got ['covid'] alone" in capsys.readouterr().err
+    assert not out.exists()
+    out.mkdir()
+    assert evaluate("--data", folder, "--cv", 2, "--out", out) == 2
+    assert list(out.iterdir()) == []
+
+
+def test_a_folder_with_content_is_refused_before_the_images_are_read(
+    folder, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("skcxr.datasets.load_image_folder", None)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "thesis.txt").touch()
+    assert evaluate("--data", folder, "--out", tmp_path / "out") == 2
+    assert "out' is not an empty folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("n_bytes", [100, 5000, 400_000])  # settings, fitted arm, tables or arm
+def test_a_full_disk_leaves_no_truncated_file(folder, tmp_path, capsys, n_bytes):
+    out = tmp_path / "out"
+    with full_disk(n_bytes):
+        code = evaluate("--data", folder, "--cv", 2, "--out", out)
+    error = capsys.readouterr().err
+    assert code == 2
+    reason = "out' cannot be written: File too large. Free space, or pass another folder."
+    assert f"{reason} The files of finished fits are kept." in error
+    assert error.count("\n") == 1
+    for file in out.rglob("*"):
+        assert not file.name.startswith(".")
+        if file.suffix == ".joblib":
+            joblib.load(file)
+        elif file.suffix == ".json":
+            json.loads(file.read_text())
+
+
+def test_runs_of_one_second_get_two_folders(tmp_path, monkeypatch):
+    class Clock(datetime):
+        @classmethod
+        def now(cls):
+            return cls(2026, 5, 4, 3, 2, 1)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("skcxr._base.files.datetime", Clock)
+    names = [create_folder(None).name for _ in range(2)]
+    assert names == ["2026-05-04-030201", "2026-05-04-030201-2"]
+
+
+def test_samples_of_a_class_with_a_long_name(folder, tmp_path):
+    """The names of its figures are longer than file systems allow."""
+    long = "x" * 245
+    (folder / "covid").rename(folder / long)
+    out = tmp_path / "out"
+    assert evaluate("--data", folder, "--cv", 2, "--out", out) == 0
+    assert long in (out / "report.html").read_text("utf-8")
+    assert len(list(out.glob("training-x*~*.png"))) == 1
+    assert set(pd.read_csv(out / "predictions.csv")["true"]) == {long, "normal"}
+
+
+@pytest.fixture
+def misnamed(folder):
+    """Return a folder whose name is not UTF-8, with one file whose name is not."""
+    target = Path(os.fsdecode(os.fsencode(folder.parent) + b"/caf\xe9"))
+    try:
+        folder.rename(target)
+        (target / "covid" / os.fsdecode(b"\xe9.png")).touch()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    return target
+
+
+def test_a_file_name_that_is_not_utf_8_is_refused_by_name(misnamed, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert evaluate("--data", misnamed, "--out", out) == 2
+    assert r"covid/\udce9.png: its path is not UTF-8" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_names_that_are_not_utf_8_are_escaped_in_every_output(misnamed, tmp_path):
+    out = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9"))
+    options = "--data", misnamed, "--on-error", "skip", "--cv", 2, "--out", out
+    command = [sys.executable, "-m", "skcxr", "evaluate", *QUICK, *map(str, options)]
+    done = subprocess.run(command, capture_output=True, check=True)
+    assert rb"caf\udce9: covid 4, normal 6" in done.stdout
+    assert rb"covid/\udce9.png: its path is not UTF-8" in done.stderr
+    assert r"caf\udce9" in (out / "report.html").read_text("utf-8")
+    assert json.loads((out / "settings.json").read_text())["data"] == str(misnamed)
 
 
 def test_one_fit_per_core_is_the_default(monkeypatch):

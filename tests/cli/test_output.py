@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,6 +22,7 @@ from skcxr.cli._printing import (
     EXIT_DIVERGED,
     EXIT_INTERRUPTED,
     color_text,
+    color_verdict,
     format_count,
 )
 from tests.test_import import modules_after
@@ -163,6 +166,22 @@ def test_no_color_applies_to_verdicts_too(monkeypatch):
     assert color_text("copies found", "red") == "copies found"
 
 
+@pytest.mark.parametrize(
+    ("verdict", "color"),
+    [
+        ("no sign of copying", "green"),
+        ("copies found", "red"),
+        ("suspicious", "yellow"),
+        ("too few hold-out images", "yellow"),
+        ("cannot tell", "yellow"),
+        ("a verdict of a later version", "yellow"),
+    ],
+)
+def test_only_a_good_verdict_is_green(monkeypatch, verdict, color):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert color_verdict(verdict) == click.style(verdict, fg=color, bold=True)
+
+
 @pytest.mark.parametrize(("n", "text"), [(0, "0 images"), (1, "1 image"), (2, "2 images")])
 def test_a_count_agrees_with_its_noun(n, text):
     assert format_count(n, "image") == text
@@ -234,6 +253,45 @@ def test_the_shell_completes_commands_options_and_choices(capsys, monkeypatch):
         with pytest.raises(SystemExit):
             main([])
         assert completion in capsys.readouterr().out
+
+
+def run_without_a_reader(args):
+    """Return exit code and stderr of a command whose stdout nobody reads any more."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "skcxr", *args]
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
+    os.close(writer)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has another kind of pipes")
+@every_command
+def test_work_goes_on_quietly_when_nobody_reads(commands, name, tmp_path):
+    out = tmp_path / "out"
+    assert run_without_a_reader([*commands[name], "--out", str(out)]) == (0, "")
+    written = {
+        "evaluate": "report.html",
+        "synthesize": "provenance.json",
+        "audit": "audit.csv",
+    }
+    assert (out / written[name]).is_file()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has another kind of pipes")
+@pytest.mark.parametrize("args", [["--help"], ["evaluate", "--help"], ["--version"]])
+def test_help_ends_quietly_when_nobody_reads(args):
+    assert run_without_a_reader(args) == (0, "")
+
+
+def test_names_are_printed_on_a_terminal_of_another_encoding(folders, tmp_path):
+    for name in ("train", "holdout", "synthetic"):
+        shutil.copytree(folders / name / "covid", tmp_path / name / "肺炎")
+    sets = [w for name in ("synthetic", "train", "holdout") for w in (f"--{name}", tmp_path / name)]
+    command = [sys.executable, "-m", "skcxr", "audit", "--image-size", "16", *map(str, sets)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert done.stdout.startswith(rb"\u80ba\u708e: ")
 
 
 def test_results_have_a_folder_of_their_own_by_default(commands, tmp_path, monkeypatch, capsys):

@@ -1,5 +1,6 @@
 import json
 import re
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -9,9 +10,19 @@ from PIL import Image
 from sklearn.base import BaseEstimator
 
 import skcxr
-from skcxr.cli import main
+from skcxr.cli import _synthesize, main
 from skcxr.datasets import load_image_folder, make_chest_phantoms
 from skcxr.datasets._export import PROVENANCE
+from tests.conftest import full_disk
+
+
+class Clock(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz=None):
+        return cls(2026, 5, 4, 3, 2, 1, tzinfo=tz)
+
 
 QUICK = ["--image-size", "16", "--gan-epochs", "1", "--gan-width", "2", "-n", "3"]
 
@@ -111,6 +122,141 @@ def test_groups_stay_together_in_the_holdout(phantom_folder, tmp_path, monkeypat
     assert not set(train.groups) & set(holdout.groups)
     assert len(train.groups) + len(holdout.groups) == 48
     assert 5 <= len(holdout.groups) <= 15
+
+
+@pytest.mark.parametrize(
+    ("splits", "held"), [(["train", "val"], "val"), (["training", "testing", "val"], "testing")]
+)
+def test_the_holdout_is_test_or_else_val(phantom_folder, tmp_path, monkeypatch, splits, held):
+    for i, split in enumerate(splits):
+        split_folder(phantom_folder, tmp_path / "data" / split, slice(i, None, 3))
+    seen = []
+    monkeypatch.setattr(
+        "skcxr.cli._synthesize._train_and_write", lambda args, *parts: seen.extend(parts) or 0
+    )
+    assert synthesize("--data", tmp_path / "data", "--out", tmp_path / "out") == 0
+    folders = [{name.split("/")[0] for name in part.filenames} for part in seen]
+    assert folders == [{splits[0]}, {held}]
+
+
+def catch_parts(monkeypatch):
+    """Return a list that gets what would be trained on, and what is held out."""
+    seen = []
+    monkeypatch.setattr(
+        "skcxr.cli._synthesize._train_and_write", lambda args, *parts: seen.extend(parts) or 0
+    )
+    return seen
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.25, 0.4, 0.5, 0.6, 0.75, 0.9])
+def test_the_share_asked_for_is_held_out_of_each_class(
+    phantom_folder, tmp_path, monkeypatch, share
+):
+    seen = catch_parts(monkeypatch)
+    out = "--out", tmp_path / "out"
+    assert synthesize("--data", phantom_folder, *out, "--holdout", share) == 0
+    train, holdout = seen
+    for k, n in enumerate(np.bincount([*train.target, *holdout.target])):
+        assert abs((holdout.target == k).sum() - share * n) <= 0.5
+    assert len(train.target) + len(holdout.target) == 48
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.75])
+def test_the_share_asked_for_is_held_out_of_patients(phantom_folder, tmp_path, monkeypatch, share):
+    """Patients of 1 to 4 images, some of them with images of both classes."""
+    files = [file.relative_to(phantom_folder).as_posix() for file in phantom_folder.glob("*/*.png")]
+    sizes = np.resize([1, 2, 3, 4], 20)
+    patients = np.repeat(np.arange(20), sizes)[: len(files)]
+    table = tmp_path / "patients.csv"
+    pd.DataFrame({"file": sorted(files), "patient_id": patients}).to_csv(table, index=False)
+    seen = catch_parts(monkeypatch)
+    data = "--data", phantom_folder, "--groups", table
+    assert synthesize(*data, "--out", tmp_path / "out", "--holdout", share) == 0
+    train, holdout = seen
+    assert not set(train.groups) & set(holdout.groups)
+    for k, n in enumerate(np.bincount([*train.target, *holdout.target])):
+        assert abs((holdout.target == k).sum() - share * n) <= 2
+
+
+def test_what_is_held_out_is_printed_and_recorded(phantom_folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    data = "--data", phantom_folder, "--out", out, "--holdout", 0.6
+    assert synthesize(*data, "--json") == 0
+    captured = capsys.readouterr()
+    n_held = 14  # 0.6 of 24 images of each class
+    held = {"split": None, "n_images": 2 * n_held, "share": 28 / 48}
+    held |= {"n_by_class": {"covid": n_held, "normal": n_held}}
+    provenance = json.loads((out / PROVENANCE).read_text())
+    assert provenance["holdout"] == json.loads(captured.out)["holdout"] == held
+    assert provenance["training_set"]["n_by_class"] == {"covid": 10, "normal": 10}
+    assert "Held out for the audit: covid 14, normal 14 (58%)" in captured.err
+
+
+def test_a_share_of_no_image_is_refused(phantom_folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert synthesize("--data", phantom_folder, "--out", out, "--holdout", 0.01) == 2
+    error = capsys.readouterr().err
+    assert "--holdout 0.01 holds out none of 48 images: it is rounded to whole images" in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+def test_the_share_is_held_out_of_train_where_there_is_no_other_split(
+    phantom_folder, tmp_path, monkeypatch
+):
+    split_folder(phantom_folder, tmp_path / "data" / "train", slice(None))
+    seen = catch_parts(monkeypatch)
+    data = "--data", tmp_path / "data", "--out", tmp_path / "out"
+    assert synthesize(*data, "--holdout", 0.5) == 0
+    assert [len(part.target) for part in seen] == [24, 24]
+
+
+def test_runs_of_one_second_write_to_two_folders(phantom_folder, tmp_path, monkeypatch):
+    """The second run begins before the first has written anything."""
+    train_and_write = _synthesize._train_and_write
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("skcxr._base.files.datetime", Clock)
+    begun = []
+
+    def run_another_first(args, *parts):
+        if not begun:
+            begun.append(args.out)
+            assert synthesize("--data", phantom_folder, "--holdout", 0, "--seed", 1) == 0
+        return train_and_write(args, *parts)
+
+    monkeypatch.setattr("skcxr.cli._synthesize._train_and_write", run_another_first)
+    assert synthesize("--data", phantom_folder, "--holdout", 0) == 0
+    files = sorted((tmp_path / "skcxr-synthetic").glob("*/provenance.json"))
+    assert [file.parent.name for file in files] == ["2026-05-04-030201", "2026-05-04-030201-2"]
+    assert [json.loads(file.read_text())["seed"] for file in files] == [0, 1]
+
+
+def test_a_failed_run_leaves_no_reserved_folder(phantom_folder, tmp_path, monkeypatch):
+    def fail(args, *parts):
+        assert (tmp_path / "out").is_dir()
+        raise FloatingPointError("diverged")
+
+    monkeypatch.setattr("skcxr.cli._synthesize._train_and_write", fail)
+    assert synthesize("--data", phantom_folder, "--out", tmp_path / "out") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_class_that_cannot_be_a_folder_is_refused_before_training(
+    phantom_folder, tmp_path, monkeypatch, capsys
+):
+    """Another file system may allow shorter names, or fewer characters."""
+    catch_parts(monkeypatch)
+    mkdir = type(tmp_path).mkdir
+
+    def refuse(self, *args, **kwargs):
+        if self.name == "normal":
+            raise OSError(22, "Invalid argument")
+        return mkdir(self, *args, **kwargs)
+
+    monkeypatch.setattr(type(tmp_path), "mkdir", refuse)
+    assert synthesize("--data", phantom_folder, "--out", tmp_path / "out") == 2
+    assert "out' cannot be written: Invalid argument" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 class Planting(BaseEstimator):
@@ -270,7 +416,8 @@ def test_a_broken_checkpoint_is_one_line_and_exit_code_2(phantom_folder, tmp_pat
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert re.match(
-        r"skcxr synthesize: error: checkpoint='.*' is broken or is not a checkpoint", error
+        r"skcxr synthesize: error: Class 'covid': checkpoint='.*' is broken or is not a checkpoint",
+        error,
     )
 
 
@@ -300,7 +447,7 @@ def test_audit_prints_and_keeps_what_it_found(audited, tmp_path, capsys):
     out = tmp_path / "out"
     assert main([*audited, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
-    assert printed.count("Copies found: 8 synthetic images") == 2
+    assert printed.count("Copies found: the audit compared 8 synthetic images") == 2
     table = pd.read_csv(out / "audit.csv")
     assert set(table["class"]) == {"covid", "normal"}
     found = json.loads((out / "audit.json").read_text())
@@ -345,6 +492,24 @@ def test_bad_audits_are_one_line_and_exit_code_2(audited, capsys, args, message)
     assert captured.out == ""
     assert captured.err.count("\n") == 1
     assert message in captured.err
+
+
+def test_an_audit_on_a_full_disk_leaves_nothing(audited, tmp_path, capsys):
+    with full_disk(2000):  # in a figure
+        assert main([*audited, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "out' cannot be written: File too large. Free space, or pass another folder" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_audit_of_a_class_with_a_long_name(audited, tmp_path):
+    long = "x" * 245
+    for name in ("synthetic", "train", "holdout"):
+        (tmp_path / name / "covid").rename(tmp_path / name / long)
+    assert main([*audited, "--out", str(tmp_path / "out")]) == 0
+    assert set(pd.read_csv(tmp_path / "out" / "audit.csv")["class"]) == {long, "normal"}
+    assert len(list((tmp_path / "out").glob("audit-x*~*.png"))) == 1
 
 
 @pytest.mark.parametrize(

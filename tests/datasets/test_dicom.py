@@ -4,6 +4,7 @@ import pickle
 import struct
 import subprocess
 import sys
+import unicodedata
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,6 +23,8 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
     generate_uid,
@@ -87,6 +90,37 @@ def lut(first, table, n_bits, vr="US"):
     return [item]
 
 
+def lossless_jpeg(pixels, n_bits):
+    """Encode pixels of `n_bits` as a JPEG of process 14 (ISO 10918-1, annex H)."""
+    pixels = pixels.astype(int)
+    predicted = np.empty_like(pixels)
+    predicted[:, 1:] = pixels[:, :-1]
+    predicted[1:, 0] = pixels[:-1, 0]
+    predicted[0, 0] = 2 ** (n_bits - 1)
+    bits = ""
+    for difference in (pixels - predicted).ravel():
+        size = int(abs(difference)).bit_length()
+        bits += f"{size:05b}"  # the Huffman table below gives every size a code of 5 bits
+        if 0 < size < 16:
+            bits += f"{difference if difference > 0 else difference + 2**size - 1:0{size}b}"
+    bits += "1" * (-len(bits) % 8)
+    data = bytes(int(bits[i : i + 8], 2) for i in range(0, len(bits), 8))
+
+    def segment(marker, content):
+        return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
+
+    frame = struct.pack(">BHHBBBB", n_bits, *pixels.shape, 1, 1, 0x11, 0)
+    huffman = bytes([0, *(0, 0, 0, 0, 17), *[0] * 11, *range(17)])
+    return (
+        b"\xff\xd8"
+        + segment(0xC3, frame)
+        + segment(0xC4, huffman)
+        + segment(0xDA, bytes([1, 1, 0, 1, 0, 0]))
+        + data.replace(b"\xff", b"\xff\x00")
+        + b"\xff\xd9"
+    )
+
+
 def shipped(name):
     file = Path(pydicom.__file__).parent / "data" / "test_files" / name
     if not file.exists():
@@ -135,6 +169,93 @@ def test_bits_that_are_not_stored_are_dropped(tmp_path):
     pixels = RAMP.astype(np.uint16)
     overlay = pixels * 16 + 0x4000 * (pixels % 2)
     np.testing.assert_array_equal(shown(tmp_path, overlay, n_bits=12), RAMP)
+
+
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+@pytest.mark.parametrize("syntax", [ExplicitVRLittleEndian, ExplicitVRBigEndian, RLELossless])
+def test_stored_bits_may_be_the_upper_ones(tmp_path, photometric, syntax):
+    """12 of 16 bits are stored from bit 4 on. The lowest 4 hold something else."""
+    stored = RAMP.astype(np.uint16) * 16 + 15
+    pixels = stored * 16 + RAMP % 16
+    file = write(tmp_path / "a.dcm", pixels, syntax=syntax, PhotometricInterpretation=photometric)
+    header = pydicom.dcmread(file)
+    header.BitsStored = 12
+    header.save_as(file)
+    expected = RAMP if photometric == "MONOCHROME2" else 255 - RAMP
+    np.testing.assert_array_equal(read_image(file), expected)
+    read, _ = read_dicom(file)
+    np.testing.assert_array_equal(read, stored if photometric == "MONOCHROME2" else 4110 - stored)
+
+
+def test_stored_bits_between_others_are_signed(tmp_path):
+    values = RAMP.astype(np.int16) * 4 - 512  # 11 bits
+    others = np.where(RAMP % 3, 0x6003, 0x8001).astype(np.uint16)
+    pixels = ((values.astype(np.uint16) & 0x7FF) << 2) | others
+    fields = {"BitsStored": 11, "HighBit": 12, "PixelRepresentation": 1}
+    read, _ = read_dicom(write(tmp_path / "a.dcm", pixels, **fields))
+    np.testing.assert_array_equal(read, values)
+
+
+def test_stored_bits_that_do_not_fit_are_refused(tmp_path):
+    for high_bit in (10, 16):
+        file = write(tmp_path / "a.dcm", RAMP.astype(np.uint16), n_bits=12, HighBit=high_bit)
+        refused(
+            file,
+            "its header is wrong: 12 stored bits (BitsStored) do not fit between bit 0 and bit "
+            f"{high_bit} (HighBit) of 16 (BitsAllocated)",
+        )
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        (
+            {"RescaleSlope": 0, "RescaleIntercept": 9},
+            "its rescale slope or modality LUT maps all pixels to one value",
+        ),
+        (
+            {"RescaleSlope": "nan", "RescaleIntercept": 0.0},
+            "its rescale slope nan and intercept 0.0 give values that are not numbers",
+        ),
+        ({"WindowCenter": "nan", "WindowWidth": 100}, "its window is not a number"),
+        (
+            {"WindowCenter": 100, "WindowWidth": 1e9},
+            "its pixels differ, but by less than one of the 256 gray values between 0 (black) and",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+def test_pixels_that_become_equal_are_refused(tmp_path, fields, reason):
+    refused(write(tmp_path / "a.dcm", RAMP.astype(np.uint16), **fields), reason)
+
+
+def test_colors_of_one_luma_are_refused(tmp_path):
+    red_and_green = np.array([[[255, 0, 0], [0, 130, 0]]], dtype=np.uint8)
+    luma = "its colors differ, but by less than one gray value"
+    refused(write(tmp_path / "a.dcm", red_and_green), luma)
+    palette = {}
+    for color in ("Red", "Green", "Blue"):
+        palette[f"{color}PaletteColorLookupTableDescriptor"] = [256, 0, 8]
+        palette[f"{color}PaletteColorLookupTableData"] = bytes([7] * 256)
+    fields = {"PhotometricInterpretation": "PALETTE COLOR", **palette}
+    refused(write(tmp_path / "a.dcm", **fields), luma)
+
+
+def test_a_constant_file_is_kept(tmp_path):
+    for fields in ({}, {"RescaleSlope": 0, "RescaleIntercept": 9}):
+        image = shown(tmp_path, np.full((4, 4), 77, np.uint16), **fields)
+        assert not image.any()
+
+
+@pytest.mark.parametrize("fields", [{"RescaleSlope": 2}, {"RescaleIntercept": -100}])
+def test_one_of_slope_and_intercept_is_enough(tmp_path, fields):
+    """Without an intercept it is 0, and without a slope that is 1."""
+    slope, intercept = fields.get("RescaleSlope", 1), fields.get("RescaleIntercept", 0)
+    pixels = np.array([[0, 50, 100]], dtype=np.uint16)
+    low, high = intercept, 100 * slope + intercept
+    window = {"WindowCenter": (low + high) / 2, "WindowWidth": high - low}
+    image = shown(tmp_path, pixels, VOILUTFunction="LINEAR_EXACT", **window, **fields)
+    assert image.tolist() == [[0, 128, 255]]
 
 
 def test_padding_does_not_set_the_range(tmp_path):
@@ -334,6 +455,50 @@ def test_voi_lut_of_monochrome1(tmp_path):
     np.testing.assert_allclose(image, 255 - RAMP, atol=1)
 
 
+def test_voi_lut_of_more_bits_than_its_descriptor_says_is_not_clipped(tmp_path):
+    table = np.arange(256, dtype=np.uint16) * 16
+    np.testing.assert_allclose(shown(tmp_path, VOILUTSequence=lut(0, table, 8)), RAMP, atol=1)
+
+
+@pytest.mark.parametrize("name", ["VOILUTSequence", "ModalityLUTSequence"])
+def test_lut_that_is_too_short_is_refused(tmp_path, name):
+    table = lut(0, np.arange(256, dtype=np.uint16), 8)
+    table[0].LUTDescriptor = [300, 0, 8]
+    table[0].ModalityLUTType = "US"
+    file = write(tmp_path / "a.dcm", RAMP.astype(np.uint16), **{name: table})
+    refused(file, "its LUT has 256 entries, but its LUT Descriptor says 300")
+
+
+@pytest.mark.parametrize("vr", ["US", "OW"])
+@pytest.mark.parametrize("n_bits", [8, 10, 12, 14, 16])
+def test_modality_lut_of_any_depth(tmp_path, vr, n_bits):
+    table = (np.arange(4096) * (2**n_bits - 1) // 4095).astype(np.uint16)[::-1]
+    modality = lut(0, table.copy(), n_bits, vr)
+    modality[0].ModalityLUTType = "US"
+    pixels = RAMP.astype(np.uint16) * 16
+    image = shown(tmp_path, pixels, n_bits=12, ModalityLUTSequence=modality)
+    # Values 4095 - 16 k of 4095, from 15 to 4095, are scaled by their own range.
+    np.testing.assert_allclose(image, 255 - RAMP, atol=1)
+
+
+def test_modality_lut_of_8_bit_pixels_is_not_clipped(tmp_path):
+    """The ends of a table need not be its lowest and highest values."""
+    values = np.abs(np.arange(256) - 100).astype(np.uint16)  # from 155 down to 0, and up again
+    modality = lut(0, values, 16)
+    modality[0].ModalityLUTType = "US"
+    image = shown(tmp_path, ModalityLUTSequence=modality)
+    np.testing.assert_array_equal(image, np.rint(values[RAMP] * (255 / 155)))
+
+
+def test_palette_of_8_bits_in_16_is_not_black(tmp_path):
+    palette = {}
+    for color in ("Red", "Green", "Blue"):
+        palette[f"{color}PaletteColorLookupTableDescriptor"] = [256, 0, 8]
+        palette[f"{color}PaletteColorLookupTableData"] = np.arange(256, dtype="<u2").tobytes()
+    image = shown(tmp_path, PhotometricInterpretation="PALETTE COLOR", **palette)
+    np.testing.assert_array_equal(image, RAMP)
+
+
 def test_modality_lut_precedes_the_window(tmp_path):
     modality = lut(0, np.arange(256, dtype=np.uint16)[::-1] * 10, 16)
     modality[0].ModalityLUTType = "US"
@@ -375,6 +540,47 @@ def test_jpeg_is_decoded(tmp_path):
     assert abs(image.astype(int) - 90).max() <= 1
 
 
+NEEDS_LIBJPEG = pytest.mark.skipif(not find_spec("libjpeg"), reason="skcxr[dicom-gpl]")
+
+
+@NEEDS_LIBJPEG
+@pytest.mark.parametrize(("stored", "high"), [(8, 7), (8, 15), (12, 11), (16, 15)])
+def test_lossless_jpeg_of_8_bits_in_16_allocated(tmp_path, stored, high):
+    fields = {"BitsAllocated": 16, "BitsStored": stored, "HighBit": high}
+    frame = encapsulate([lossless_jpeg(RAMP, 8)])
+    image = shown(tmp_path, syntax=JPEGLosslessSV1, PixelData=frame, **fields)
+    np.testing.assert_array_equal(image, RAMP)
+
+
+@NEEDS_LIBJPEG
+@pytest.mark.parametrize(("n_bits", "shift"), [(12, 1), (16, 16)])
+def test_lossless_jpeg_of_the_upper_12_bits(tmp_path, n_bits, shift):
+    """The compressed image holds the stored bits alone, or all 16 bits."""
+    pixels = RAMP.astype(np.uint16) * 16
+    fields = {"BitsStored": 12, "HighBit": 15}
+    frame = encapsulate([lossless_jpeg(pixels * shift, n_bits)])
+    file = write(tmp_path / "a.dcm", pixels, syntax=JPEGLosslessSV1, PixelData=frame, **fields)
+    read, _ = read_dicom(file)
+    np.testing.assert_array_equal(read, pixels)
+
+
+def test_lossless_jpeg_of_bits_that_its_header_does_not_explain_is_refused(tmp_path):
+    pixels = RAMP.astype(np.uint16) * 16
+    fields = {"BitsStored": 12, "HighBit": 15}
+    frame = encapsulate([lossless_jpeg(pixels, 14)])
+    file = write(tmp_path / "a.dcm", pixels, syntax=JPEGLosslessSV1, PixelData=frame, **fields)
+    refused(file, "says 12 stored bits up to bit 15 (BitsStored, HighBit), but its compressed")
+
+
+@pytest.mark.parametrize("syntax", [JPEGBaseline8Bit, JPEGExtended12Bit])
+def test_jpeg_of_8_bits_in_16_allocated(tmp_path, syntax):
+    jpeg = io.BytesIO()
+    Image.new("L", (16, 16), 90).save(jpeg, "JPEG")
+    fields = {"BitsAllocated": 16, "BitsStored": 8, "HighBit": 7}
+    image = shown(tmp_path, syntax=syntax, PixelData=encapsulate([jpeg.getvalue()]), **fields)
+    assert abs(image.astype(int) - 90).max() <= 1
+
+
 @pytest.mark.parametrize(
     "name",
     ["bigendian", "expb", "implicit", "RLE", "jp2klossless", "jpeg_ls_lossless", "padded"],
@@ -384,9 +590,6 @@ def test_shipped_variants_of_one_image_agree(name):
     (image,) = read_images([shipped(f"MR_small_{name}.dcm")])
     np.testing.assert_array_equal(image, read_image(shipped("MR_small.dcm")))
     assert expected.shape == image.shape == (64, 64)
-
-
-NEEDS_LIBJPEG = pytest.mark.skipif(not find_spec("libjpeg"), reason="skcxr[dicom-gpl]")
 
 
 @pytest.mark.parametrize(
@@ -494,6 +697,15 @@ def test_window_of_no_width(tmp_path):
     refused(
         write(tmp_path / "a.dcm", WindowCenter=9, WindowWidth=0), "Window Width must be greater"
     )
+
+
+def test_header_without_an_element_names_it(tmp_path):
+    file = write(tmp_path / "a.dcm")
+    header = pydicom.dcmread(file)
+    del header.BitsStored
+    del header.PhotometricInterpretation
+    header.save_as(file)
+    refused(file, "its header lacks PhotometricInterpretation, BitsStored")
 
 
 def test_photometric_interpretation_that_is_not_gray(tmp_path):
@@ -608,6 +820,14 @@ def test_groups_from_patient_id(tmp_path):
     assert groups.tolist() == ["007", "8", "007"]
     assert groups.dtype == object
     assert all(type(group) is str for group in groups)
+
+
+def test_accents_of_a_patient_id_do_not_split_a_patient(tmp_path):
+    for name, form in (("a", "NFC"), ("b", "NFD")):
+        patient = unicodedata.normalize(form, "Zoë")
+        fields = {"SpecificCharacterSet": "ISO_IR 192", "PatientID": f"{patient} "}
+        write(tmp_path / "covid" / f"{name}.dcm", **fields)
+    assert load_image_folder(tmp_path, groups="PatientID").groups.tolist() == ["Zoë", "Zoë"]
 
 
 def test_files_without_patient_id_are_named(tmp_path):

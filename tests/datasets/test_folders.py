@@ -223,6 +223,7 @@ def test_fit_and_percentiles_are_passed_on(tmp_path):
         ({"on_error": "ignore"}, "'on_error' parameter of load_image_folder must be a str among"),
         ({"n_jobs": "all"}, "'n_jobs' parameter of load_image_folder"),
         ({"verbose": -1}, "'verbose' parameter of load_image_folder"),
+        ({"max_pixels": 0}, "'max_pixels' parameter of load_image_folder"),
         ({"percentiles": 1}, "percentiles must be two numbers, 0 <= low < high <= 100, got 1. "),
         ({"percentiles": (99, 1)}, r"percentiles must be two numbers, .*got \(99, 1\)"),
         ({"percentiles": (0, 101)}, "percentiles must be two numbers"),
@@ -285,13 +286,114 @@ def test_one_folder_named_as_a_split_may_be_a_class(tmp_path):
     assert bunch.split is None
 
 
-def test_splits_next_to_another_folder_warn(split):
-    save(split, "masks/a.png")
-    match = r"mixes splits and others.*\['masks', 'test', 'train'\]"
-    with pytest.warns(UserWarning, match=match) as caught:
-        bunch = load_image_folder(split)
-    assert caught[0].filename == __file__
-    assert bunch.target_names.tolist() == ["masks", "test", "train"]
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [
+        ("train", "train"),
+        ("Training", "train"),
+        ("train_set", "train"),
+        ("training images", "train"),
+        ("test", "test"),
+        ("testing", "test"),
+        ("TestSet", "test"),
+        ("val", "validation"),
+        ("valid", "validation"),
+        ("VALIDATION", "validation"),
+        ("dev", "validation"),
+        ("val-data", "validation"),
+    ],
+)
+def test_splits_are_recognized_by_many_names(tmp_path, name, split):
+    for folder in {name, "train" if split != "train" else "test"}:
+        save(tmp_path, f"{folder}/covid/a.png")
+    bunch = load_image_folder(tmp_path)
+    assert bunch.split[bunch.filenames == f"{name}/covid/a.png"].tolist() == [split]
+    assert bunch.target_names.tolist() == ["covid"]
+
+
+def test_folders_of_one_split_are_joined(tmp_path):
+    for name in ["train/covid/a.png", "dev/covid/b.png", "val/covid/c.png"]:
+        save(tmp_path, name)
+    bunch = load_image_folder(tmp_path)
+    assert bunch.split.tolist() == ["train", "validation", "validation"]
+
+
+@pytest.mark.parametrize("split_names", [["train"], ["test"], ["dev"], ["train", "test", "val"]])
+@pytest.mark.parametrize("inner", ["", "covid/"])
+def test_splits_next_to_classes_are_refused(tmp_path, split_names, inner):
+    for name in [*(f"{split}/{inner}" for split in split_names), "masks/", "normal/"]:
+        save(tmp_path, f"{name}a.png")
+    match = rf"mixes splits and classes: .*{sorted(split_names)}".replace("[", r"\[")
+    with pytest.raises(ValueError, match=rf"{match}.* next to \['masks', 'normal'\]"):
+        load_image_folder(tmp_path)
+
+
+def test_a_class_valid_that_holds_classes_is_a_split(tmp_path):
+    for name in ["valid/covid/a.png", "invalid/a.png"]:
+        save(tmp_path, name)
+    with pytest.raises(ValueError, match=r"holds the splits \['valid'\] .*next to \['invalid'\]"):
+        load_image_folder(tmp_path)
+
+
+def copy_of_kaggle(root):
+    """Write the tree of a well-known collection on Kaggle, whose archive holds it twice."""
+    for split in ("test", "train", "val"):
+        for name in ("NORMAL", "PNEUMONIA"):
+            save(root, f"{split}/{name}/a.png")
+
+
+def test_a_copy_of_the_splits_inside_the_folder_is_named(tmp_path):
+    copy_of_kaggle(tmp_path)
+    copy_of_kaggle(tmp_path / "chest_xray")
+    match = r"the splits \['test', 'train', 'val'\].* \['chest_xray'\] may be a copy of the whole"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(tmp_path)
+
+
+def test_what_macos_adds_to_an_archive_is_no_class(tmp_path):
+    copy_of_kaggle(tmp_path)
+    (tmp_path / "__MACOSX" / "train" / "NORMAL").mkdir(parents=True)
+    assert (
+        load_image_folder(tmp_path).split.tolist()
+        == ["test"] * 2 + ["train"] * 2 + ["validation"] * 2
+    )
+
+
+@pytest.mark.parametrize("prefix", ["", "train/"])
+def test_a_copy_of_the_classes_inside_the_folder_is_named(tmp_path, prefix):
+    for name in ("covid", "normal", "images/covid", "images/normal"):
+        save(tmp_path, f"{prefix}{name}/a.png")
+    match = rf"copy of itself in '{prefix}images', .* \['covid', 'normal'\] again"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(tmp_path)
+
+
+def test_splits_below_the_classes_are_refused(tmp_path):
+    for name in ["covid/train/a.png", "covid/test/b.png", "normal/train/c.png"]:
+        save(tmp_path, name)
+    match = r"splits below the class folder 'covid': \['test', 'train'\].*<split>/<class>/"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(tmp_path)
+
+
+def test_the_folder_above_the_data_set_is_refused(tmp_path):
+    copy_of_kaggle(tmp_path / "chest_xray")
+    with pytest.raises(ValueError, match="If 'chest_xray' is the whole data set, pass that folder"):
+        load_image_folder(tmp_path)
+
+
+def test_classes_whose_names_differ_only_in_case_are_refused(tmp_path):
+    for name in ["train/COVID/a.png", "test/covid/a.png", "test/normal/a.png"]:
+        save(tmp_path, name)
+    with pytest.raises(ValueError, match=r"differ only in case: \['COVID', 'covid'\]"):
+        load_image_folder(tmp_path)
+
+
+def test_one_class_in_two_spellings_is_one_class(tmp_path):
+    for split, form in (("train", "NFC"), ("test", "NFD")):
+        save(tmp_path, f"{split}/{unicodedata.normalize(form, 'Pneumonía')}/a.png")
+    save(tmp_path, "val/Pneumonía /a.png")
+    assert load_image_folder(tmp_path).target_names.tolist() == ["Pneumonía"]
 
 
 def test_files_deeper_below_a_class_are_found(flat):
@@ -342,6 +444,13 @@ def test_hidden_entries_and_files_next_to_the_classes_are_ignored(flat):
     (flat / "covid" / ".DS_Store").write_bytes(b"x")
     save(flat, ".cache/a.png")
     save(flat, "covid/.thumbnails/a.png")
+    assert len(load_image_folder(flat).images) == 3
+
+
+@pytest.mark.parametrize("name", ["Thumbs.db", "desktop.ini", "ehthumbs.db", "THUMBS.DB"])
+def test_what_windows_adds_is_ignored(flat, name):
+    (flat / "covid" / name).write_bytes(b"x")
+    save(flat, "covid/@eaDir/a.png")
     assert len(load_image_folder(flat).images) == 3
 
 
@@ -432,6 +541,17 @@ def test_decompression_bomb(flat, monkeypatch, limit):
     refuse(flat, r"Image size \(256 pixels\) exceeds limit")
 
 
+def test_a_larger_image_is_read_if_asked(flat, monkeypatch):
+    save(flat, "covid/large.png", np.kron(RAMP, np.ones((2, 2), np.uint8)))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    match = r"large.png: Image size \(1024 pixels\) .* pass a larger max_pixels$"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(flat)
+    assert len(load_image_folder(flat, max_pixels=1024).images) == 4
+    with pytest.raises(ValueError, match=r"exceeds limit of 1023 pixels"):
+        load_image_folder(flat, max_pixels=1023)
+
+
 def test_nan_pixels(flat):
     save(flat, "covid/bad.tif", np.array([[0, np.nan]], dtype=np.float32))
     refuse(flat, "it has NaN or infinite pixels")
@@ -460,6 +580,35 @@ def test_an_error_lists_every_unreadable_file(flat):
     assert [f"  covid/bad{i:02}.png: the file is empty" for i in range(50)] == str(
         caught.value
     ).splitlines()[1:]
+
+
+def save_bytes(root, name):
+    """Write an image whose path, of bytes, is not UTF-8."""
+    file = os.path.join(os.fsencode(root), name)
+    try:
+        os.makedirs(os.path.dirname(file), exist_ok=True)
+        with open(file, "wb") as stream:
+            Image.fromarray(RAMP).save(stream, "PNG")
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+
+
+@pytest.mark.parametrize("name", [b"covid/caf\xe9.png", b"covid/caf\xe9/a.png", b"caf\xe9/a.png"])
+def test_a_path_that_is_not_utf_8_is_named_in_utf_8(flat, name):
+    save_bytes(flat, name)
+    escaped = name.decode("utf-8", "surrogateescape").encode("utf-8", "backslashreplace").decode()
+    csv = write_csv(flat, "file,group\na.png,p1\nb.png,p2\nc.png,p3\ncovid/a.png,p1\n")
+    with pytest.raises(ValueError, match="its path is not UTF-8") as caught:
+        load_image_folder(flat, groups=csv)
+    assert f"\n  {escaped}: its path is not UTF-8, so that no table" in str(caught.value)
+    str(caught.value).encode()  # can be printed
+
+
+def test_a_file_whose_name_is_not_utf_8_can_be_skipped(flat):
+    save_bytes(flat, b"covid/caf\xe9.png")
+    with pytest.warns(UserWarning, match="1 of 4 files are left out"):
+        bunch = load_image_folder(flat, on_error="skip")
+    assert list(bunch.skipped) == ["covid/caf\\udce9.png"]
 
 
 # Skipping
@@ -691,6 +840,57 @@ def test_csv_that_cannot_be_read(flat, content):
         load_image_folder(flat, groups=csv)
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        "xrays/covid/a.png",
+        "/home/anna/covid/a.png",
+        "C:/xrays/a.png",
+        "COVID/A.PNG",
+        "covid/a",
+        "covid/a.jpg",
+        "covid_a.png",
+    ],
+)
+def test_the_nearest_row_is_shown_where_an_image_has_no_group(flat, row):
+    csv = write_csv(flat, f"file,group\nz/x.png,p0\n{row},p1\nb.png,p2\nc.png,p3\n")
+    match = rf"The row nearest to 'covid/a.png' is '{row}':\n  covid/a.png: no group$"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(flat, groups=csv)
+
+
+def test_a_table_without_a_group_says_so(flat):
+    csv = write_csv(flat, "file,group\na.png,\nb.png,\n,p3\n")
+    with pytest.raises(ValueError, match=r"for 3 of 3 (.|\n)*No row has both a file and a group:"):
+        load_image_folder(flat, groups=csv)
+
+
+@pytest.mark.parametrize(
+    ("separator", "name"), [(";", "semicolons"), ("\t", "tabs"), (" ;", "semicolons")]
+)
+def test_another_separator_is_named(flat, separator, name):
+    rows = [["file", "group"], ["a.png", "Muster, Anna"], ["b.png", "p2"]]
+    csv = write_csv(flat, "\n".join(separator.join(row) for row in rows))
+    match = f"groups must be a comma-separated .*it seems to be separated by {name}, since"
+    with pytest.raises(ValueError, match=match):
+        load_image_folder(flat, groups=csv)
+
+
+def test_nih_table_is_taken(tmp_path):
+    """The first lines of Data_Entry_2017.csv: rows are one cell longer than the header."""
+    save(tmp_path, "hernia/00000003_000.png")
+    save(tmp_path, "effusion/00000001_001.png")
+    csv = write_csv(
+        tmp_path,
+        "Image Index,Finding Labels,Follow-up #,Patient ID,Patient Age,Patient Gender,"
+        "View Position,OriginalImage[Width,Height],OriginalImagePixelSpacing[x,y],\n"
+        "00000001_001.png,Cardiomegaly|Effusion,001,00001,058Y,M,PA,2894,2729,0.143,0.143,\n"
+        "00000003_000.png,Hernia,000,00003,081Y,F,PA,2582,2991,0.143,0.143,\n",
+    )
+    bunch = load_image_folder(tmp_path, groups=csv)
+    assert bunch.groups.tolist() == ["00001", "00003"]
+
+
 def test_groups_of_another_type(flat):
     with pytest.raises(TypeError, match="groups must be None, a path or a DataFrame, got list"):
         load_image_folder(flat, groups=["p1", "p2", "p3"])
@@ -706,6 +906,27 @@ def test_accents_match_composed_or_not(tmp_path):
     save(tmp_path, "covid/" + unicodedata.normalize("NFD", "é.png"))
     csv = write_csv(tmp_path, "file,group\n" + unicodedata.normalize("NFC", "é.png") + ",Zoë\n")
     assert load_image_folder(tmp_path, groups=csv).groups.tolist() == ["Zoë"]
+
+
+@pytest.mark.parametrize("as_table", [False, True])
+def test_blanks_and_accents_do_not_split_a_patient(flat, as_table):
+    composed, decomposed = (unicodedata.normalize(form, "Zoë") for form in ("NFC", "NFD"))
+    groups = write_csv(
+        flat, f" File ,Patient_ID \n a.png,{composed}\nb.png\t,{decomposed} \nc.png,\u00a0P0\n"
+    )
+    if as_table:
+        groups = pd.read_csv(groups)
+    assert load_image_folder(flat, groups=groups).groups.tolist() == [composed, composed, "P0"]
+
+
+@pytest.mark.parametrize("blank", [" ", '""', "\t "])
+@pytest.mark.parametrize("as_table", [False, True])
+def test_a_group_of_blanks_is_none(flat, blank, as_table):
+    groups = write_csv(flat, f"file,group\na.png,p1\nb.png,{blank}\nc.png,{blank}\n")
+    if as_table:
+        groups = pd.read_csv(groups, keep_default_na=False)
+    with pytest.raises(ValueError, match=r"for 2 of 3 images(.|\n)*covid/b.png: no group"):
+        load_image_folder(flat, groups=groups)
 
 
 def test_pandas_is_not_needed_without_groups(flat):

@@ -115,6 +115,21 @@ def test_a_sampler_that_has_not_grown_a_class_is_refused(phantoms):
         SyntheticSamplesDisplay.from_estimator(sampler, phantoms.data, phantoms.target)
 
 
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("pneumonia_vir", "pneumonia_vir"),
+        ("a" * 200 + "z" * 45, "aaaaaaaaaaa…zzzzzzzzzzz"),
+        (7, "7"),
+    ],
+)
+def test_a_long_class_name_does_not_fill_the_figure(name, label):
+    images = {name: np.zeros((3, 16, 16))}
+    display = SyntheticSamplesDisplay(real=images, synthetic=images).plot()
+    display.figure_.canvas.draw()  # the layout warns if no room is left
+    assert display.ax_.get_yticklabels()[0].get_text() == f"{label}\nreal"
+
+
 def test_labels_of_another_type_are_refused(sampler, phantoms):
     X = phantoms.data
     message = r"y has no images of \[0, 1, 2, 3\], which the sampler has grown, but of \['0', "
