@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import click
 
-from skcxr.cli._inputs import load_folder, select_rows
+from skcxr.cli._inputs import load_folder, select_images
 from skcxr.cli._options import add_output_options, add_reading_options, add_seed_option, refuse_nan
 from skcxr.cli._printing import (
     EXIT_EXCEEDED,
@@ -102,7 +102,7 @@ def _audit_classes(args, classes, sets):
         classes, desc="audit", unit="class", leave=False, disable=not is_progress_shown(args)
     ):
         parts = {
-            name: select_rows(data, data.target_names[data.target] == k)
+            name: select_images(data, data.target_names[data.target] == k)
             for name, data in sets.items()
         }
         try:

@@ -9,7 +9,7 @@ from skcxr.cli._inputs import (
     describe_gans,
     find_training_rows,
     load_folder,
-    select_rows,
+    select_images,
 )
 from skcxr.cli._options import (
     add_gan_options,
@@ -105,7 +105,7 @@ def _load_images(args):
         return make_chest_phantoms(N_PHANTOMS, image_size=args.image_size, random_state=args.seed)
     data = load_folder(args, args.data, args.groups)
     if data.split is not None:
-        data = select_rows(data, find_training_rows(args, data))
+        data = select_images(data, find_training_rows(args, data))
     return data
 
 

@@ -40,7 +40,7 @@ def find_training_rows(args, data):
     return train
 
 
-def select_rows(data, rows):
+def select_images(data, rows):
     """Return a copy of the Bunch `data` that holds only some rows."""
     part = type(data)(**data)
     for name in ("images", "data", "target", "filenames", "groups", "split"):

@@ -10,7 +10,7 @@ from skcxr.cli._inputs import (
     describe_gans,
     find_training_rows,
     load_folder,
-    select_rows,
+    select_images,
 )
 from skcxr.cli._options import (
     add_gan_options,
@@ -117,8 +117,8 @@ def _split(args, data):
 
     if data.split is not None:
         split = "test" if "test" in data.split else "validation"
-        held = select_rows(data, data.split == split)
-        data = select_rows(data, find_training_rows(args, data))
+        held = select_images(data, data.split == split)
+        data = select_images(data, find_training_rows(args, data))
         if len(held.data) and args.holdout > 0:
             return data, held
     if args.holdout == 0:
@@ -130,7 +130,7 @@ def _split(args, data):
             "it is rounded to whole images per class, and all images of a patient stay together. "
             "Pass a larger share, or 0 for no audit."
         )
-    return select_rows(data, ~is_held), select_rows(data, is_held)
+    return select_images(data, ~is_held), select_images(data, is_held)
 
 
 def _describe_holdout(train, holdout):
