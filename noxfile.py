@@ -33,12 +33,13 @@ def test(session):
 
 @nox.session
 def lint(session):
-    """Check style with ruff, and the direction of imports with import-linter."""
+    """Check style with ruff, spelling with codespell, and the direction of imports."""
     project = nox.project.load_toml("pyproject.toml")["project"]
-    tools = ("ruff", "import-linter")
+    tools = ("ruff", "codespell", "import-linter")
     session.install(*(d for d in project["optional-dependencies"]["test"] if d.startswith(tools)))
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    session.run("codespell")
     session.run("lint-imports", env={"PYTHONPATH": "."})
 
 
