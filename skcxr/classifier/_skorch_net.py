@@ -31,6 +31,35 @@ SAVED_PARAMETERS = (
 )
 
 
+class InterruptibleNet(NeuralNetClassifier):
+    """skorch net that Ctrl-C interrupts.
+
+    skorch ends training silently at any KeyboardInterrupt and takes the net for fitted. Its callbacks
+    raise one at the end of an epoch to stop early. Any other one comes from the user.
+    """
+
+    _is_stopped = False
+
+    def notify(self, method_name, **cb_kwargs):
+        """Call the callbacks, and note if one of them stops training."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt:
+            self._is_stopped = method_name == "on_epoch_end"
+            raise
+
+    def partial_fit(self, X, y=None, classes=None, **fit_params):
+        """Train the initialized net, and raise KeyboardInterrupt at Ctrl-C."""
+        self.notify("on_train_begin", X=X, y=y)
+        try:
+            self.fit_loop(X, y, **fit_params)
+        except KeyboardInterrupt:
+            if not self._is_stopped:
+                raise
+        self.notify("on_train_end", X=X, y=y)
+        return self
+
+
 @contextmanager
 def seed_global_rng(seed, device):
     """Seed PyTorch's global generators in the block and restore them after it.
@@ -66,7 +95,7 @@ def build_net(module, weights=None, **params):
     if not params.get("verbose"):
         # Even a silent PrintLog compares its sink with `print`, which ray replaces.
         params["callbacks__print_log"] = None
-    return NeuralNetClassifier(
+    return InterruptibleNet(
         module,
         criterion=nn.CrossEntropyLoss,
         optimizer=torch.optim.SGD,

@@ -434,3 +434,44 @@ def test_rows_of_color_images_are_asked_about(side):
         CXRClassifier(max_epochs=1).fit(X, y)
     CXRClassifier(max_epochs=1, image_shape=(3, side, side)).fit(X, y)
     CXRClassifier(max_epochs=1).fit(X[:, :-1], y)
+
+
+class Interrupted(nn.Module):
+    """A module in whose third forward pass Ctrl-C is pressed."""
+
+    n_passes = 0
+
+    def __init__(self, n_classes, n_channels):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(256, n_classes))
+
+    def forward(self, x):
+        Interrupted.n_passes += 1
+        if Interrupted.n_passes == 3:
+            raise KeyboardInterrupt
+        return self.layers(x)
+
+
+def test_ctrl_c_is_not_taken_for_the_end_of_training(tiny_clf, phantoms, monkeypatch):
+    monkeypatch.setattr(Interrupted, "n_passes", 0)
+    clf = tiny_clf.fit(phantoms.data, phantoms.target)
+    before = clf.predict_proba(phantoms.data)
+    with pytest.raises(KeyboardInterrupt):
+        clf.set_params(module=Interrupted, max_epochs=9).fit(phantoms.data, phantoms.target)
+    assert (clf.predict_proba(phantoms.data) == before).all()
+
+
+class StopAfter(Callback):
+    """A callback that stops training in skorch's way."""
+
+    def __init__(self, n_epochs):
+        self.n_epochs = n_epochs
+
+    def on_epoch_end(self, net, **kwargs):
+        if len(net.history) == self.n_epochs:
+            raise KeyboardInterrupt
+
+
+def test_a_callback_can_stop_training(phantoms):
+    clf = CXRClassifier(max_epochs=9, callbacks=[StopAfter(2)], random_state=0)
+    assert len(clf.fit(phantoms.data, phantoms.target).history_) == 2
