@@ -19,6 +19,7 @@ from skcxr.cli._options import (
     add_seed_option,
     collect_settings,
 )
+from skcxr.cli._overlap import join_near_duplicates
 from skcxr.cli._printing import (
     EXIT_DIVERGED,
     EXIT_INTERRUPTED,
@@ -84,15 +85,20 @@ def evaluate(**options):
     else:
         check_empty(args.out)
     data = _load_images(args)
-    cv = _build_splitter(args, data)
+    groups = None
+    near_duplicates = []
+    if args.data is not None:
+        groups, near_duplicates = join_near_duplicates(args, data)
+    cv = _build_splitter(args, data, groups)
     arms = _build_arms(args)
     settings = {
         "command": "evaluate",
         **collect_settings(args),
         "skipped": data.get("skipped", {}),
+        "near_duplicates": near_duplicates,
     }
     report = Report(create_folder(args.out), data, arms, settings=settings)
-    return _run_fits(args, data, arms, cv, report)
+    return _run_fits(args, data, arms, cv, groups, report)
 
 
 def _load_images(args):
@@ -109,7 +115,7 @@ def _load_images(args):
     return data
 
 
-def _build_splitter(args, data):
+def _build_splitter(args, data, groups):
     """Return the splitter, or raise an error if a class has too few images for its folds."""
     import numpy as np
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
@@ -120,18 +126,19 @@ def _build_splitter(args, data):
             f"A classifier needs two classes, got {names} alone. Pass a --data with a sub-folder "
             "per class."
         )
-    grouped = args.groups is not None
+    grouped = groups is not None
+    noun = "patient" if args.groups else "distinct image" if grouped else "image"
     for k, name in enumerate(data.target_names.tolist()):
         rows = data.target == k
-        n = len(np.unique(data.groups[rows])) if grouped else np.count_nonzero(rows)
+        n = len(np.unique(groups[rows])) if grouped else np.count_nonzero(rows)
         if n < args.cv:
             raise ValueError(
-                f"class {name!r} has {format_count(n, 'patient' if grouped else 'image')}, fewer "
+                f"class {name!r} has {format_count(n, noun)}, fewer "
                 f"than --cv {args.cv} folds. Add images, or pass a smaller --cv."
             )
     splitter = StratifiedGroupKFold if grouped else StratifiedKFold
     cv = splitter(args.cv, shuffle=True, random_state=args.seed)
-    for train, _ in cv.split(data.data, data.target, data.groups if grouped else None):
+    for train, _ in cv.split(data.data, data.target, groups):
         counts = np.bincount(data.target[train], minlength=len(data.target_names))
         if counts.min() < 2:
             name = str(data.target_names[counts.argmin()])
@@ -165,7 +172,7 @@ def _build_arms(args):
     return {"classic": clf, "duplicates": duplicates_of(dcgan), "dcgan": dcgan}
 
 
-def _run_fits(args, data, arms, cv, report):
+def _run_fits(args, data, arms, cv, groups, report):
     """Fit all arms on all folds, write and print the results, and return the exit code."""
     from tqdm.auto import tqdm
 
@@ -173,7 +180,6 @@ def _run_fits(args, data, arms, cv, report):
     from skcxr.evaluation._folds import ADVICE
 
     print_text(args, _describe_run(args, data))
-    groups = None if args.groups is None else data.groups
     n_fits = args.cv * len(arms)
     n_jobs = args.n_jobs or _choose_n_jobs(n_fits)
     results = fit_folds(arms, data.data, report.y, cv=cv, groups=groups, n_jobs=n_jobs)

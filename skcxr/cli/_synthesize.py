@@ -21,6 +21,7 @@ from skcxr.cli._options import (
     collect_settings,
     refuse_nan,
 )
+from skcxr.cli._overlap import join_near_duplicates, leave_out_overlap
 from skcxr.cli._printing import (
     color_verdict,
     format_count,
@@ -96,7 +97,7 @@ def synthesize(**options):
     if args.format == "dicom":
         import pydicom  # noqa: F401 -- fail before hours of training, not after
     data = load_folder(args, args.data, args.groups)
-    train, holdout = _split(args, data)
+    train, holdout, overlap = _split(args, data)
     for k, name in enumerate(train.target_names.tolist()):
         n = int((train.target == k).sum())
         if n < 2:
@@ -108,11 +109,15 @@ def synthesize(**options):
     with reserve_folder(args.out, parent=PARENT) as folder:
         args.out = str(folder)
         check_classes(folder, train.target_names)
-        return _train_and_write(args, train, holdout)
+        return _train_and_write(args, train, holdout, overlap)
 
 
 def _split(args, data):
-    """Return the images to train on, and those to audit with or None."""
+    """Return the images to train on, those to audit with or None, and what the two share.
+
+    Images and patients that a user's own splits share are left out of the audit. Otherwise, they
+    are kept on one side of the split.
+    """
     from skcxr.datasets._holdout import choose_holdout
 
     if data.split is not None:
@@ -120,20 +125,23 @@ def _split(args, data):
         held = select_images(data, data.split == split)
         data = select_images(data, find_training_rows(args, data))
         if len(held.data) and args.holdout > 0:
-            return data, held
+            held, overlap = leave_out_overlap(args, data, held, option=f"--data {args.data}")
+            return data, held, overlap
     if args.holdout == 0:
-        return data, None
-    is_held = choose_holdout(data.target, args.holdout, groups=data.groups, random_state=args.seed)
+        return data, None, None
+    groups, near_duplicates = join_near_duplicates(args, data)
+    is_held = choose_holdout(data.target, args.holdout, groups=groups, random_state=args.seed)
     if not is_held.any():
         raise ValueError(
             f"--holdout {args.holdout:g} holds out none of {format_count(len(is_held), 'image')}: "
             "it is rounded to whole images per class, and all images of a patient stay together. "
             "Pass a larger share, or 0 for no audit."
         )
-    return select_images(data, ~is_held), select_images(data, is_held)
+    overlap = {"n_left_out": 0, "near_duplicates_kept_together": near_duplicates}
+    return select_images(data, ~is_held), select_images(data, is_held), overlap
 
 
-def _describe_holdout(train, holdout):
+def _describe_holdout(train, holdout, overlap):
     """Return what is held out, as JSON's types."""
     import numpy as np
 
@@ -144,10 +152,11 @@ def _describe_holdout(train, holdout):
         "n_images": n_images,
         "share": n_images / (n_images + len(train.target)),
         "n_by_class": dict(zip(holdout.target_names.tolist(), counts.tolist(), strict=True)),
+        "overlap": overlap,
     }
 
 
-def _train_and_write(args, train, holdout):
+def _train_and_write(args, train, holdout, overlap):
     """Train the GANs, audit their images, write them and return the exit code."""
     import numpy as np
 
@@ -159,7 +168,7 @@ def _train_and_write(args, train, holdout):
     counts = {k: n + args.n for k, n in zip(*np.unique(y, return_counts=True), strict=True)}
     print_text(args, f"{', '.join(counts)}: {describe_gans(args)}")
     if holdout is not None:
-        held = _describe_holdout(train, holdout)
+        held = _describe_holdout(train, holdout, overlap)
         n_by_class = ", ".join(f"{k} {n}" for k, n in held["n_by_class"].items())
         print_text(args, f"Held out for the audit: {n_by_class} ({held['share']:.0%})")
     gan = build_gan(
@@ -178,7 +187,7 @@ def _train_and_write(args, train, holdout):
         "settings": collect_settings(args),
         "training_set": fingerprint_training_set(X, y),
         "n_files_left_out": len(train.skipped),
-        "holdout": None if holdout is None else _describe_holdout(train, holdout),
+        "holdout": None if holdout is None else _describe_holdout(train, holdout, overlap),
         "audit": None,
     }
     if holdout is not None:

@@ -38,7 +38,7 @@ ARMS = {
     "dcgan": "Adds synthetic images from one GAN per class. The GANs are trained inside each fold "
     "and never see the images that are predicted.",
 }
-NOT_OPTIONS = ("command", "started", "versions", "skipped")
+NOT_OPTIONS = ("command", "started", "versions", "skipped", "near_duplicates")
 TONES = {"no sign of copying": "clear", "suspicious": "doubt", "copies found": "alarm"}
 
 
@@ -52,7 +52,8 @@ def render_page(comparison, *, data, settings, first_fold=None):
     data : Bunch
         The images of the evaluation, as skcxr's loaders return them.
     settings : dict
-        Options of the run by name, ``started``, ``versions`` and, if any, ``skipped`` files.
+        Options of the run by name, ``started``, ``versions`` and, if any, ``skipped`` files and
+        pairs of ``near_duplicates``.
     first_fold : FirstFold or None, default=None
         Synthetic images of the first fold. None leaves out samples, training curves, generative
         metrics and audits.
@@ -69,6 +70,7 @@ def render_page(comparison, *, data, settings, first_fold=None):
         "settings": settings,
         "options": {name: v for name, v in settings.items() if name not in NOT_OPTIONS},
         "n_skipped": len(settings.get("skipped", {})),
+        "n_near_duplicates": len(settings.get("near_duplicates", [])),
         "source": PHANTOMS if settings["data"] is None else Path(settings["data"]).resolve().name,
         "date": f"{started.day} {started:%B %Y, %H:%M}",
         "counts": dict(zip(names, counts, strict=True)),

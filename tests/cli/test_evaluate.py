@@ -2,6 +2,7 @@ import itertools
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import skcxr
 from skcxr import DCGAN
 from skcxr.cli import main
 from skcxr.cli._evaluate import _choose_n_jobs
+from skcxr.datasets import make_chest_phantoms
 from skcxr.evaluation import fit_folds
 from skcxr.metrics import per_class_report
 from skcxr.report._folder import create_folder
@@ -145,6 +147,30 @@ def test_patients_stay_in_one_fold(folder, tmp_path):
     predictions = pd.read_csv(out / "predictions.csv").query("arm == 'classic'")
     folds_of_patient = predictions.groupby(predictions["file"].map(patients))["fold"].nunique()
     assert (folds_of_patient == 1).all()
+
+
+def test_near_duplicates_stay_in_one_fold(tmp_path, capsys, monkeypatch):
+    phantoms = make_chest_phantoms(16, classes=("covid", "normal"), random_state=0)
+    for i, (image, k) in enumerate(zip(phantoms.images, phantoms.target, strict=True)):
+        path = tmp_path / "data" / phantoms.target_names[k] / f"{i:02}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    copied = sorted((tmp_path / "data" / "covid").iterdir())[0]
+    shutil.copy(copied, copied.with_name("copy.png"))
+    groups = []
+    monkeypatch.setattr(
+        "skcxr.cli._evaluate._run_fits", lambda *args: groups.append(args[4]) or args[5]
+    )
+    report = main(["evaluate", "--data", str(tmp_path / "data"), "--out", str(tmp_path / "out")])
+    files = report.data.filenames.tolist()
+    same = groups[0] == groups[0][files.index("covid/copy.png")]
+    assert [file for file, kept in zip(files, same, strict=True) if kept] == [
+        f"covid/{copied.name}",
+        "covid/copy.png",
+    ]
+    (pair,) = report.settings["near_duplicates"]
+    assert pair["files"] == [f"covid/{copied.name}", "covid/copy.png"]
+    assert "1 pair of near-duplicates, kept together" in capsys.readouterr().err
 
 
 def test_only_train_is_used_where_there_is_a_split(folder, tmp_path):

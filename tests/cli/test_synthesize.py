@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from datetime import datetime
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.base import BaseEstimator
 
 import skcxr
 from skcxr.cli import _synthesize, main
+from skcxr.cli._inputs import select_images
 from skcxr.datasets import load_image_folder, make_chest_phantoms
 from skcxr.datasets._export import PROVENANCE
 from tests.conftest import full_disk
@@ -118,7 +120,7 @@ def test_groups_stay_together_in_the_holdout(phantom_folder, tmp_path, monkeypat
     )
     groups = "--groups", tmp_path / "patients.csv"
     assert synthesize("--data", phantom_folder, "--out", tmp_path / "out", *groups) == 0
-    train, holdout = seen
+    train, holdout, _ = seen
     assert not set(train.groups) & set(holdout.groups)
     assert len(train.groups) + len(holdout.groups) == 48
     assert 5 <= len(holdout.groups) <= 15
@@ -135,8 +137,91 @@ def test_the_holdout_is_test_or_else_val(phantom_folder, tmp_path, monkeypatch, 
         "skcxr.cli._synthesize._train_and_write", lambda args, *parts: seen.extend(parts) or 0
     )
     assert synthesize("--data", tmp_path / "data", "--out", tmp_path / "out") == 0
-    folders = [{name.split("/")[0] for name in part.filenames} for part in seen]
+    folders = [{name.split("/")[0] for name in part.filenames} for part in seen[:2]]
     assert folders == [{splits[0]}, {held}]
+
+
+@pytest.fixture
+def split_phantoms(tmp_path):
+    """Write 24 + 12 phantoms of 64x64 in train/ and test/, of two classes."""
+    phantoms = make_chest_phantoms(36, classes=("covid", "normal"), random_state=0)
+    for name, rows in {"train": slice(0, 24), "test": slice(24, 36)}.items():
+        write_folder(tmp_path / "split" / name, select_images(phantoms, rows))
+    return tmp_path / "split"
+
+
+def list_files(folder):
+    return sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*.png"))
+
+
+def test_held_out_copies_of_training_images_are_named_and_left_out(
+    split_phantoms, tmp_path, monkeypatch, capsys
+):
+    copied, *_ = list_files(split_phantoms / "train")
+    target = split_phantoms / "test" / copied.replace("/", "/copy-")
+    with Image.open(split_phantoms / "train" / copied) as image:
+        # Brighter, and cropped by 5 %.
+        image.crop((2, 1, 63, 62)).resize((64, 64)).point(lambda v: min(v + 9, 255)).save(target)
+    seen = catch_parts(monkeypatch)
+    size = "--image-size", 64
+    assert synthesize("--data", split_phantoms, "--out", tmp_path / "out", *size) == 0
+    train, holdout, overlap = seen
+    assert len(train.images) == 24
+    assert len(holdout.images) == 12
+    name = target.relative_to(split_phantoms).as_posix()
+    assert overlap["n_left_out"] == 1
+    (pair,) = overlap["near_duplicates"]
+    assert pair["holdout_file"] == name
+    assert pair["train_file"] == f"train/{copied}"
+    printed = capsys.readouterr().err
+    assert "1 of 13 held-out images, which the generator has seen" in printed
+    assert f"{name} is a near-duplicate of train/{copied}" in printed
+
+
+def test_a_holdout_of_training_images_alone_is_refused(split_phantoms, tmp_path, capsys):
+    shutil.rmtree(split_phantoms / "test")
+    shutil.copytree(split_phantoms / "train", split_phantoms / "test")
+    size = "--image-size", 64
+    assert synthesize("--data", split_phantoms, "--out", tmp_path / "out", *size) == 2
+    error = capsys.readouterr().err
+    assert "held-out images of class 'covid' show training images or their patients" in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_held_out_images_of_training_patients_are_left_out(
+    split_phantoms, tmp_path, monkeypatch, capsys
+):
+    files = list_files(split_phantoms)
+    patients = [f"p{i}" for i in range(len(files))]
+    shared = files.index(next(file for file in files if file.startswith("train/")))
+    assert files[0].startswith("test/")
+    patients[0] = patients[shared]
+    table = tmp_path / "patients.csv"
+    pd.DataFrame({"file": files, "patient_id": patients}).to_csv(table, index=False)
+    seen = catch_parts(monkeypatch)
+    options = "--groups", table, "--image-size", 64
+    assert synthesize("--data", split_phantoms, "--out", tmp_path / "out", *options) == 0
+    _, holdout, overlap = seen
+    assert overlap["same_patient"] == [files[0]]
+    assert files[0] not in holdout.filenames
+    assert f"{files[0]} shows a training patient" in capsys.readouterr().err
+
+
+def test_near_duplicates_stay_on_one_side_of_the_split(tmp_path, monkeypatch, capsys):
+    folder = write_folder(tmp_path / "data", make_chest_phantoms(40, random_state=0))
+    copied = list_files(folder)[0]
+    shutil.copy(folder / copied, folder / copied.replace("/", "/copy-"))
+    seen = catch_parts(monkeypatch)
+    for seed in range(8):
+        out = tmp_path / f"out{seed}"
+        options = "--image-size", 64, "--seed", seed
+        assert synthesize("--data", folder, "--out", out, *options) == 0
+        *parts, overlap = seen[-3:]
+        both = [copied in part.filenames for part in parts]
+        assert both == [copied.replace("/", "/copy-") in part.filenames for part in parts]
+    assert len(overlap["near_duplicates_kept_together"]) == 1
+    copy = copied.replace("/", "/copy-")
+    assert f"{copied} and {copy}" in capsys.readouterr().err
 
 
 def catch_parts(monkeypatch):
@@ -155,7 +240,7 @@ def test_the_share_asked_for_is_held_out_of_each_class(
     seen = catch_parts(monkeypatch)
     out = "--out", tmp_path / "out"
     assert synthesize("--data", phantom_folder, *out, "--holdout", share) == 0
-    train, holdout = seen
+    train, holdout, _ = seen
     for k, n in enumerate(np.bincount([*train.target, *holdout.target])):
         assert abs((holdout.target == k).sum() - share * n) <= 0.5
     assert len(train.target) + len(holdout.target) == 48
@@ -172,7 +257,7 @@ def test_the_share_asked_for_is_held_out_of_patients(phantom_folder, tmp_path, m
     seen = catch_parts(monkeypatch)
     data = "--data", phantom_folder, "--groups", table
     assert synthesize(*data, "--out", tmp_path / "out", "--holdout", share) == 0
-    train, holdout = seen
+    train, holdout, _ = seen
     assert not set(train.groups) & set(holdout.groups)
     for k, n in enumerate(np.bincount([*train.target, *holdout.target])):
         assert abs((holdout.target == k).sum() - share * n) <= 2
@@ -208,7 +293,7 @@ def test_the_share_is_held_out_of_train_where_there_is_no_other_split(
     seen = catch_parts(monkeypatch)
     data = "--data", tmp_path / "data", "--out", tmp_path / "out"
     assert synthesize(*data, "--holdout", 0.5) == 0
-    assert [len(part.target) for part in seen] == [24, 24]
+    assert [len(part.target) for part in seen[:2]] == [24, 24]
 
 
 def test_runs_of_one_second_write_to_two_folders(phantom_folder, tmp_path, monkeypatch):

@@ -1,0 +1,237 @@
+"""Near-duplicates: images of one radiograph that differ in size, crop, contrast or compression.
+
+An image is described by its fine detail. Radiographs of different patients share the coarse shapes
+of a chest, but not the course of ribs and vessels at a scale of one to three sixty-fourths of the
+side. Detail must be aligned before it is compared, so one image of each pair is tried in several
+crops and aspect ratios, and once more in finer steps if the two may be near-duplicates.
+"""
+
+from functools import cache
+from itertools import product
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from torch.nn import functional as F
+
+from skcxr._base.images import ImageSpec
+
+# Images are resized to this side first.
+SIDE = 64
+# Detail is sampled at GRID by GRID points in the central part of the image, EXTENT of its side, so
+# that a crop still holds all of it. The filters need MARGIN more points at each border.
+GRID = 24
+MARGIN = 3
+EXTENT = 0.64
+# Standard deviations in points of the grid. Detail is what the first blur keeps and the second
+# removes. It is divided by its contrast, averaged with the third.
+FINE = 0.4
+COARSE = 1.0
+CONTRAST = 3.0
+# Weaker contrast than this, in values from -1 to 1, counts as noise.
+LEAST_CONTRAST = 0.016
+# Similarity from which two images are aligned in finer steps, and are near-duplicates then.
+CANDIDATE = 0.75
+THRESHOLD = 0.85
+# Rows compared at a time: the memory for it is CHUNK times the number of images.
+CHUNK = 256
+
+
+def _list_views():
+    """Return the views (scale down, scale right, shift down, shift right) in which detail is tried.
+
+    A scale of 0.7 looks at 0.7 of the usual part of an axis, where a padded image has the content.
+    A scale of 1.4 looks at more of it, for an image that was cropped. Shifts are shares of the
+    side: a crop of 0.95 may have been cut anywhere.
+    """
+    up = 1.05 ** np.arange(1, 8)
+    down = 1.05 ** -np.arange(1.0, 15.0)
+    views = [(1.0, 1.0, 0.0, 0.0)]
+    for scale in (*down, *up):
+        views.append((scale, 1.0, 0.0, 0.0))
+        views.append((1.0, scale, 0.0, 0.0))
+    shifts = (-0.018, 0.0, 0.018)
+    views += [(1.04, 1.04, vertical, horizontal) for vertical in shifts for horizontal in shifts]
+    return views
+
+
+VIEWS = _list_views()
+# Finer steps around a view: factors of both scales, and shifts.
+STEPS = tuple(
+    product((0.98, 1.0, 1.02), (0.98, 1.0, 1.02), (-0.009, 0.0, 0.009), (-0.009, 0.0, 0.009))
+)
+
+
+def find_near_duplicates(X, Y=None, *, image_shape=None):
+    """Return the pairs of images that show the same radiograph.
+
+    Images may differ in size, in compression, in contrast and brightness, by a crop of about 5 %,
+    and in how they became square: by squashing, padding or cropping. Mirror images and other
+    radiographs of the same patient are not near-duplicates. An image without detail, such as a
+    black one, has none.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, h*w), (n, h, w) or (n, c, h, w)
+        Images.
+    Y : array-like in one of these layouts or None, default=None
+        Images to compare with. None compares those of `X` with each other.
+    image_shape : tuple of int or None, default=None
+        (height, width) or (channels, height, width) of flat rows. None assumes one square channel.
+
+    Returns
+    -------
+    pairs : ndarray of int64 of shape (n_pairs, 2)
+        Rows of `X` and of `Y`, in order. Without `Y`, the first row is the smaller one.
+    similarity : ndarray of float32 of shape (n_pairs,)
+        Correlation of the detail, from 0.85 to 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skcxr.datasets import make_chest_phantoms
+    >>> from skcxr.datasets._near_duplicates import find_near_duplicates
+    >>> X = make_chest_phantoms(6, random_state=0).images
+    >>> darker = X[4] // 2
+    >>> pairs, _ = find_near_duplicates(np.concatenate([X, darker[None]]))
+    >>> pairs.tolist()
+    [[4, 6]]
+    """
+    x = shrink_images(X, image_shape)
+    found = {}
+    if Y is None:
+        for i, j, similarity in _compare(x, describe_detail(x), is_same=True):
+            pair = (min(i, j), max(i, j))
+            found[pair] = max(similarity, found.get(pair, 0))
+    else:
+        y = shrink_images(Y, image_shape)
+        for i, j, similarity in _compare(x, describe_detail(y)):
+            found[i, j] = similarity
+        # The image in Y may be the cropped one.
+        for j, i, similarity in _compare(y, describe_detail(x)):
+            found[i, j] = max(similarity, found.get((i, j), 0))
+    pairs = sorted(found)
+    return (
+        np.array(pairs, dtype=np.int64).reshape(-1, 2),
+        np.array([found[pair] for pair in pairs], dtype=np.float32),
+    )
+
+
+def join_groups(n_images, pairs, groups=None):
+    """Return groups of images that belong together through pairs, or because they share a group.
+
+    Parameters
+    ----------
+    n_images : int
+        Number of images.
+    pairs : array-like of int of shape (n_pairs, 2)
+        Rows of images that belong together.
+    groups : array-like of shape (n_images,) or None, default=None
+        Groups, such as patients. None makes each image a group of its own.
+
+    Returns
+    -------
+    joined : ndarray of int of shape (n_images,)
+
+    Examples
+    --------
+    >>> from skcxr.datasets._near_duplicates import join_groups
+    >>> join_groups(5, [[0, 3]], groups=["a", "b", "c", "d", "d"]).tolist()
+    [0, 1, 2, 0, 0]
+    """
+    names = np.arange(n_images) if groups is None else np.asarray(groups, dtype=str)
+    _, nodes = np.unique(names, return_inverse=True)
+    first, second = nodes[np.asarray(pairs, dtype=np.int64).reshape(-1, 2)].T
+    n_nodes = nodes.max() + 1
+    links = coo_array((np.ones(len(first)), (first, second)), shape=(n_nodes, n_nodes))
+    _, joined = connected_components(links, directed=False)
+    return joined[nodes]
+
+
+def shrink_images(X, image_shape=None):
+    """Return images in any layout as float32 (n, SIDE, SIDE), gray, in [-1, 1]."""
+    X = np.asarray(X)
+    spec = ImageSpec.of(X, image_shape)
+    shrunk = []
+    for start in range(0, len(X), CHUNK):
+        x = spec.to_tensor(X[start : start + CHUNK]).mean(dim=1, keepdim=True)
+        x = F.interpolate(
+            x, size=(SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True
+        )
+        shrunk.append(x[:, 0].numpy())
+    return np.concatenate(shrunk)
+
+
+def describe_detail(x, view=VIEWS[0]):
+    """Return the detail of shrunk images in a view, as rows (n, GRID**2) of norm 1.
+
+    The rows of images without detail are 0.
+    """
+    scale_down, scale_right, shift_down, shift_right = view
+    sampled = (
+        _build_sampling(scale_down, shift_down) @ x @ _build_sampling(scale_right, shift_right).T
+    )
+    detail = _blur(sampled, FINE) - _blur(sampled, COARSE)
+    contrast = np.sqrt(np.maximum(_blur(detail**2, CONTRAST), 0))
+    detail /= contrast + LEAST_CONTRAST
+    rows = detail[:, MARGIN:-MARGIN, MARGIN:-MARGIN].reshape(len(x), -1)
+    rows = rows - rows.mean(axis=1, keepdims=True)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 1e-3)
+
+
+def _compare(x, details, *, is_same=False):
+    """Yield (i, j, similarity) of near-duplicates: shrunk images `x` and rows of detail.
+
+    `is_same` tells that the rows describe the images, which are not compared with themselves then.
+    """
+    for start in range(0, len(x), CHUNK):
+        chunk = x[start : start + CHUNK]
+        best = np.zeros((len(chunk), len(details)), dtype=np.float32)
+        for view in VIEWS:
+            np.maximum(best, describe_detail(chunk, view) @ details.T, out=best)
+        if is_same:
+            np.fill_diagonal(best[:, start:], 0)
+        for i, j in np.argwhere(best >= CANDIDATE).tolist():
+            similarity = float(best[i, j])
+            if similarity < THRESHOLD:
+                similarity = _align(chunk[i], details[j])
+            if similarity >= THRESHOLD:
+                yield start + i, j, similarity
+
+
+def _align(x, detail):
+    """Return the largest similarity of a shrunk image and a row of detail over finer views."""
+    _, best_view = max((_correlate(x, detail, view), view) for view in VIEWS)
+    scale_down, scale_right, shift_down, shift_right = best_view
+    finer_views = [
+        (scale_down * a, scale_right * b, shift_down + c, shift_right + d) for a, b, c, d in STEPS
+    ]
+    return max(_correlate(x, detail, view) for view in finer_views)
+
+
+def _correlate(x, detail, view):
+    return float(describe_detail(x[None], view)[0] @ detail)
+
+
+def _blur(x, sigma):
+    """Return the grids `x` (n, side, side) blurred by a Gaussian of `sigma` points."""
+    points = np.arange(x.shape[-1])
+    weights = _weigh(points, points, sigma)
+    return weights @ x @ weights.T
+
+
+@cache
+def _build_sampling(scale, shift):
+    """Return the matrix (points, SIDE) that samples an axis in a view, blurred against aliasing."""
+    n_points = GRID + 2 * MARGIN
+    spacing = EXTENT * SIDE / GRID * scale
+    centers = (SIDE - 1) / 2 + shift * SIDE + (np.arange(n_points) - (n_points - 1) / 2) * spacing
+    sigma = max(0.45, 0.4 * spacing)
+    return _weigh(centers.clip(0, SIDE - 1), np.arange(SIDE), sigma)
+
+
+def _weigh(centers, positions, sigma):
+    """Return Gaussian weights (centers, positions) that sum to 1 for each center."""
+    weights = np.exp(-0.5 * ((centers[:, None] - positions) / sigma) ** 2)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)

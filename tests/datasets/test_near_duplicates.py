@@ -1,0 +1,120 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skcxr.datasets import make_chest_phantoms
+from skcxr.datasets._near_duplicates import find_near_duplicates, join_groups
+
+
+@pytest.fixture(scope="module")
+def images():
+    """60 phantoms of 64x64."""
+    return make_chest_phantoms(60, random_state=0).images
+
+
+def change(X, function):
+    """Return what `function` makes of each image as a PIL image."""
+    return np.stack([np.asarray(function(Image.fromarray(image))) for image in X])
+
+
+def resize(image, width, height):
+    return image.resize((width, height), Image.BILINEAR)
+
+
+def compress(image):
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=60)
+    return Image.open(file)
+
+
+def crop(image):
+    """Cut 5 % of both sides, unevenly, at twice the size."""
+    return resize(resize(image, 128, 128).crop((2, 5, 124, 127)), 64, 64)
+
+
+def pad(image):
+    """Show a radiograph that was 1.4 times as wide as high, padded instead of squashed."""
+    padded = Image.new("L", (64, 64))
+    padded.paste(resize(image, 64, 46), (0, 9))
+    return padded
+
+
+def crop_to_square(image):
+    """Show a radiograph that was 1.3 times as wide as high, cropped instead of squashed."""
+    return resize(image.crop((7, 0, 57, 64)), 64, 64)
+
+
+CHANGES = {
+    "jpeg": compress,
+    "larger": lambda image: resize(image, 128, 128),
+    "and back": lambda image: resize(resize(image, 128, 128), 64, 64),
+    "crop": crop,
+    "pad": pad,
+    "crop to square": crop_to_square,
+    "gamma 0.8": lambda image: image.point([255 * (v / 255) ** 0.8 for v in range(256)]),
+    "gamma 1.25": lambda image: image.point([255 * (v / 255) ** 1.25 for v in range(256)]),
+    "darker": lambda image: image.point([v // 2 for v in range(256)]),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changed_images_are_found_and_no_others(images, name):
+    changed = change(images[::3], CHANGES[name])
+    pairs, similarity = find_near_duplicates(changed, images)
+    assert pairs.tolist() == [[i, 3 * i] for i in range(20)]
+    assert (similarity > 0.85).all()
+
+
+def test_either_image_may_be_the_cropped_one(images):
+    changed = change(images[:9], pad)
+    assert find_near_duplicates(images[:9], changed)[0].tolist() == [[i, i] for i in range(9)]
+
+
+def test_pairs_within_one_set_are_listed_once(images):
+    X = np.concatenate([images, change(images[5:7], compress)])
+    pairs, _ = find_near_duplicates(X)
+    assert pairs.tolist() == [[5, 60], [6, 61]]
+
+
+def test_mirror_images_are_not_near_duplicates(images):
+    assert len(find_near_duplicates(images[:, :, ::-1], images)[0]) == 0
+
+
+@pytest.mark.parametrize("value", [0, 7])
+def test_images_without_detail_have_no_near_duplicates(value):
+    X = np.full((3, 16, 16), value, dtype=np.uint8)
+    assert len(find_near_duplicates(X)[0]) == 0
+
+
+def test_layout_and_range_do_not_matter(images):
+    flat = images[:4].reshape(4, -1) / 255
+    color = np.repeat(images[:4, None], 3, axis=1)
+    assert find_near_duplicates(flat, color)[0].tolist() == [[i, i] for i in range(4)]
+
+
+def test_groups_are_joined_through_chains_of_pairs():
+    joined = join_groups(6, [[0, 1], [1, 2]], groups=["a", "b", "c", "d", "e", "e"])
+    assert joined.tolist() == [0, 0, 0, 1, 2, 2]
+
+
+def test_without_groups_only_pairs_are_joined():
+    assert join_groups(4, [[1, 3]]).tolist() == [0, 1, 2, 1]
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_at_least_99_percent_of_changed_radiographs_are_found(data_folder, name):
+    kermany = np.load(data_folder / "kermany64.npz", allow_pickle=True)["X"]
+    rows = np.arange(0, len(kermany), 24)
+    pairs, _ = find_near_duplicates(change(kermany[rows], CHANGES[name]), kermany[rows])
+    found = {i for i, j in pairs if i == j}
+    assert len(found) >= 0.99 * len(rows)
+    assert len(pairs) - len(found) <= 0.01 * len(rows)
+
+
+def test_few_radiographs_of_other_patients_are_found(data_folder):
+    kermany = np.load(data_folder / "kermany64.npz", allow_pickle=True)["X"]
+    adults = np.load(data_folder / "nih64.npz", allow_pickle=True)["X"]
+    pairs, _ = find_near_duplicates(adults[::4], kermany[::4])
+    assert len(np.unique(pairs[:, 0])) <= 0.01 * len(adults[::4])
