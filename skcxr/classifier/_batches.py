@@ -46,20 +46,26 @@ class AugmentedBatches:
         Function of (batch of images, generator) that returns a batch of images.
     seed : int
         Seed of order and augmentation.
+    max_steps : int or None, default=None
+        Number of batches in all passes together. None does not limit it.
     """
 
-    def __init__(self, dataset, batch_size, augment, seed):
+    def __init__(self, dataset, batch_size, augment, seed, max_steps=None):
         self.images = dataset.images
         self.labels = dataset.labels
         self.batch_size = batch_size
         self.augment = augment
         self.generator = torch.Generator(self.labels.device).manual_seed(seed)
+        self.n_steps_left = math.inf if max_steps is None else max_steps
 
     def __iter__(self):
         device = self.labels.device
         n_rows = len(self.labels)
         order = torch.randperm(n_rows, generator=self.generator, device=device)
         for rows in order.tensor_split(count_batches(n_rows, self.batch_size)):
+            if self.n_steps_left == 0:
+                return
+            self.n_steps_left -= 1
             # Coordinates of an augmentation need more than bfloat16, which is for the module.
             with torch.autocast(device.type, enabled=False):
                 images = self.augment(self.images.batch(rows), self.generator)

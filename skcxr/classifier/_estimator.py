@@ -1,8 +1,10 @@
 """CXRClassifier: a convolutional network with scikit-learn's classifier interface."""
 
 import copy
+import math
 from inspect import signature
 from numbers import Integral, Real
+from os import PathLike
 
 import numpy as np
 import torch
@@ -28,7 +30,7 @@ from skcxr.classifier._skorch_net import (
     strip_net,
     summarize_epoch,
 )
-from skcxr.classifier._weights import read_classifier, write_classifier
+from skcxr.classifier._weights import load_start, read_classifier, write_classifier
 from skcxr.networks import CXRNet
 from skcxr.networks._inference import forward_in_batches
 from skcxr.networks._precision import PRECISIONS, autocast, resolve_precision
@@ -50,11 +52,18 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         Network. "cxrnet" is :class:`skcxr.networks.CXRNet`; another string is a torchvision
         classification network, such as "resnet18"; an ``nn.Module`` class is called as
         ``module(n_classes, n_channels)`` and returns logits.
-    weights : str or None, default=None
-        Pretrained weights of a torchvision network: "DEFAULT" or one of torchvision's names.
-        torchvision downloads them unless its cache holds them. None starts from random weights.
+    weights : str, path or None, default=None
+        Weights that training starts from. A file that :meth:`save_weights` wrote for the same
+        module: if its classes differ from those of y, the layers that depend on their number start
+        from random weights; one and three channels fit each other. For a torchvision network, a
+        string that does not end in ".safetensors" is "DEFAULT" or one of torchvision's names, and
+        torchvision downloads those weights unless its cache holds them. Fewer and smaller steps
+        are needed with weights: try ``lr=0.01, max_epochs=50``. None starts from random weights.
     max_epochs : int, default=150
         Passes over the training set.
+    max_steps : int or None, default=None
+        Number of training steps, in place of `max_epochs`. Estimators that train on sets of
+        different size can be compared at equal steps. None trains for `max_epochs`.
     batch_size : int, default=64
         Images per training step.
     lr : float, default=0.1
@@ -131,8 +140,9 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
 
     _parameter_constraints: dict = {
         "module": [str, type],
-        "weights": [str, None],
+        "weights": [str, PathLike, None],
         "max_epochs": [Interval(Integral, 1, None, closed="left")],
+        "max_steps": [Interval(Integral, 1, None, closed="left"), None],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "lr_schedule": [StrOptions({"constant", "onecycle"})],
@@ -156,6 +166,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         *,
         weights=None,
         max_epochs=150,
+        max_steps=None,
         batch_size=64,
         lr=0.1,
         lr_schedule="onecycle",
@@ -175,6 +186,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         self.module = module
         self.weights = weights
         self.max_epochs = max_epochs
+        self.max_steps = max_steps
         self.batch_size = batch_size
         self.lr = lr
         self.lr_schedule = lr_schedule
@@ -267,6 +279,8 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
             net.initialize()
             if start is not None:
                 net.module_.load_state_dict(start)
+            elif self._starts_from_file():
+                load_start(self, net, classes)
             net.partial_fit(LabelledImages(images, labels), y=None)
         check_finite(net)
         # Set together and last: a fit that failed leaves the last one as it was.
@@ -279,27 +293,26 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
 
     def _build_net(self, classes, y, n_channels, device, seed):
         """Return an unfitted skorch net with this estimator's parameters."""
-        is_torchvision = isinstance(self.module, str) and self.module != "cxrnet"
-        if self.weights is not None and not is_torchvision:
-            raise ValueError(
-                f"weights={self.weights!r} needs a torchvision network as module, got "
-                f"{self.module!r}. Pass module='resnet18', say, or weights=None."
-            )
         class_weight = compute_class_weight(self.class_weight, classes=classes, y=y)
         callbacks = copy.deepcopy(self.callbacks or [])
         _check_callbacks(callbacks)
+        n_batches = count_batches(len(y), self.batch_size)
+        n_steps = self.max_steps or self.max_epochs * n_batches
         if self.lr_schedule == "onecycle":
             policy = LRScheduler(
                 torch.optim.lr_scheduler.OneCycleLR,
                 max_lr=float(self.lr),
-                total_steps=int(self.max_epochs * count_batches(len(y), self.batch_size)),
+                total_steps=int(n_steps),
                 step_every="batch",
             )
             callbacks.append(("one_cycle", policy))
+        params = self._get_net_params()
+        params["max_epochs"] = math.ceil(n_steps / n_batches)
         return build_net(
             self.module,
-            self.weights,
-            **self._get_net_params(),
+            None if self._starts_from_file() else self.weights,
+            **params,
+            iterator_train__max_steps=self.max_steps,
             module__n_classes=len(classes),
             module__n_channels=n_channels,
             criterion__weight=torch.as_tensor(class_weight, dtype=torch.float32),
@@ -307,6 +320,14 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
             callbacks=callbacks,
             device=device,
         )
+
+    def _starts_from_file(self):
+        """Return whether `weights` is a file, not a name that torchvision knows."""
+        if self.weights is None:
+            return False
+        is_torchvision = isinstance(self.module, str) and self.module != "cxrnet"
+        is_name = isinstance(self.weights, str) and not self.weights.endswith(".safetensors")
+        return not (is_torchvision and is_name)
 
     def _get_last_weights(self, net, classes):
         """Return the state of the last fit's module, or None before the first fit."""

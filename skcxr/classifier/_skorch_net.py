@@ -174,17 +174,21 @@ def rebuild_net(architecture, tensors, *, history=(), **params):
         net.initialize()
     if net.module is TorchvisionNet:
         net.module__weights = architecture["weights"]
-        net.module_.input_size = architecture["input_size"]
-        inner = net.module_.net
-        if hasattr(inner, "transform_input"):
-            inner.transform_input = architecture["transform_input"]
-        for head in ("aux1", "aux2"):
-            # A pretrained googlenet has no auxiliary heads.
-            if hasattr(inner, head) and not any(n.startswith(f"net.{head}.") for n in tensors):
-                setattr(inner, head, None)
+        restore_torchvision(net.module_, architecture, tensors)
     load_arrays(net.module_, tensors)
     net.history = History(history)
     return strip_net(net)
+
+
+def restore_torchvision(module, architecture, tensors):
+    """Give a TorchvisionNet what pretrained weights had decided, before the tensors are loaded."""
+    module.input_size = architecture["input_size"]
+    if hasattr(module.net, "transform_input"):
+        module.net.transform_input = architecture["transform_input"]
+    for head in ("aux1", "aux2"):
+        # A pretrained googlenet has no auxiliary heads.
+        if hasattr(module.net, head) and not any(n.startswith(f"net.{head}.") for n in tensors):
+            setattr(module.net, head, None)
 
 
 def summarize_epoch(row):

@@ -3,12 +3,19 @@
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
+from torch.nn.parameter import is_lazy
 
-from skcxr.classifier._skorch_net import describe_architecture, rebuild_net
+from skcxr.classifier._skorch_net import (
+    describe_architecture,
+    rebuild_net,
+    restore_torchvision,
+)
 from skcxr.networks import CXRNet
-from skcxr.persistence._state import extract_arrays
+from skcxr.networks._torchvision import TorchvisionNet
+from skcxr.persistence._state import extract_arrays, raising_value_error
 from skcxr.persistence._weights import (
     check_same,
+    naming_weights,
     raising_broken_file,
     read_spec,
     read_weights,
@@ -55,6 +62,68 @@ def read_classifier(clf, path):
         return set_fitted_state(
             clf, header, net_=net, classes_=classes, spec_=spec, _history=[], precision_=None
         )
+
+
+def load_start(clf, net, classes):
+    """Load the file ``clf.weights`` into an initialized skorch net, to start training from.
+
+    The layers that depend on the number of classes, the head, keep their random weights unless the
+    file has the same classes. Kernels for one channel are repeated for three, and those for three
+    are added for one: the outputs are those for gray images in three equal channels.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it holds weights of another module, or of other shapes.
+    """
+    path = clf.weights
+    name = type(clf).__name__
+    with naming_weights():
+        header, tensors = read_weights(path, name)
+        with raising_broken_file(path):
+            architecture = header["architecture"]
+            saved_module = architecture["module"]
+            saved_classes = header["classes"]["values"]
+        check_same(path, {"module": saved_module}, {"module": _name_module(clf.module)}, name)
+    saved = select_tensors(tensors, "module")
+    if net.module is TorchvisionNet:
+        restore_torchvision(net.module_, architecture, saved)
+    state = net.module_.state_dict()
+    head = set() if saved_classes == classes.tolist() else _find_head(clf, net)
+    with raising_value_error(f"weights={str(path)!r} does not fit module={clf.module!r}."):
+        for key, own in state.items():
+            if key not in head:
+                state[key] = _match_channels(saved[key], own)
+        net.module_.load_state_dict(state)
+
+
+def _find_head(clf, net):
+    """Return the names of the tensors of a net whose shape depends on the number of classes."""
+    params = {**net.get_params_for("module"), "n_classes": net.module__n_classes + 1}
+    if "weights" in params:
+        params["weights"] = None
+    with torch.random.fork_rng(devices=[]):
+        other = net.module(**params).state_dict()
+    own = net.module_.state_dict()
+    if any(is_lazy(tensor) for tensor in own.values()):
+        raise ValueError(
+            f"weights={str(clf.weights)!r} is a file of other classes, and module={clf.module!r} "
+            "has lazy layers, so that its head cannot be found. Give the layers their sizes."
+        )
+    return {key for key, tensor in own.items() if tensor.shape != other[key].shape}
+
+
+def _match_channels(saved, own):
+    """Return saved kernels for the number of channels of `own`, and any other tensor unchanged."""
+    if is_lazy(own) or saved.ndim != 4 or saved.shape[1] == own.shape[1]:
+        return saved
+    if saved.shape[1] == 1:
+        return saved.expand(-1, own.shape[1], -1, -1) / own.shape[1]
+    if own.shape[1] == 1:
+        return saved.sum(dim=1, keepdim=True)
+    return saved
 
 
 def _name_module(module):

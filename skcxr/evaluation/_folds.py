@@ -1,10 +1,12 @@
 """Fits of several estimators, the arms, on the same cross-validation folds."""
 
+import hashlib
 import os
 import time
 import warnings
 from dataclasses import dataclass
 from numbers import Integral
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -296,9 +298,19 @@ def _name_error(error, arm, fold):
 
 
 def _identify_code(estimator, scoring):
-    """Return what identifies the code that a cached outcome depends on."""
+    """Return what identifies the code and the files of weights that a cached outcome depends on."""
     versions = f"skcxr {__version__}, torch {torch.__version__}"
-    return f"{versions}, user {hash_user_code(estimator, scoring)}"
+    user = hash_user_code(estimator, scoring)
+    return f"{versions}, user {user}, weights {_hash_weights(estimator)}"
+
+
+def _hash_weights(estimator):
+    """Return a hash of each file that a parameter `weights` of the estimator names."""
+    params = estimator.get_params()
+    paths = [value for name, value in params.items() if name.split("__")[-1] == "weights"]
+    files = [Path(path) for path in paths if isinstance(path, str | os.PathLike)]
+    # A torchvision network takes names of weights, which are not files.
+    return [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
 
 
 def _fit_and_score(estimator, X, y, X_test, y_test, scoring, return_estimator, code):

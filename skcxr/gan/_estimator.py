@@ -102,6 +102,12 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         Epochs between two saves. The last epoch and Ctrl-C save too.
     warm_start : bool, default=False
         Whether `fit` starts from the networks of the last fit. Their optimizers start anew.
+    weights : str, path or None, default=None
+        File that training starts from, written by :meth:`save_weights` with
+        ``discriminator=True``: networks trained on a pool of further images, which need no labels.
+        `latent_dim`, `image_size`, `base_width` and the number of channels must be those of the
+        file. Fewer steps are needed then. Later fits under `warm_start` start from the last fit.
+        None starts from random weights.
 
     Attributes
     ----------
@@ -180,6 +186,7 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         "checkpoint": [str, PathLike, None],
         "checkpoint_every": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
+        "weights": [str, PathLike, None],
     }
 
     def __init__(
@@ -207,6 +214,7 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         checkpoint=None,
         checkpoint_every=10,
         warm_start=False,
+        weights=None,
     ):
         self.latent_dim = latent_dim
         self.image_size = image_size
@@ -230,6 +238,7 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
         self.warm_start = warm_start
+        self.weights = weights
 
     @classmethod
     def paper(cls, **params):

@@ -17,7 +17,7 @@ from skcxr._version import __version__
 from skcxr.gan._checkpoint import Checkpoint, SavedTraining, fingerprint_training, hash_states
 from skcxr.gan._cuda_graph import own_stream
 from skcxr.gan._training import GANTraining, TrainingConfig, check_convergence
-from skcxr.gan._weights import NO_DISCRIMINATOR, SHAPING_PARAMETERS
+from skcxr.gan._weights import NO_DISCRIMINATOR, SHAPING_PARAMETERS, read_start
 from skcxr.networks._precision import resolve_precision
 
 
@@ -45,6 +45,11 @@ def fit_dcgan(gan, X, labels=None):
     spec = ImageSpec.of(X, gan.image_shape)
     _check_size(spec, gan.image_size)
     _check_betas(gan.betas)
+    if gan.weights is not None and labels is not None:
+        raise ValueError(
+            f"weights={str(gan.weights)!r} holds plain networks, and a GAN conditional on classes "
+            "cannot start from them. Use DCGANOversampler, or pass weights=None."
+        )
     device = resolve_device(gan.device)
     seed = int(check_random_state(gan.random_state).randint(np.iinfo(np.int32).max))
     monitor = _build_monitor(gan, X, seed)
@@ -156,9 +161,12 @@ def convert_to_rows(spec, images):
 
 
 def _get_start(gan, n_channels):
-    """Return the weights of both networks that training starts from, or None to draw them."""
+    """Return the weights of both networks that training starts from, or None to draw them.
+
+    They are those of the last fit under `warm_start`, and else those in the file `weights`.
+    """
     if not (gan.warm_start and hasattr(gan, "generator_")):
-        return None
+        return None if gan.weights is None else read_start(gan, n_channels)
     check_is_fitted(gan, "discriminator_", msg=NO_DISCRIMINATOR)
     fitted = gan.generator_.config
     wanted = {name: getattr(gan, name) for name in SHAPING_PARAMETERS}

@@ -5,6 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 from skcxr.persistence._state import describe_network, rebuild_network
 from skcxr.persistence._weights import (
     check_same,
+    naming_weights,
     raising_broken_file,
     read_spec,
     read_weights,
@@ -34,21 +35,56 @@ def write_gan(gan, path, *, discriminator):
 
 def read_gan(gan, path):
     """Make a DCGAN a fitted one with the networks of a file."""
+    header, networks = _read_networks(gan, path)
+    with raising_broken_file(path):
+        spec = read_spec(header)
+        if networks["generator"].config["n_channels"] != spec.shape[0]:
+            raise ValueError(f"channels of {spec}")
+        fitted = {f"{role}_": network for role, network in networks.items()}
+        return set_fitted_state(
+            gan, header, **fitted, spec_=spec, _history=[], monitor_=None, precision_=None
+        )
+
+
+def read_start(gan, n_channels):
+    """Return the states of both networks in the file ``gan.weights``, to start training from.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it holds no discriminator, or networks of other parameters or channels.
+    """
+    path = gan.weights
+    with naming_weights():
+        _, networks = _read_networks(gan, path)
+    if "discriminator" not in networks:
+        raise ValueError(
+            f"weights={str(path)!r} holds no discriminator, and training needs one. Write the file "
+            "with save_weights(path, discriminator=True)."
+        )
+    saved = networks["generator"].config["n_channels"]
+    if saved != n_channels:
+        raise ValueError(
+            f"weights={str(path)!r} was trained on images of {saved} channels, and X has "
+            f"{n_channels}. Convert X, or pass weights of such images."
+        )
+    return networks["generator"].state_dict(), networks["discriminator"].state_dict()
+
+
+def _read_networks(gan, path):
+    """Return the header of a file of weights, and its networks by role."""
     name = type(gan).__name__
     header, tensors = read_weights(path, name)
     with raising_broken_file(path):
         configs = header["networks"]
-        spec = read_spec(header)
         saved = {param: configs["generator"][param] for param in SHAPING_PARAMETERS}
     own = {param: getattr(gan, param) for param in SHAPING_PARAMETERS}
     check_same(path, saved, own, name)
     with raising_broken_file(path):
-        if configs["generator"]["n_channels"] != spec.shape[0]:
-            raise ValueError(f"channels of {spec}")
         networks = {
-            f"{role}_": rebuild_network(role.capitalize(), config, select_tensors(tensors, role))
+            role: rebuild_network(role.capitalize(), config, select_tensors(tensors, role))
             for role, config in configs.items()
         }
-        return set_fitted_state(
-            gan, header, **networks, spec_=spec, _history=[], monitor_=None, precision_=None
-        )
+    return header, networks

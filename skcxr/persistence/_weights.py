@@ -1,6 +1,7 @@
 """Files of weights: safetensors with a header that names their class, version and layout."""
 
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +72,8 @@ def read_weights(path, name):
     """
     if not Path(path).exists():
         raise FileNotFoundError(
-            f"path={str(path)!r} does not exist. Pass a file that save_weights wrote."
+            f"path={str(path)!r} does not exist on this machine. Pass a file that save_weights "
+            "wrote, in a folder that every worker can read."
         )
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
@@ -95,6 +97,16 @@ def read_weights(path, name):
 def raising_broken_file(path):
     """Turn what unexpected values in a file of weights raise into a ValueError that names it."""
     return raising_value_error(f"path={str(path)!r} is broken; write it again with save_weights.")
+
+
+@contextmanager
+def naming_weights():
+    """Let errors about a file name the parameter `weights`."""
+    try:
+        yield
+    except (FileNotFoundError, ValueError) as error:
+        message = str(error).replace("path=", "weights=", 1)
+        raise type(error)(message) from error
 
 
 def select_tensors(tensors, network):

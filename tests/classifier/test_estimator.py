@@ -264,7 +264,6 @@ def test_divergence_stops_with_advice(phantoms):
         ({"lr_schedule": "cosine"}, "'lr_schedule' parameter of CXRClassifier must be"),
         ({"augment": "heavy"}, "'augment' parameter of CXRClassifier must be"),
         ({"module": "resnet19"}, "module='resnet19' is not a network of skcxr or torchvision"),
-        ({"weights": "DEFAULT"}, "weights='DEFAULT' needs a torchvision network as module"),
         ({"image_shape": (3, 3)}, r"image_shape=\(3, 3\) has 9 pixels, but X has 256 features"),
         ({"device": "gpu"}, "device='gpu' cannot be used here"),
     ],
