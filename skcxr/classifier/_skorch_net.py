@@ -34,8 +34,8 @@ SAVED_PARAMETERS = (
 class InterruptibleNet(NeuralNetClassifier):
     """skorch net that Ctrl-C interrupts.
 
-    skorch ends training silently at any KeyboardInterrupt and takes the net for fitted. Its callbacks
-    raise one at the end of an epoch to stop early. Any other one comes from the user.
+    skorch ends training silently at any KeyboardInterrupt and takes the net for fitted. Its
+    callbacks raise one at the end of an epoch to stop early. Any other one comes from the user.
     """
 
     _is_stopped = False

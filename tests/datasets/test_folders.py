@@ -606,7 +606,7 @@ def test_a_path_that_is_not_utf_8_is_named_in_utf_8(flat, name):
 
 def test_a_file_whose_name_is_not_utf_8_can_be_skipped(flat):
     save_bytes(flat, b"covid/caf\xe9.png")
-    with pytest.warns(UserWarning, match="1 of 4 files are left out"):
+    with pytest.warns(UserWarning, match="Left out 1 of 4 files"):
         bunch = load_image_folder(flat, on_error="skip")
     assert list(bunch.skipped) == ["covid/caf\\udce9.png"]
 
@@ -637,7 +637,7 @@ def test_skipped_files_are_left_out_and_listed(faulty):
 
 
 def test_skipping_warns_of_each_file_where_it_is_called(faulty):
-    match = r"2 of 5 files are left out:\n  covid/bad.png: the file is empty\n  normal/notes.txt: "
+    match = r"Left out 2 of 5 files:\n  covid/bad.png: the file is empty\n  normal/notes.txt: "
     with pytest.warns(UserWarning, match=match) as caught:
         load_image_folder(faulty, on_error="skip")
     assert caught[0].filename == __file__
