@@ -8,7 +8,6 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skcxr._base.images import ImageSpec
-from skcxr._base.text import format_count
 from skcxr._base.validation import check_finite
 from skcxr.metrics._audit._distances import blur_pixels, measure_distances
 from skcxr.metrics._audit._result import AuditResult, SuspiciousPair
@@ -272,8 +271,8 @@ def _compute_logits(discriminator, X):
     logits = np.asarray(getattr(discriminator, "decision_function", discriminator)(X))
     if logits.shape != (len(X),):
         raise ValueError(
-            f"discriminator returned an array of shape {logits.shape} for "
-            f"{format_count(len(X), 'image')}. Return one logit per image: ({len(X)},)."
+            f"discriminator returned an array of shape {logits.shape} for {len(X)} images. "
+            f"Return one logit per image: ({len(X)},)."
         )
     return logits.astype(np.float64)
 
