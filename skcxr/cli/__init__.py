@@ -62,7 +62,7 @@ class CommandGroup(click.Group):
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli():
-    """Train GANs on small sets of chest X-rays, and test whether their images help."""
+    """Train GANs on small sets of chest X-rays and test if their images help."""
 
 
 def main(argv=None):

@@ -13,7 +13,7 @@ def load_folder(args, path, groups=None):
 
     with warnings.catch_warnings():
         # The warning names only the first files.
-        warnings.filterwarnings("ignore", r"\d+ of \d+ files are left out")
+        warnings.filterwarnings("ignore", r"Left out \d+ of \d+ files")
         data = load_image_folder(
             path,
             image_size=args.image_size,

@@ -79,10 +79,9 @@ PARENT = "skcxr-synthetic"
 def synthesize(**options):
     """Train one GAN per class and write synthetic images.
 
-    The images are audited for copies of training images, marked as synthetic, and written with
-    their provenance. The audit needs real images that no GAN sees: the folder test/ of DIR, or
-    else its val/, or else the share --holdout of each class. With --holdout 0, there is no audit.
-    The defaults are the paper's networks and steps, which take hours on a laptop.
+    The images are marked as synthetic and audited for copies of training images. The audit needs
+    real images that no GAN sees: test/ of DIR, or else val/, or else the share --holdout of each
+    class. With --holdout 0, there is no audit. The defaults are the paper's, and take hours.
     """
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
     from skcxr._base.files import check_writable, reserve_folder
