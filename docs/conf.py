@@ -77,6 +77,7 @@ sphinx_gallery_conf = {
 autosummary_generate = True
 autosummary_context = {"has_gallery": has_gallery}
 autodoc_member_order = "bysource"
+toc_object_entries_show_parents = "hide"  # "fit()" fits into the list of contents, and is enough
 numpydoc_show_class_members = False
 autodoc_default_options = {"members": True, "inherited-members": "tuple"}
 autodoc_typehints = "none"

@@ -302,6 +302,35 @@ def test_images_of_mixed_sizes_are_refused(as_array):
             call()
 
 
+@pytest.mark.parametrize("as_sparse", [False, True])
+def test_nan_and_infinity_name_the_images_that_hold_them(as_sparse):
+    X = IMAGES.reshape(len(IMAGES), -1).astype(float)
+    y = [0, 1] * 3
+    clf = CXRClassifier(**CLF).fit(X, y)
+    gan = DCGAN(**GAN).fit(X)
+    X[2, 7] = np.nan
+    X[4] = np.inf
+    if as_sparse:
+        X = sparse.csr_matrix(X)
+    for call in (
+        lambda: DCGAN(**GAN).fit(X),
+        lambda: DCGANOversampler(DCGAN(**GAN)).fit_resample(X, y),
+        lambda: ConditionalDCGANOversampler(DCGAN(**GAN)).fit_resample(X, y),
+        lambda: CXRClassifier(**CLF).fit(X, y),
+        lambda: clf.predict(X),
+        lambda: gan.decision_function(X),
+    ):
+        with pytest.raises(
+            ValueError, match=r"^X holds NaN or infinity in 2 of 6 images, at index 2, 4"
+        ):
+            call()
+
+
+def test_of_many_images_with_nan_the_first_are_named():
+    with pytest.raises(ValueError, match=r"in 30 of 30 images, at index 0, 1, 2, 3, 4, \.\.\. "):
+        DCGAN(**GAN).fit(np.full((30, 16, 16), np.nan))
+
+
 def test_an_image_of_lines_that_differ_is_refused():
     X = [[[0, 1], [1, 0]], [[0, 1], [1]]]
     with pytest.raises(ValueError, match="lines that differ in length, in row 1"):

@@ -155,7 +155,7 @@ def limit_threads(n_threads=None, position=0):
 
 
 def use_repeatable_convolutions(device):
-    """On CUDA, let cuDNN use only algorithms that give the same bits in each run, in the block.
+    """Let cuDNN use only algorithms that give the same bits in each run, in the block, on CUDA.
 
     Parameters
     ----------

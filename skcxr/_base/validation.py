@@ -1,11 +1,77 @@
-"""Checks of classes and groups of images, before anything is trained on them."""
+"""Checks of images, their classes and their groups, before anything is trained on them."""
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import gen_batches
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from skcxr._base.images import stack_images, to_dense
+from skcxr._base.text import format_count
+
+# Images are checked in batches, since a mask of all pixels may not fit into memory.
+CHECKED_ROWS = 1024
+# Number of rows that a message names.
+LISTED_ROWS = 5
+
+
+def check_finite(X, name):
+    """Refuse images that hold NaN or infinity.
+
+    Parameters
+    ----------
+    X : ndarray or sparse matrix of shape (n, ...)
+        Images of any dtype.
+    name : str
+        Name of the parameter, for the message.
+
+    Raises
+    ------
+    ValueError
+        If a pixel is NaN or infinite. The message names the rows of these images.
+    """
+    if X.dtype.kind != "f":
+        return
+    bad = []
+    for rows in gen_batches(X.shape[0], CHECKED_ROWS):
+        is_finite = np.isfinite(to_dense(X[rows]))
+        bad.extend(rows.start + np.flatnonzero(~is_finite.all(axis=tuple(range(1, X.ndim)))))
+    if bad:
+        listed = ", ".join(str(row) for row in bad[:LISTED_ROWS])
+        more = ", ..." if len(bad) > LISTED_ROWS else ""
+        raise ValueError(
+            f"{name} holds NaN or infinity in {len(bad)} of {X.shape[0]} images, at index "
+            f"{listed}{more}. Remove or repair these images."
+        )
+
+
+def validate_images(estimator, X, y="no_validation", **options):
+    """Return what scikit-learn's `validate_data` returns, or name the images that are not finite.
+
+    Parameters
+    ----------
+    estimator : object
+        Estimator of scikit-learn's kind.
+    X : array-like of shape (n, ...)
+        Images.
+    y : array-like of shape (n,), optional
+        Labels.
+    **options : object
+        Options of `validate_data`.
+
+    Returns
+    -------
+    X : ndarray or sparse matrix of shape (n, ...)
+        Images, followed by the labels if there are any.
+
+    Raises
+    ------
+    ValueError
+        If the images or labels are invalid.
+    """
+    validated = validate_data(estimator, X, y, allow_nd=True, ensure_all_finite=False, **options)
+    check_finite(validated[0] if isinstance(validated, tuple) else validated, "X")
+    return validated
 
 
 def check_labels(labels, name):
@@ -29,10 +95,9 @@ def check_labels(labels, name):
         return
     missing = np.flatnonzero(pd.isna(values))
     if len(missing):
-        images = "image" if len(missing) == 1 else "images"
         raise ValueError(
-            f"{name} is missing for {len(missing)} {images}, the first in row {missing[0]}. "
-            "Fill it in, or leave these images out."
+            f"{name} is missing for {format_count(len(missing), 'image')}, the first in row "
+            f"{missing[0]}. Fill it in, or leave these images out."
         )
     try:
         sorted(set(values))
@@ -103,8 +168,8 @@ def check_lengths(names, X, labels):
     n_images = X.shape[0] if hasattr(X, "shape") else len(X)
     if len(labels) != n_images:
         raise ValueError(
-            f"{names[0]} holds {n_images} images, but {names[1]} holds {len(labels)} labels. Pass "
-            "one label per image."
+            f"{names[0]} holds {format_count(n_images, 'image')}, but {names[1]} holds "
+            f"{format_count(len(labels), 'label')}. Pass one label per image."
         )
 
 
@@ -144,7 +209,7 @@ def validate_labelled(estimator, X, y):
     if y is not None:
         check_labels(y, "y")
     X = to_dense(stack_images(X))
-    X, y = validate_data(estimator, X, y, allow_nd=True, ensure_min_samples=2)
+    X, y = validate_images(estimator, X, y, ensure_min_samples=2)
     check_classification_targets(y)
     classes = np.unique(y)
     if len(classes) < 2:

@@ -12,13 +12,13 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback, LRScheduler
 
 from skcxr._base.estimators import EpochHistory, Estimator
 from skcxr._base.images import ImageSpec, TrainingImages, stack_images, to_dense
 from skcxr._base.parallel import limit_threads, resolve_device, use_repeatable_convolutions
-from skcxr._base.validation import validate_labelled
+from skcxr._base.validation import validate_images, validate_labelled
 from skcxr.augment import resolve_augment
 from skcxr.classifier._batches import LabelledImages, count_batches
 from skcxr.classifier._skorch_net import (
@@ -375,7 +375,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         """
         check_is_fitted(self)
         X = to_dense(stack_images(X))
-        X = validate_data(self, X, allow_nd=True, reset=False)
+        X = validate_images(self, X, reset=False)
         self.spec_.warn_of_range(X)
         proba = np.empty((len(X), len(self.classes_)))
         batches = forward_in_batches(

@@ -58,11 +58,11 @@ class CommandGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog="\b\nExample: skcxr evaluate\n"
     'In ~/.bashrc, for completion: eval "$(_SKCXR_COMPLETE=bash_source skcxr)"\n'
-    "Exit codes: 0 done; 1 diverged or over a limit; 2 bad input; 130 interrupted",
+    "Exit codes: 0 done; 1 diverged or limit exceeded; 2 bad input; 130 interrupted",
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli():
-    """Evaluate per-class GANs inside cross-validation for small chest X-ray sets."""
+    """Train GANs on small sets of chest X-rays and test if their images help."""
 
 
 def main(argv=None):

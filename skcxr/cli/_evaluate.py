@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import click
 
+from skcxr._base.text import format_count
 from skcxr.cli._inputs import (
     build_gan,
     describe_gans,
@@ -24,7 +25,6 @@ from skcxr.cli._printing import (
     EXIT_DIVERGED,
     EXIT_INTERRUPTED,
     echo,
-    format_count,
     is_progress_shown,
     print_error,
     print_json,
@@ -70,10 +70,10 @@ N_PHANTOMS = 120
 def evaluate(**options):
     """Test whether synthetic images help.
 
-    Cross-validate a classifier on the same folds with classic augmentation alone, with duplicated
-    training images, and with as many synthetic images. If DIR has train/ and test/, only train/ is
-    used. The defaults give a quick look. The paper's GAN is --gan-recipe paper --gan-epochs 200
-    --gan-width 64 --gan-batch 32.
+    A classifier is trained in three ways on the same cross-validation folds: with classic
+    augmentation only, with duplicated training images, and with as many synthetic images. If DIR
+    has train/ and test/, only train/ is used. The defaults give a quick look. For the paper's GANs,
+    pass --gan-recipe paper --gan-epochs 200 --gan-width 64 --gan-batch 32.
     """
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
     from skcxr._base.files import check_empty, check_writable

@@ -2,6 +2,7 @@
 
 import warnings
 
+from skcxr._base.text import format_count
 from skcxr.cli._options import STEPS_PER_EPOCH
 from skcxr.cli._printing import echo, is_progress_shown
 
@@ -12,7 +13,7 @@ def load_folder(args, path, groups=None):
 
     with warnings.catch_warnings():
         # The warning names only the first files.
-        warnings.filterwarnings("ignore", r"\d+ of \d+ files are left out")
+        warnings.filterwarnings("ignore", r"Left out \d+ of \d+ files")
         data = load_image_folder(
             path,
             image_size=args.image_size,
@@ -68,4 +69,5 @@ def build_gan(args, **params):
 def describe_gans(args):
     """Return one line on the GANs that are about to be trained."""
     n_steps = args.gan_epochs * STEPS_PER_EPOCH
-    return f"one GAN per class, width {args.gan_width}, {n_steps} steps of {args.gan_batch} images"
+    steps = f"{format_count(n_steps, 'step')} of {format_count(args.gan_batch, 'image')}"
+    return f"one GAN per class, width {args.gan_width}, {steps}"

@@ -73,11 +73,6 @@ def color_verdict(verdict):
     return color_text(verdict, colors.get(verdict, "yellow"))
 
 
-def format_count(n, noun):
-    """Return the number with its noun, as in "1 image" and "2 images"."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
 def is_progress_shown(args):
     """Return whether progress bars are shown: stderr is a terminal, and --quiet is not given."""
     return not args.quiet and sys.stderr.isatty()

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import click
 
+from skcxr._base.text import format_count
 from skcxr.cli._inputs import (
     build_gan,
     describe_gans,
@@ -24,7 +25,6 @@ from skcxr.cli._options import (
 from skcxr.cli._overlap import join_near_duplicates, leave_out_overlap
 from skcxr.cli._printing import (
     color_verdict,
-    format_count,
     is_progress_shown,
     print_json,
     print_text,
@@ -62,7 +62,7 @@ PARENT = "skcxr-synthetic"
     type=click.FloatRange(0, 1, max_open=True),
     callback=refuse_nan,
     metavar="F",
-    help="share kept for the audit",
+    help="share of images kept for the audit",
 )
 @add_gan_options(epochs=200, width=64, batch=32)
 @click.option(
@@ -80,10 +80,9 @@ PARENT = "skcxr-synthetic"
 def synthesize(**options):
     """Train one GAN per class and write synthetic images.
 
-    The images are audited for copies of training images, marked as synthetic, and written with
-    their provenance. With --holdout 0 there is no audit; if DIR has train/ and test/, the audit
-    uses test/, and without a test/ it uses val/. The defaults are the paper's networks and steps,
-    which take hours on a laptop.
+    The images are marked as synthetic and audited for copies of training images. The audit needs
+    real images that no GAN sees: test/ of DIR, or else val/, or else the share --holdout of each
+    class. With --holdout 0, there is no audit. The defaults are the paper's, and take hours.
     """
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
     from skcxr._base.files import check_writable, reserve_folder

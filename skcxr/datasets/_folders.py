@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from skcxr._base.text import format_count
 from skcxr.datasets._groups import format_lines, match_groups, read_groups, read_patient_ids
 from skcxr.datasets._layout import ImageFile, find_files
 from skcxr.datasets._reading import read_images
@@ -239,8 +240,9 @@ def load_image_folder(
         split=None if splits[0] is None else np.array(splits),
         filenames=np.array(names),
         skipped=skipped,
-        DESCR=f"{len(images)} grayscale images of {images.shape[1]}x{images.shape[2]} pixels "
-        f"in {len(target_names)} classes, loaded from {str(root)!r}.",
+        DESCR=f"{format_count(len(images), 'grayscale image')} of {images.shape[1]}x"
+        f"{images.shape[2]} pixels in {format_count(len(target_names), 'class')}, loaded from "
+        f"{str(root)!r}.",
     )
 
 
@@ -266,7 +268,7 @@ def _report_skipped(skipped: dict[str, str], found: dict[str, ImageFile], on_err
     kept = {file.class_name for name, file in found.items() if name not in skipped}
     if lost := sorted({file.class_name for file in found.values()} - kept):
         raise ValueError(f"path has no readable image of the classes {lost}:{reasons}")
-    warnings.warn(f"{len(skipped)} of {len(found)} files are left out:{reasons}", stacklevel=4)
+    warnings.warn(f"Left out {len(skipped)} of {len(found)} files:{reasons}", stacklevel=4)
 
 
 def _stack(images: list[np.ndarray], names: list[str]) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
+from skcxr._base.text import format_count
 from skcxr.datasets._thorax import SIGNS, draw_radiograph
 
 
@@ -133,7 +134,7 @@ def _count_per_class(n_samples, n_classes):
     counts = np.asarray(n_samples)
     if counts.shape != (n_classes,) or counts.dtype.kind not in "iu" or counts.min() < 0:
         raise ValueError(
-            f"n_samples must be {n_classes} integers >= 0, one per class, got {n_samples!r}. "
-            "Pass as many counts as classes, or an int for the total."
+            f"n_samples must be {format_count(n_classes, 'integer')} >= 0, one per class, got "
+            f"{n_samples!r}. Pass as many counts as classes, or an int for the total."
         )
     return counts

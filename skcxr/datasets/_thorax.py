@@ -168,7 +168,7 @@ def _draw_clear_lungs(rng, x, y, sides):
 
 
 def _draw_lobar_opacity(rng, x, y, sides):
-    """Bacterial pneumonia: one dense, focal opacity that stops at a fissure."""
+    """Draw bacterial pneumonia: one dense, focal opacity that stops at a fissure."""
     side = sides[rng.integers(2)]
     radius = rng.uniform(0.25, 0.45)
     height = rng.uniform(0.25, 0.9)
@@ -180,7 +180,7 @@ def _draw_lobar_opacity(rng, x, y, sides):
 
 
 def _draw_interstitial_pattern(rng, x, y, sides):
-    """Viral pneumonia: fine lines and nodules in both lungs, with little mean opacity."""
+    """Draw viral pneumonia: fine lines and nodules in both lungs, with little mean opacity."""
     lines = _gaussian(_draw_field(rng, x, y, 0.05), 0.4)
     lines = lines * expit(_draw_field(rng, x, y, 0.05) / 0.3) - 0.14
     nodules = np.clip(_draw_field(rng, x, y, 0.04) - 0.8, 0, 1.2) - 0.11
@@ -190,7 +190,7 @@ def _draw_interstitial_pattern(rng, x, y, sides):
 
 
 def _draw_ground_glass(rng, x, y, sides):
-    """COVID-19: hazy ground glass in both lungs, along the wall and towards the bases."""
+    """Draw COVID-19: hazy ground glass in both lungs, along the wall and towards the bases."""
     patches = expit((_draw_field(rng, x, y, 0.15) + 0.5) / 0.4)
     haze = 0
     for side in sides:

@@ -8,15 +8,18 @@ from collections.abc import Mapping
 from numbers import Real
 
 import numpy as np
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import check_scoring
 from sklearn.pipeline import Pipeline
 from sklearn.utils.multiclass import check_classification_targets
 
-from skcxr._base.validation import check_lengths, ravel_labels
+from skcxr._base.images import stack_images
+from skcxr._base.validation import check_finite, check_lengths, ravel_labels
+from skcxr.classifier import CXRClassifier
 from skcxr.evaluation._find_samplers import find_tuned, is_sampler, plan_class_sizes
-from skcxr.over_sampling._base import check_parameters
+from skcxr.over_sampling._base import ImageOversampler, check_parameters
 
 
 def check_names(arms):
@@ -107,6 +110,29 @@ def check_images(X, y, groups):
             f"y holds one class, {classes.tolist()[0]!r}; a comparison needs two or more."
         )
     return y, groups
+
+
+def check_pixels(arms, X):
+    """Refuse images with NaN or infinity if an arm of skcxr would.
+
+    A fit would name their rows among the training images of its fold. Other arms may take NaN.
+
+    Parameters
+    ----------
+    arms : dict of str to estimator
+        The arms.
+    X : array-like of shape (n, ...)
+        Images.
+    """
+    images = stack_images(X)
+    if not hasattr(images, "shape"):  # nested lists are left to the arms
+        return
+    first_steps = [
+        estimator.steps[0][1] if isinstance(estimator, Pipeline) else estimator
+        for estimator in arms.values()
+    ]
+    if any(isinstance(step, CXRClassifier | ImageOversampler) for step in first_steps):
+        check_finite(images if sparse.issparse(images) else np.asarray(images), "X")
 
 
 def check_splits(splits, n_images, groups):

@@ -69,8 +69,8 @@ def compare(
     Raises
     ------
     ValueError or TypeError
-        If arms, their parameters, the baseline, labels, groups, folds or scores are invalid, or if
-        the labels alone show that a fit would fail. Nothing has been fitted then.
+        If arms, their parameters, the baseline, images, labels, groups, folds or scores are
+        invalid, or if the labels alone show that a fit would fail. Nothing has been fitted then.
 
     Warns
     -----

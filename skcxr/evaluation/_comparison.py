@@ -77,7 +77,7 @@ class Comparison:
             raise ValueError("fold_results is empty: no fit has finished.")
         if all(result.error is not None for result in fold_results):
             raise ValueError(
-                f"All {len(fold_results)} fits failed, the first with {fold_results[0].error}"
+                f"All fits failed, the first of {len(fold_results)} with {fold_results[0].error}"
             )
         for result in fold_results:
             _check_arm("fold_results", result.arm, arms)

@@ -27,13 +27,14 @@ from skcxr.evaluation._checks import (
     check_folds,
     check_images,
     check_names,
+    check_pixels,
     check_splits,
 )
 
 # The end of a message about a fit that failed.
 ADVICE = (
-    "Pass error_score=np.nan to go on without fits that fail, and memory= to keep those that have "
-    "finished."
+    "Pass error_score=np.nan to continue without fits that fail, and memory= to keep those that "
+    "have finished."
 )
 
 
@@ -117,7 +118,7 @@ def fit_folds(
     Raises
     ------
     ValueError or TypeError
-        If arms, labels, groups, folds or scores are invalid. Nothing has been fitted then.
+        If arms, images, labels, groups, folds or scores are invalid. Nothing has been fitted then.
 
     Warns
     -----
@@ -173,6 +174,7 @@ def plan_folds(arms, X, y, cv, groups, scoring, error_score):
     splits = split_rows(cv, X, y, groups)
     check_splits(splits, len(y), groups)
     if error_score == "raise":
+        check_pixels(arms, X)
         check_folds(arms, y, splits, scoring)
     return FoldPlan(arms, y, splits, scoring, error_score)
 

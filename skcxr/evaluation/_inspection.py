@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from skcxr._base.images import to_dense
-from skcxr._base.validation import check_lengths, ravel_labels
+from skcxr._base.validation import check_finite, check_lengths, ravel_labels
 from skcxr.metrics import audit, generative_report
 from skcxr.over_sampling._base import check_classes, check_samples, sample_like
 
@@ -51,7 +51,7 @@ def inspect_samples(
     ------
     ValueError
         If `y` or `samples` lacks a class that the sampler has grown, if `y_holdout` has no label in
-        common with `y`, or if there is not one label per image.
+        common with `y`, if there is not one label per image, or if images hold NaN or infinity.
 
     Examples
     --------
@@ -75,6 +75,10 @@ def inspect_samples(
     check_lengths(("X_holdout", "y_holdout"), X_holdout, y_holdout)
     check_classes(y, sampler)
     check_samples(samples, sampler)
+    check_finite(X, "X")
+    check_finite(X_holdout, "X_holdout")
+    for k, images in ({} if samples is None else samples).items():
+        check_finite(np.asarray(images), f"samples[{k!r}]")
     if len(y_holdout) and not set(y_holdout.tolist()) & set(y.tolist()):
         raise ValueError(
             f"y_holdout has the labels {np.unique(y_holdout).tolist()}, none of which is in y, "

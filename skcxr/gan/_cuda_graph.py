@@ -92,7 +92,7 @@ class GraphedStep:
 
 @contextmanager
 def own_stream(device):
-    """On CUDA, run the block on a stream that no other training uses.
+    """Run the block on a stream that no other training uses, on CUDA.
 
     Trainings in threads then run side by side. More than `N_STREAMS` of them wait for one another.
     """

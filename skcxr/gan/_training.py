@@ -185,7 +185,7 @@ class GANTraining:
         return _copy_to_cpu(state)
 
     def load_state_dict(self, state):
-        """Go back to what :meth:`state_dict` returned."""
+        """Restore what :meth:`state_dict` returned."""
         for name in self.STATEFUL:
             getattr(self, name).load_state_dict(state[name])
         self.rng.set_state(state["rng"])

@@ -241,7 +241,8 @@ class PRDC(NamedTuple):
     recall : float
         Share of real images in the neighborhood of a synthetic image.
     density : float
-        Number of real neighborhoods around a synthetic image, over k: about 1 for real images.
+        Number of real images in whose neighborhood a synthetic image lies, divided by k: about 1
+        for real images.
     coverage : float
         Share of real images with a synthetic image in their neighborhood.
     """

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
+from skcxr._base.validation import check_finite
 from skcxr.metrics._generative import (
     frechet_distance,
     inception_score,
@@ -59,7 +60,7 @@ def generative_report(
     Raises
     ------
     ValueError
-        If a set has too few images, or `features` is not known.
+        If a set has too few images or values that are not finite, or `features` is not known.
 
     Examples
     --------
@@ -79,6 +80,8 @@ def generative_report(
         least = 4 if name == "real" and unseen is None else 2
         if len(X) < least:
             raise ValueError(f"{name} must hold {least} or more images, got {len(X)}.")
+        # Before features: one NaN among the real images makes the range of all values NaN.
+        check_finite(X, name)
     extractor = feature_extractor(features, sets["real"], image_shape=image_shape)
     embedded = {name: extractor(X) for name, X in sets.items()}
     probabilities = {name: extractor.probabilities(X) for name, X in sets.items()}

@@ -59,7 +59,8 @@ TABLE = (
         "density",
         "density",
         "higher",
-        "Number of real neighborhoods around a synthetic image, over k: about 1 for real images",
+        "Number of real images in whose neighborhood a synthetic image lies, divided by k: about 1 "
+        "for real images",
     ),
     GenerativeMetric(
         "coverage",

@@ -14,6 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from skcxr._base.images import ImageSpec
+from skcxr._base.text import format_count
+from skcxr._base.validation import check_finite
 from skcxr.networks._feature_net import load_feature_net, load_packaged_feature_net
 
 NAMES = ("cxr", "inception", "pixels")
@@ -69,8 +71,9 @@ class FeatureExtractor:
         features = np.asarray(features, dtype=np.float64)
         if features.ndim != 2 or len(features) != len(images):
             raise ValueError(
-                f"features={self.name!r} returned shape {features.shape} for {len(images)} images. "
-                f"Return one row of features per image: ({len(images)}, d)."
+                f"features={self.name!r} returned shape {features.shape} for "
+                f"{format_count(len(images), 'image')}. Return one row of features per image: "
+                f"({len(images)}, d)."
             )
         bad = np.flatnonzero(~np.isfinite(features).all(axis=1))
         if len(bad):
@@ -137,7 +140,7 @@ class _Network:
 
     @torch.inference_mode()
     def compute_features(self, images):
-        x = self.spec.to_tensor(np.asarray(images))
+        x = _to_tensor(images, self.spec)
         results = []
         for batch in x.split(self.batch_size):
             # Results of different batch sizes differ by rounding. All batches are padded to one
@@ -155,8 +158,14 @@ class _Network:
         return self.network.head(features).double().softmax(1).cpu().numpy()
 
 
+def _to_tensor(images, spec):
+    images = np.asarray(images)
+    check_finite(images, "images")
+    return spec.to_tensor(images)
+
+
 def _flatten_pixels(images, spec):
-    return spec.to_tensor(np.asarray(images)).flatten(1).double().numpy()
+    return _to_tensor(images, spec).flatten(1).double().numpy()
 
 
 def _compute_components(images, spec, pca):
@@ -168,7 +177,10 @@ def _compute_components(images, spec, pca):
 
 def _make_pixel_extractor(reference, spec):
     x = _flatten_pixels(reference, spec)
-    pca = PCA(min(32, len(x) - 1, x.shape[1]), random_state=0).fit(x)
+    pca = PCA(min(32, len(x) - 1, x.shape[1]), random_state=0)
+    # Of equal images, the ratios of explained variance are 0 / 0. They are not used.
+    with np.errstate(invalid="ignore"):
+        pca.fit(x)
     function = functools.partial(_compute_components, spec=spec, pca=pca)
     return FeatureExtractor("pixels", f"{pca.n_components_} principal components", function)
 
@@ -245,8 +257,8 @@ def feature_extractor(features, reference, *, image_shape=None, device="cpu"):
     Raises
     ------
     ValueError
-        If `features` is none of the above, a file does not fit, or `reference` does not hold two
-        images or more.
+        If `features` is none of the above, a file does not fit, or `reference` holds fewer than
+        two images, or values that are not finite.
     FileNotFoundError
         If the file of weights does not exist. Nothing is downloaded.
 
@@ -269,6 +281,7 @@ def feature_extractor(features, reference, *, image_shape=None, device="cpu"):
     reference = np.asarray(reference)
     if len(reference) < 2:
         raise ValueError(f"reference must hold two images or more, got {len(reference)}.")
+    check_finite(reference, "reference")
     spec = ImageSpec.of(reference, image_shape)
     if features == "pixels":
         return _make_pixel_extractor(reference, spec)

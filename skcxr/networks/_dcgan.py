@@ -45,7 +45,7 @@ class Dropout(nn.Module):
         self.p = p
 
     def forward(self, x, generator=None):
-        """In training, zero elements of `x` at rate `p` and scale the others by 1 / (1 - p)."""
+        """Zero elements of `x` at rate `p` in training, and scale the others by 1 / (1 - p)."""
         keep = 256 - min(round(256 * self.p), 255)
         if not self.training or keep == 256:
             return x

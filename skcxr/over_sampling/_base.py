@@ -12,11 +12,11 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.utils import check_random_state, gen_batches
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import validate_data
 
 from skcxr._base.estimators import Documented
 from skcxr._base.images import stack_images, to_dense
-from skcxr._base.validation import check_labels
+from skcxr._base.text import format_count
+from skcxr._base.validation import check_labels, validate_images
 from skcxr.gan import DCGAN
 from skcxr.over_sampling._selection import (
     SELECTIONS,
@@ -97,7 +97,7 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         y, one_hot = check_target_type(y, indicate_one_vs_all=True)
         # A table of several dtypes becomes an array of floats, and its dtypes are restored at last.
         self._integer_columns = _find_integer_columns(X)
-        X, y = validate_data(self, X, y, accept_sparse=accept_sparse, allow_nd=True)
+        X, y = validate_images(self, X, y, accept_sparse=accept_sparse)
         _check_sizes(self.sampling_strategy, y)
         return X, y, one_hot
 
@@ -326,8 +326,8 @@ def _check_images(images, estimator, n_samples, row_shape):
     if len(images) != n_samples or images.size != n_values or images.dtype.kind not in "biuf":
         raise ValueError(
             f"{name}.sample({n_samples}) returned an array of shape {images.shape} and dtype "
-            f"{images.dtype}. It must return {n_samples} rows of numbers of shape {row_shape}, or "
-            "flattened."
+            f"{images.dtype}. It must return {format_count(n_samples, 'row')} of numbers of "
+            f"shape {row_shape}, or flattened."
         )
     if images.dtype.kind == "f" and not np.isfinite(images).all():
         rows = ~np.isfinite(images.reshape(n_samples, -1)).all(axis=1)

@@ -3,7 +3,8 @@
 import numpy as np
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.utils import check_target_type
-from sklearn.utils.validation import validate_data
+
+from skcxr._base.validation import validate_images
 
 
 class DuplicateOversampler(RandomOverSampler):
@@ -32,7 +33,7 @@ class DuplicateOversampler(RandomOverSampler):
         if np.ndim(X) <= 2:  # of sparse matrices and tables too
             return super()._check_X_y(X, y)
         y, one_hot = check_target_type(y, indicate_one_vs_all=True)
-        X, y = validate_data(self, X, y, allow_nd=True)
+        X, y = validate_images(self, X, y)
         return X, y, one_hot
 
     def __sklearn_tags__(self):

@@ -121,8 +121,8 @@ def distinct(candidates, n):
             kept.append(row)
     if len(kept) < n:
         warnings.warn(
-            f"Class {candidates.label!r}: of {len(samples)} samples only {len(kept)} are distinct "
-            f"from the training images and from one another, and {n} are needed. The most distant "
+            f"Class {candidates.label!r}: too few samples are distinct from the training images "
+            f"and from one another, {len(kept)} of {len(samples)} instead of {n}. The most distant "
             "of the others are added. A larger `candidates` gives more to choose from.",
             stacklevel=2,
         )

@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 import numpy as np
 from PIL import Image
 
+from skcxr._base.text import format_count
 from skcxr.displays._base import BLUE, GREEN, ORANGE
 from skcxr.metrics._generative_table import GENERATIVE_METRICS
-from skcxr.report._formats import format_count
 
 # Matplotlib's colours by their names in the style sheet, which follow dark mode.
 VARIABLES = {"muted": "#666666", "blue": BLUE, "orange": ORANGE, "green": GREEN}

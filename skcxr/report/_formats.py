@@ -6,11 +6,6 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 
-def format_count(n, noun):
-    """Return a number with its noun, in the plural unless the number is one."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
 def format_number(value, form=".3f"):
     """Return a number with a minus sign, never "-0.000", or a dash for NaN."""
     if pd.isna(value):

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from skcxr._base.text import format_count
 from skcxr.displays import AuditDisplay, ComparisonDisplay
 from skcxr.displays._audit import get_pair_images
 from skcxr.metrics._generative_table import GENERATIVE_METRICS
@@ -21,7 +22,6 @@ from skcxr.report._figures import (
 from skcxr.report._first_fold import compare_with_control
 from skcxr.report._formats import (
     allow_breaks,
-    format_count,
     format_number,
     format_p_value,
     replace_minus,

@@ -2,9 +2,9 @@
 
 import json
 
+from skcxr._base.text import format_count
 from skcxr.metrics._generative_table import GENERATIVE_METRICS
 from skcxr.report._first_fold import compare_with_control
-from skcxr.report._formats import format_count
 
 # Columns of samples.csv that the text shows.
 SAMPLES_COLUMNS = [

@@ -23,7 +23,6 @@ from skcxr.cli._printing import (
     EXIT_INTERRUPTED,
     color_text,
     color_verdict,
-    format_count,
 )
 from tests.test_import import modules_after
 
@@ -180,11 +179,6 @@ def test_no_color_applies_to_verdicts_too(monkeypatch):
 def test_only_a_good_verdict_is_green(monkeypatch, verdict, color):
     monkeypatch.delenv("NO_COLOR", raising=False)
     assert color_verdict(verdict) == click.style(verdict, fg=color, bold=True)
-
-
-@pytest.mark.parametrize(("n", "text"), [(0, "0 images"), (1, "1 image"), (2, "2 images")])
-def test_a_count_agrees_with_its_noun(n, text):
-    assert format_count(n, "image") == text
 
 
 def test_the_time_left_is_shown_once_each_arm_has_been_timed():

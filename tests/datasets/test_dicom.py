@@ -843,7 +843,7 @@ def test_files_without_patient_id_are_named(tmp_path):
 def test_skipped_files_need_no_patient_id(tmp_path):
     mixed_folder(tmp_path)
     (tmp_path / "normal" / "z.txt").write_text("notes")
-    with pytest.warns(UserWarning, match="1 of 4 files are left out"):
+    with pytest.warns(UserWarning, match="Left out 1 of 4 files"):
         bunch = load_image_folder(tmp_path, groups="PatientID", on_error="skip")
     assert bunch.groups.tolist() == ["007", "8", "007"]
 

@@ -606,7 +606,7 @@ def test_a_path_that_is_not_utf_8_is_named_in_utf_8(flat, name):
 
 def test_a_file_whose_name_is_not_utf_8_can_be_skipped(flat):
     save_bytes(flat, b"covid/caf\xe9.png")
-    with pytest.warns(UserWarning, match="1 of 4 files are left out"):
+    with pytest.warns(UserWarning, match="Left out 1 of 4 files"):
         bunch = load_image_folder(flat, on_error="skip")
     assert list(bunch.skipped) == ["covid/caf\\udce9.png"]
 
@@ -628,7 +628,7 @@ REASONS = {
 
 
 def test_skipped_files_are_left_out_and_listed(faulty):
-    with pytest.warns(UserWarning, match="left out"):
+    with pytest.warns(UserWarning, match="Left out 2 of 5 files"):
         bunch = load_image_folder(faulty, on_error="skip")
     assert bunch.filenames.tolist() == ["covid/a.png", "covid/b.png", "normal/c.png"]
     assert bunch.target.tolist() == [0, 0, 1]
@@ -637,7 +637,7 @@ def test_skipped_files_are_left_out_and_listed(faulty):
 
 
 def test_skipping_warns_of_each_file_where_it_is_called(faulty):
-    match = r"2 of 5 files are left out:\n  covid/bad.png: the file is empty\n  normal/notes.txt: "
+    match = r"Left out 2 of 5 files:\n  covid/bad.png: the file is empty\n  normal/notes.txt: "
     with pytest.warns(UserWarning, match=match) as caught:
         load_image_folder(faulty, on_error="skip")
     assert caught[0].filename == __file__
@@ -664,7 +664,7 @@ def test_class_without_a_readable_image_is_an_error(faulty):
 
 def test_skipped_files_need_no_group(faulty):
     csv = write_csv(faulty, "file,group\na.png,p1\nb.png,p2\nc.png,p3\n")
-    with pytest.warns(UserWarning, match="left out"):
+    with pytest.warns(UserWarning, match="Left out 2 of 5 files"):
         bunch = load_image_folder(faulty, groups=csv, on_error="skip")
     assert bunch.groups.tolist() == ["p1", "p2", "p3"]
 
@@ -679,7 +679,7 @@ def test_name_of_a_skipped_file_is_still_ambiguous(flat):
     (flat / "normal" / "a.png").touch()
     csv = write_csv(flat, "file,group\na.png,p1\nb.png,p2\nc.png,p3\n")
     with (
-        pytest.warns(UserWarning, match="left out"),
+        pytest.warns(UserWarning, match="Left out"),
         pytest.raises(ValueError, match=r"for 1 of 3 images(.|\n)*covid/a.png: no group$"),
     ):
         load_image_folder(flat, groups=csv, on_error="skip")
@@ -695,7 +695,7 @@ def test_threads_and_progress_are_passed_on(flat, monkeypatch):
 
 
 def test_threads_give_the_same_bunch(faulty):
-    with pytest.warns(UserWarning, match="left out"):
+    with pytest.warns(UserWarning, match="Left out 2 of 5 files"):
         one, two = (load_image_folder(faulty, on_error="skip", n_jobs=n) for n in (1, 2))
     np.testing.assert_array_equal(one.images, two.images)
     assert one.filenames.tolist() == two.filenames.tolist()

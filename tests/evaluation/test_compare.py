@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_iris
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import DataConversionWarning
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.model_selection import (
     GridSearchCV,
@@ -25,7 +26,7 @@ from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skcxr import DCGANOversampler
+from skcxr import CXRClassifier, DCGANOversampler
 from skcxr.evaluation import Comparison, FoldResult, compare, duplicates_of, fit_folds
 from skcxr.evaluation._comparison import _number_repeats
 from skcxr.metrics import (
@@ -361,6 +362,27 @@ def test_wilcoxon_uses_the_folds_of_one_repeat(comparison):
 class Unfitted(DummyClassifier):
     def fit(self, X, y):
         pytest.fail("an arm was fitted")
+
+
+X_WITH_NAN = X.copy()
+X_WITH_NAN[[60, 99], 2] = np.nan
+
+
+@pytest.mark.parametrize("run", [compare, fit_folds])
+@pytest.mark.parametrize("container", [np.asarray, list, pd.DataFrame])
+def test_nan_names_the_images_by_their_rows_in_x(run, container):
+    """A fit would name their rows among the training images of its fold."""
+    clf = CXRClassifier(max_epochs=1)
+    for arm in (clf, Pipeline([("gan", DCGANOversampler()), ("clf", clf)])):
+        with pytest.raises(ValueError, match=r"^X holds NaN .* 2 of 150 images, at index 60, 99"):
+            list(run({"arm": arm}, container(X_WITH_NAN), y))
+
+
+def test_arms_that_take_nan_get_it():
+    arms = {"chance": DummyClassifier(), "imputing": make_pipeline(SimpleImputer(), STRONG)}
+    results = compare(arms, X_WITH_NAN, y).results
+    accuracy = results[results["metric"] == "accuracy"].groupby("arm")["value"].mean()
+    assert accuracy["imputing"] > 0.9
 
 
 SHARED_GROUPS = {

@@ -75,8 +75,8 @@ def test_a_failed_fit_names_arm_and_fold_and_the_way_out(run, n_jobs):
         run(ARMS, X, y, n_jobs=n_jobs)
     assert caught.type is ValueError
     assert str(caught.value).endswith(
-        "Pass error_score=np.nan to go on without fits that fail, and memory= to keep those that "
-        "have finished."
+        "Pass error_score=np.nan to continue without fits that fail, and memory= to keep those "
+        "that have finished."
     )
 
 
@@ -222,7 +222,7 @@ def test_figures_of_failed_fits():
 
 def test_if_all_fits_fail_there_is_no_comparison():
     with (
-        pytest.raises(ValueError, match="All 4 fits failed, the first with KeyError: 'valid_loss'"),
+        pytest.raises(ValueError, match="All fits failed, the first of 4 with KeyError: 'val"),
         pytest.warns(FitFailedWarning),
     ):
         compare({"failing": Failing(kind="key")}, X, y, error_score=np.nan)

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -152,3 +154,15 @@ def test_a_class_without_held_out_images_is_no_error(images):
         table, audits = inspect_samples(sampler, *parts, features="pixels")
         assert table.loc["covid", "copying"] == "too few held-out images"
         assert list(audits) == (["normal"] if len(rows) else [])
+
+
+@pytest.mark.parametrize("name", ["X", "X_holdout", "samples['normal']"])
+def test_nan_names_the_image_that_holds_it(images, name):
+    X, y = images
+    X = X.astype(float)
+    sampler, _, _ = fit_and_inspect(Copying(), X, y)
+    sets = {"X": X[:120].copy(), "X_holdout": X[120:].copy()}
+    samples = {k: X[:20].copy() for k in sampler.estimators_}
+    (sets if name in sets else {name: samples["normal"]})[name][7, 5] = np.nan
+    with pytest.raises(ValueError, match=rf"^{re.escape(name)} holds NaN .* in 1 of .* at index 7"):
+        inspect_samples(sampler, sets["X"], y[:120], sets["X_holdout"], y[120:], samples=samples)

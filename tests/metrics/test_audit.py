@@ -459,7 +459,7 @@ def test_too_few_images(clean_sets, name, n):
 def test_values_that_are_not_finite(clean_sets, name):
     sets = dict(zip(("synthetic", "train", "holdout"), map(np.copy, clean_sets), strict=True))
     sets[name][3, 4, 5] = np.nan
-    with pytest.raises(ValueError, match=f"{name} holds NaN"):
+    with pytest.raises(ValueError, match=f"{name} holds NaN or infinity in 1 of 60 .* index 3"):
         audit(**sets)
 
 
@@ -480,3 +480,12 @@ def test_images_of_other_dtypes_are_refused(dtype):
     X = np.ones((4, 8, 8))
     with pytest.raises(ValueError, match=r"holdout has dtype .*Pass images of real numbers"):
         audit(X, X, X.astype(dtype), features=None)
+
+
+def test_equal_training_images_give_no_warning_of_clusters():
+    """Warnings are errors here. From 120 images on, distances are also compared within clusters."""
+    rng = np.random.default_rng(0)
+    synthetic, holdout = rng.normal(size=(2, 120, 16))
+    train = np.repeat(rng.normal(size=(1, 16)), 120, axis=0)
+    result = audit(synthetic, train, holdout, features=None, random_state=0)
+    assert result.verdict == "no sign of copying"

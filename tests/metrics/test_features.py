@@ -285,12 +285,21 @@ def test_a_callable_that_returns_no_features_raises(function, message, phantoms)
         feature_extractor(function, phantoms.data)(phantoms.data)
 
 
-def test_nan_in_images_raises(phantoms):
-    extractor = feature_extractor("cxr", phantoms.data)
+@pytest.mark.parametrize("features", ["cxr", "pixels"])
+def test_nan_in_images_raises(phantoms, features):
+    extractor = feature_extractor(features, phantoms.data)
     X = phantoms.data.copy().astype(float)
     X[3, 4] = np.nan
-    with pytest.raises(ValueError, match=r"NaN or infinity for 1 of the images, .* at index 3"):
+    with pytest.raises(ValueError, match=r"^images holds NaN or infinity in 1 of 48 .* at index 3"):
         extractor(X)
+
+
+@pytest.mark.parametrize("features", ["cxr", "pixels"])
+def test_nan_in_the_reference_raises(phantoms, features):
+    X = phantoms.data.copy().astype(float)
+    X[3, 4] = np.nan
+    with pytest.raises(ValueError, match=r"^reference holds NaN or infinity in 1 of 48 .* index 3"):
+        feature_extractor(features, X)
 
 
 def test_standardized_features_have_mean_0_and_standard_deviation_1(phantoms):

@@ -85,3 +85,21 @@ def test_a_classifier_gives_inception_scores():
 def test_the_error_for_too_few_images_names_the_set(sets, message):
     with pytest.raises(ValueError, match=message):
         generative_report(**({"real": REAL, "fake": FAKE} | sets), features=same)
+
+
+@pytest.mark.parametrize("features", ["cxr", "pixels", same])
+@pytest.mark.parametrize("name", ["real", "fake", "unseen"])
+def test_nan_names_the_images_that_hold_it(name, features):
+    sets = {"real": REAL.copy(), "fake": FAKE.copy(), "unseen": UNSEEN.copy()}
+    sets[name][5, 3] = np.nan
+    sets[name][8] = np.inf
+    message = f"{name} holds NaN or infinity in 2 of {len(sets[name])} images, at index 5, 8"
+    with pytest.raises(ValueError, match=message):
+        generative_report(**sets, features=features)
+
+
+def test_equal_images_give_no_warning_of_a_division_by_zero():
+    """Warnings are errors here. All distances between equal images are 0."""
+    equal = np.repeat(REAL[:1], 12, axis=0)
+    report = generative_report(equal, equal, features="pixels", random_state=0)
+    assert (report.loc[["kernel distance", "Frechet distance", "diversity"]] == 0).all(axis=None)

@@ -119,6 +119,8 @@ def _generate_variants(X, spec, shifts):
 def _assign_cells(synthetic, train, holdout):
     """Return k-means cells of synthetic and of hold-out images, or None for a single cell."""
     n_cells = min(len(synthetic), len(train), len(holdout)) // CELL_SIZE
+    # k-means cannot split equal rows.
+    n_cells = min(n_cells, len(np.unique(train, axis=0)))
     if n_cells < 2:
         return None, None
     k_means = KMeans(n_cells, random_state=0).fit(train)

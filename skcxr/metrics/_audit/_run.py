@@ -8,6 +8,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
 from skcxr._base.images import ImageSpec
+from skcxr._base.validation import check_finite
 from skcxr.metrics._audit._distances import blur_pixels, measure_distances
 from skcxr.metrics._audit._result import AuditResult, SuspiciousPair
 from skcxr.metrics._audit._statistics import (
@@ -199,8 +200,7 @@ def _check_images(synthetic, train, holdout):
             )
         if X.dtype.kind not in "biuf":
             raise ValueError(f"{name} has dtype {X.dtype}. Pass images of real numbers.")
-        if not np.isfinite(X).all():
-            raise ValueError(f"{name} holds NaN or infinity. Remove or repair these images.")
+        check_finite(X, name)
     if len({X.shape[1:] for X in sets.values()}) > 1:
         shapes = ", ".join(f"{name} {X.shape}" for name, X in sets.items())
         raise ValueError(
