@@ -2,9 +2,9 @@
 
     python experiments/audit_power.py --data ../shared/data
 
-Training images are 60 of each pediatric class of covid_cxr. Hold-out images are of the same class, of
-other patients, in kermany64.npz. So are the images that stand for synthetic ones: the power depends
-on their number only, and none of them is a copy. It is measured for five draws of each class.
+Training images are 60 of each pediatric class of covid_cxr. Hold-out images are of the same class
+and of other patients, in kermany64.npz. So are the images that stand for synthetic ones: the power
+depends only on their number. It is measured for five draws of each class.
 """
 
 import argparse

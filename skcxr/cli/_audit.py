@@ -20,8 +20,7 @@ from skcxr.cli._printing import (
 
 @click.command(
     epilog="\b\nExample: skcxr audit --synthetic synthetic --train train --holdout test\n"
-    "Exit codes: 0 done; 1 a limit is exceeded; 2 bad input;\n"
-    "3 too few images to tell whether a limit is kept; 130 interrupted"
+    "Exit codes: 0 done; 1 over limit; 2 bad input; 3 cannot tell; 130 interrupted"
 )
 @click.option(
     "--synthetic", type=click.Path(), metavar="DIR", required=True, help="synthetic images"
@@ -68,8 +67,8 @@ def audit(**options):
     """Audit synthetic images for copies of training images.
 
     The audit compares synthetic images with held-out real images of the same kind. Each folder
-    holds one sub-folder per class, and each class is audited on its own. The audit is not a
-    guarantee.
+    holds one sub-folder per class, and each class is audited on its own. With too few images, the
+    verdict is "cannot tell". The audit is not a guarantee.
     """
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
     from skcxr._base.files import check_empty

@@ -82,10 +82,10 @@ def _format_samples(first_fold):
             f'Features: {first["features"]} ({first["layer"]}). Rows ending in "real" give the '
             "value for real images in place of synthetic ones."
         )
-    lines.append(
-        '"copying": the verdict of an audit with "n_holdout" held-out images, which cannot prove '
-        'that nothing was copied. "power": the share of near-copies that it would find.'
-    )
+    lines += [
+        '"copying": the verdict of an audit, which cannot prove that nothing was copied.',
+        '"power": the share of near-copies that this audit finds with "n_holdout" held-out images.',
+    ]
     lines += [f"{k}: {text}" for k, text in list_limitations(first_fold).items()]
     return "\n".join(lines)
 
