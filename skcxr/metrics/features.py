@@ -115,10 +115,22 @@ def standardize_features(extractor, real):
     standardized : callable
         From images to standardized features (n, d). Features that are constant on `real` are only
         centered.
+
+    Raises
+    ------
+    ValueError
+        If features are so large that their standard deviation overflows.
     """
     real_features = extractor(real)
     mean = real_features.mean(axis=0)
-    std = real_features.std(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        std = real_features.std(axis=0)
+    if not np.isfinite(std).all():
+        # Dividing by infinity would make all images equal.
+        raise ValueError(
+            "The features are too large for float64: their largest magnitude is "
+            f"{np.abs(real_features).max():.3g}. Scale them."
+        )
     std[std <= ROUNDING] = 1
     return lambda X: (extractor(X) - mean) / std
 
