@@ -228,7 +228,7 @@ class ImageSpec:
 
     @property
     def fills_rectangle(self):
-        """Whether rows fill their images. Others are padded, and have no left and right."""
+        """Return True if rows fill their images. Others are padded, and have no left and right."""
         return math.prod(self.shape) == math.prod(self.row_shape)
 
     @property

@@ -84,7 +84,7 @@ class AuditResult:
 
     @property
     def passed(self):
-        """Whether the verdict is "no sign of copying"."""
+        """Return True if the verdict is "no sign of copying"."""
         return is_passed(self.verdict)
 
     def to_dict(self):
