@@ -8,6 +8,7 @@ import click
 
 from skcxr.cli._inputs import load_folder, select_images
 from skcxr.cli._options import add_output_options, add_reading_options, add_seed_option, refuse_nan
+from skcxr.cli._overlap import leave_out_overlap
 from skcxr.cli._printing import (
     EXIT_CANNOT_TELL,
     EXIT_EXCEEDED,
@@ -87,10 +88,13 @@ def audit(**options):
             )
     # Unknown features are refused here, before the first audit.
     feature_extractor(args.features, sets["train"].images)
-    return _audit_classes(args, classes, sets)
+    sets["holdout"], overlap = leave_out_overlap(
+        args, sets["train"], sets["holdout"], option=f"--holdout {args.holdout}"
+    )
+    return _audit_classes(args, classes, sets, overlap)
 
 
-def _audit_classes(args, classes, sets):
+def _audit_classes(args, classes, sets, overlap):
     """Audit each class, print and write the results, and return the exit code."""
     import pandas as pd
     from tqdm.auto import tqdm
@@ -143,6 +147,7 @@ def _audit_classes(args, classes, sets):
             "classes": found,
             "exceeded": exceeded,
             "undecided": undecided,
+            "overlap": overlap,
             "folder": args.out and str(args.out),
         },
     )

@@ -5,6 +5,7 @@ import pandas as pd
 
 from skcxr._base.images import ImageSpec, to_dense
 from skcxr._base.validation import check_finite, check_lengths, ravel_labels
+from skcxr.datasets._near_duplicates import find_near_duplicates
 from skcxr.metrics import audit, generative_report
 from skcxr.metrics._audit._equality import find_equal
 from skcxr.metrics._audit._verdict import (
@@ -32,7 +33,7 @@ def inspect_samples(
     X_holdout, y_holdout : array-like
         Held-out images for the audit, such as the fold's test images, and their classes. Take them
         from the same source as the training images: the audit interprets any difference between
-        the two as memorization. Copies of training images among them are left out.
+        the two as memorization. Near-duplicates of training images among them are left out.
     samples : dict of class to ndarray of shape (n, ...), or None, default=None
         Synthetic images to inspect, each a row in the layout of `X`. None draws as many from each
         model as it was fitted on, which describes the model. Images that you share must be passed
@@ -48,8 +49,8 @@ def inspect_samples(
         One row per class: ``n_real``, ``n_fake`` and ``n_compared``; each metric of
         :func:`skcxr.metrics.generative_report`, followed by its value for real images in place of
         the synthetic ones; the kernel distance's ``p_value``; the ``features`` with their ``layer``
-        and dimension ``d``; ``n_shared``, the number of held-out images that are also in the
-        training set; ``n_holdout``, the number of held-out images in the audit; ``power``, the
+        and dimension ``d``; ``n_shared``, the number of held-out images that show a
+        training image; ``n_holdout``, the number of held-out images in the audit; ``power``, the
         share of near-copies that the audit would find; and ``copying``, the audit's verdict. It is
         "not audited" for classes without an audit, or "copies found" if their synthetic images
         equal training images.
@@ -94,8 +95,7 @@ def inspect_samples(
             f"y_holdout has the labels {np.unique(y_holdout).tolist()}, none of which is in y, "
             f"{np.unique(y).tolist()}. Pass labels of the same classes and the same type."
         )
-    known = {image.tobytes() for image in X}
-    is_shared = np.array([image.tobytes() in known for image in X_holdout], dtype=bool)
+    is_shared = _find_shared(X, X_holdout, sampler)
     rows = {}
     audits = {}
     for k, estimator in sampler.estimators_.items():
@@ -126,6 +126,19 @@ def inspect_samples(
             row["copying"] = COPIES if _has_equal(fake, real, options) else NOT_AUDITED
         rows[k] = row
     return pd.DataFrame.from_dict(rows, orient="index"), audits
+
+
+def _find_shared(X, X_holdout, sampler):
+    """Return a mask of held-out images that show a training image."""
+    known = {image.tobytes() for image in X}
+    is_shared = np.array([image.tobytes() in known for image in X_holdout], dtype=bool)
+    if len(X_holdout):
+        estimator = next(iter(sampler.estimators_.values()), None)
+        pairs, _ = find_near_duplicates(
+            X_holdout, X, image_shape=getattr(estimator, "image_shape", None)
+        )
+        is_shared[pairs[:, 0]] = True
+    return is_shared
 
 
 def convert_audits(table, audits):

@@ -272,6 +272,7 @@ def test_what_is_held_out_is_printed_and_recorded(phantom_folder, tmp_path, caps
     n_held = 14  # 0.6 of 24 images of each class
     held = {"split": None, "n_images": 2 * n_held, "share": 28 / 48}
     held |= {"n_by_class": {"covid": n_held, "normal": n_held}}
+    held |= {"overlap": {"n_left_out": 0, "near_duplicates_kept_together": []}}
     provenance = json.loads((out / PROVENANCE).read_text())
     assert provenance["holdout"] == json.loads(captured.out)["holdout"] == held
     assert provenance["training_set"]["n_by_class"] == {"covid": 10, "normal": 10}
@@ -722,14 +723,27 @@ def test_an_audit_skips_unreadable_files_and_says_so(audited, tmp_path, capsys):
     assert f"Left out of {tmp_path / 'synthetic'}: 1 of 17 files" in capsys.readouterr().err
 
 
-def test_a_holdout_that_was_trained_on_is_not_a_finding(audited, tmp_path, capsys):
-    """Exit code 1 means that a limit was exceeded, and nothing else."""
+def test_held_out_images_that_were_trained_on_are_named_and_left_out(audited, tmp_path, capsys):
     copied = next((tmp_path / "train" / "normal").iterdir())
     (tmp_path / "holdout" / "normal" / copied.name).write_bytes(copied.read_bytes())
-    assert main([*audited, "--max-copies", "0"]) == 2
+    assert main([*audited, "--json"]) == 0
     captured = capsys.readouterr()
-    assert "error: class 'normal': holdout holds 1 of the images in train" in captured.err
-    assert captured.err.count("\n") == 1
+    name = f"normal/{copied.name}"
+    assert f"{name} is a near-duplicate of {name}" in captured.err
+    result = json.loads(captured.out)
+    (pair,) = result["overlap"]["near_duplicates"]
+    assert (pair["holdout_file"], pair["train_file"]) == (name, name)
+    # The others are audited, and the planted copies are found.
+    assert result["classes"]["normal"]["verdict"] == "copies found"
+
+
+def test_a_holdout_that_was_trained_on_is_not_a_finding(audited, tmp_path, capsys):
+    """Exit code 1 means that a limit was exceeded, and nothing else."""
+    shutil.rmtree(tmp_path / "holdout")
+    shutil.copytree(tmp_path / "train", tmp_path / "holdout")
+    assert main([*audited, "--max-copies", "0"]) == 2
+    error = capsys.readouterr().err
+    assert "held-out images of class 'covid' show training images or their patients" in error
 
 
 def test_a_class_that_a_folder_lacks_is_named(audited, tmp_path, capsys):

@@ -96,6 +96,16 @@ def test_held_out_images_in_the_training_set_are_left_out(images):
     assert (table["copying"] == clean["copying"]).all()
 
 
+def test_held_out_near_duplicates_are_left_out():
+    X = make_chest_phantoms(160, image_size=64, random_state=0)
+    images, y = X.images, X.target_names[X.target]
+    # Darker copies of three training images.
+    changed = np.concatenate([images, images[:3] // 2]), np.concatenate([y, y[:3]])
+    flat = changed[0].reshape(163, -1), changed[1]
+    _, table, _ = fit_and_inspect(KernelDensity(bandwidth=20), *flat, features="pixels")
+    assert table["n_shared"].sum() == 3
+
+
 @pytest.mark.parametrize("container", [sparse.csr_matrix, pd.DataFrame, list])
 def test_containers(images, container):
     X, y = images
