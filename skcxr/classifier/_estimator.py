@@ -30,11 +30,17 @@ from skcxr.classifier._skorch_net import (
     strip_net,
     summarize_epoch,
 )
-from skcxr.classifier._weights import load_start, read_classifier, write_classifier
+from skcxr.classifier._weights import (
+    count_pretraining_overlap,
+    load_start,
+    read_classifier,
+    write_classifier,
+)
 from skcxr.networks import CXRNet
 from skcxr.networks._inference import forward_in_batches
 from skcxr.networks._precision import PRECISIONS, autocast, resolve_precision
 from skcxr.persistence._state import Persistent, raising_value_error
+from skcxr.persistence._weights import read_fingerprints
 
 
 class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
@@ -109,6 +115,9 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         Class labels.
     history_ : pandas.DataFrame
         One row per epoch: ``epoch``, ``train_loss``, ``seconds``, and what callbacks added.
+    n_pretraining_overlap_ : int or None
+        Number of training images that `weights` had been trained on. None if the file of weights
+        does not know its training images, or after :meth:`load_weights`.
     precision_ : {"float32", "bfloat16"} or None
         Arithmetic that was used. None after :meth:`load_weights`.
     spec_ : ImageSpec
@@ -283,11 +292,17 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
                 load_start(self, net, classes)
             net.partial_fit(LabelledImages(images, labels), y=None)
         check_finite(net)
+        fingerprints = read_fingerprints(self.weights) if self._starts_from_file() else None
+        n_overlap = None
+        if fingerprints is not None:
+            n_overlap = count_pretraining_overlap(X, fingerprints, self.image_shape, self.weights)
         # Set together and last: a fit that failed leaves the last one as it was.
         self.net_ = strip_net(net)
         self.classes_ = classes
         self.spec_ = spec
         self.precision_ = precision
+        self.n_pretraining_overlap_ = n_overlap
+        self._fingerprints = fingerprints
         self._history = [summarize_epoch(row) for row in net.history]
         return self
 
@@ -377,6 +392,8 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         X = to_dense(stack_images(X))
         X = validate_images(self, X, reset=False)
         self.spec_.warn_of_range(X)
+        if self._fingerprints is not None:
+            count_pretraining_overlap(X, self._fingerprints, self.image_shape, self.weights)
         proba = np.empty((len(X), len(self.classes_)))
         batches = forward_in_batches(
             self.net_.module_,
@@ -404,13 +421,17 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
 
-    def save_weights(self, path):
+    def save_weights(self, path, *, training_images=None):
         """Write the fitted network to a safetensors file, which cannot hold code.
 
         Parameters
         ----------
         path : str or path
             File to write. An existing one is replaced, completely or not at all.
+        training_images : array-like or None, default=None
+            Images that the network was trained on. The file gets a fingerprint of 32 bytes of
+            each, from which estimators that start from the file recognize the radiograph. A
+            fingerprint does not show an image. None writes no fingerprints.
 
         Raises
         ------
@@ -419,7 +440,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         OSError
             If the file cannot be written.
         """
-        write_classifier(self, path)
+        write_classifier(self, path, training_images=training_images)
 
     def load_weights(self, path):
         """Become fitted with the weights that :meth:`save_weights` wrote.

@@ -28,6 +28,7 @@ SAVED_PARAMETERS = (
     "optimizer__nesterov",
     "optimizer__weight_decay",
     "iterator_train__seed",
+    "iterator_train__max_steps",
 )
 
 

@@ -1,20 +1,25 @@
 """A fitted CXRClassifier's network in a file of weights."""
 
+import warnings
+
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 from torch.nn.parameter import is_lazy
 
+from skcxr._base.text import format_count
 from skcxr.classifier._skorch_net import (
     describe_architecture,
     rebuild_net,
     restore_torchvision,
 )
+from skcxr.datasets._near_duplicates import find_fingerprinted
 from skcxr.networks import CXRNet
 from skcxr.networks._torchvision import TorchvisionNet
 from skcxr.persistence._state import extract_arrays, raising_value_error
 from skcxr.persistence._weights import (
     check_same,
+    describe_training_images,
     naming_weights,
     raising_broken_file,
     read_spec,
@@ -25,8 +30,8 @@ from skcxr.persistence._weights import (
 )
 
 
-def write_classifier(clf, path):
-    """Write the network of a fitted CXRClassifier to a file."""
+def write_classifier(clf, path, *, training_images):
+    """Write the network of a fitted CXRClassifier to a file, with fingerprints of images if any."""
     check_is_fitted(clf)
     architecture = describe_architecture(clf.net_)
     architecture["module"] = _name_module(architecture["module"])
@@ -35,7 +40,9 @@ def write_classifier(clf, path):
         "architecture": architecture,
         "classes": {"dtype": dtype, "values": clf.classes_.tolist()},
     }
-    write_weights(path, clf, header, {"module": extract_arrays(clf.net_.module_)})
+    tensors = {"module": extract_arrays(clf.net_.module_)}
+    tensors.update(describe_training_images(clf, training_images))
+    write_weights(path, clf, header, tensors)
 
 
 def read_classifier(clf, path):
@@ -58,10 +65,37 @@ def read_classifier(clf, path):
             module__n_channels=spec.shape[0],
             criterion__weight=torch.ones(len(classes)),
             iterator_train__seed=0,
+            iterator_train__max_steps=None,
         )
         return set_fitted_state(
-            clf, header, net_=net, classes_=classes, spec_=spec, _history=[], precision_=None
+            clf,
+            header,
+            net_=net,
+            classes_=classes,
+            spec_=spec,
+            n_pretraining_overlap_=None,
+            _fingerprints=None,
+            _history=[],
+            precision_=None,
         )
+
+
+# Files whose overlap with the user's images this process has warned of.
+_WARNED = set()
+
+
+def count_pretraining_overlap(X, fingerprints, image_shape, path):
+    """Return how many images have one of the fingerprints, and warn of the first ones of a file."""
+    n = int(np.count_nonzero(find_fingerprinted(X, fingerprints, image_shape=image_shape)))
+    if n and str(path) not in _WARNED:
+        _WARNED.add(str(path))
+        warnings.warn(
+            f"The weights in {str(path)!r} were trained on {n} of {format_count(len(X), 'image')} "
+            "passed: accuracies on them are too high. Leave out the images that "
+            "skcxr.evaluation.find_pretraining_overlap finds, or use other weights.",
+            stacklevel=3,
+        )
+    return n
 
 
 def load_start(clf, net, classes):

@@ -5,12 +5,14 @@ from skcxr.evaluation._comparison import Comparison
 from skcxr.evaluation._controls import duplicates_of
 from skcxr.evaluation._folds import FoldResult, fit_folds
 from skcxr.evaluation._inspection import inspect_samples
+from skcxr.evaluation._pretraining import find_pretraining_overlap
 
 __all__ = [
     "Comparison",
     "FoldResult",
     "compare",
     "duplicates_of",
+    "find_pretraining_overlap",
     "fit_folds",
     "inspect_samples",
 ]

@@ -6,6 +6,7 @@ from skcxr.evaluation._checks import check_names
 from skcxr.evaluation._comparison import Comparison
 from skcxr.evaluation._controls import warn_of_missing_controls
 from skcxr.evaluation._folds import plan_folds, run_folds
+from skcxr.evaluation._pretraining import warn_of_pretraining_overlap
 
 
 def compare(
@@ -102,6 +103,7 @@ def compare(
         )
     plan = plan_folds(arms, X, y, cv, groups, scoring, error_score)
     warn_of_missing_controls(arms, plan.y, plan.splits)
+    warn_of_pretraining_overlap(arms, X)
     results = run_folds(plan, X, n_jobs=n_jobs, memory=memory, return_estimator=False)
     n_fits = len(arms) * len(plan.splits)
     bar = tqdm(results, total=n_fits, desc="folds x arms", unit="fit", disable=not verbose)

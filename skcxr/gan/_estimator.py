@@ -369,7 +369,7 @@ class DCGAN(EpochHistory, Persistent, Estimator):
             logits[rows] = outputs.flatten().numpy()
         return logits
 
-    def save_weights(self, path, *, discriminator=False):
+    def save_weights(self, path, *, discriminator=False, training_images=None):
         """Write the fitted generator to a safetensors file, which cannot hold code.
 
         Parameters
@@ -379,13 +379,17 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         discriminator : bool, default=False
             Whether to write the discriminator too. It distinguishes training images from others:
             do not give it to people who must not learn whose images you had.
+        training_images : array-like or None, default=None
+            Images that the networks were trained on. The file gets a fingerprint of 32 bytes of
+            each, from which :func:`skcxr.evaluation.find_pretraining_overlap` recognizes the
+            radiograph. A fingerprint does not show an image. None writes no fingerprints.
 
         Raises
         ------
         OSError
             If the file cannot be written.
         """
-        write_gan(self, path, discriminator=discriminator)
+        write_gan(self, path, discriminator=discriminator, training_images=training_images)
 
     def load_weights(self, path):
         """Become fitted with the weights that :meth:`save_weights` wrote.

@@ -5,6 +5,7 @@ from sklearn.utils.validation import check_is_fitted
 from skcxr.persistence._state import describe_network, rebuild_network
 from skcxr.persistence._weights import (
     check_same,
+    describe_training_images,
     naming_weights,
     raising_broken_file,
     read_spec,
@@ -21,8 +22,11 @@ NO_DISCRIMINATOR = (
 )
 
 
-def write_gan(gan, path, *, discriminator):
-    """Write the generator of a fitted DCGAN, and its discriminator if wanted, to a file."""
+def write_gan(gan, path, *, discriminator, training_images):
+    """Write the generator of a fitted DCGAN to a file, and its discriminator if wanted.
+
+    The file also gets the fingerprints of `training_images`, unless they are None.
+    """
     check_is_fitted(gan)
     networks = {"generator": describe_network(gan.generator_)}
     if discriminator:
@@ -30,6 +34,7 @@ def write_gan(gan, path, *, discriminator):
         networks["discriminator"] = describe_network(gan.discriminator_)
     configs = {name: network["config"] for name, network in networks.items()}
     tensors = {name: network["tensors"] for name, network in networks.items()}
+    tensors.update(describe_training_images(gan, training_images))
     write_weights(path, gan, {"networks": configs}, tensors)
 
 

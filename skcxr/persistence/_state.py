@@ -18,8 +18,8 @@ import torch
 from skcxr._version import __version__
 from skcxr.networks import Discriminator, Generator
 
-# 2: the modules that classes live in moved.
-FORMAT = 2
+# 2: the modules that classes live in moved. 3: CXRClassifier keeps fingerprints.
+FORMAT = 3
 # Named one by one: "everything in skcxr" would include functions that write files, and whatever
 # else its modules import. imbalanced-learn's Pipeline adds only samplers to scikit-learn's, which
 # skops trusts.

@@ -12,7 +12,10 @@ from safetensors.torch import save
 from skcxr._base.files import write_atomically
 from skcxr._base.images import ImageSpec
 from skcxr._version import __version__
+from skcxr.datasets._near_duplicates import compute_fingerprints
 from skcxr.persistence._state import FORMAT, check_format, raising_value_error
+
+FINGERPRINTS = "fingerprints"
 
 
 def write_weights(path, estimator, header, tensors):
@@ -58,6 +61,34 @@ def write_weights(path, estimator, header, tensors):
             f"path={str(path)!r} cannot be written: {error.strerror}. Pass a file in a folder "
             "that exists and that you may write to."
         ) from error
+
+
+def describe_training_images(estimator, training_images):
+    """Return the fingerprints of the images that weights were trained on, as tensors of a file.
+
+    Parameters
+    ----------
+    estimator : DCGAN or CXRClassifier
+        Fitted estimator, whose `image_shape` is that of flat rows.
+    training_images : array-like or None
+        Images. None returns no tensors.
+    """
+    if training_images is None:
+        return {}
+    fingerprints = compute_fingerprints(
+        np.asarray(training_images), image_shape=estimator.image_shape
+    )
+    return {FINGERPRINTS: {"images": fingerprints}}
+
+
+def read_fingerprints(path):
+    """Return the fingerprints (n, 32) in a file of weights, or None if it holds none."""
+    try:
+        with safe_open(path, framework="np") as file:
+            key = f"{FINGERPRINTS}.images"
+            return file.get_tensor(key) if key in file.keys() else None  # noqa: SIM118
+    except (SafetensorError, OSError):
+        return None
 
 
 def read_weights(path, name):

@@ -336,7 +336,7 @@ def test_another_format_states_both_versions(estimator, monkeypatch):
     monkeypatch.setattr("skcxr.persistence._state.__version__", "7.3")
     data = pickle.dumps(estimator), skops.io.dumps(estimator)
     monkeypatch.undo()
-    message = f"saved by skcxr 7.3 in format 9, and skcxr {skcxr.__version__} reads format 2"
+    message = f"saved by skcxr 7.3 in format 9, and skcxr {skcxr.__version__} reads format 3"
     with pytest.raises(ValueError, match=re.escape(message)):
         pickle.loads(data[0])
     with pytest.raises(ValueError, match=re.escape(message)):
@@ -591,7 +591,7 @@ def rewritten(file, **changes):
 def test_weights_of_another_format_state_both_versions(gan, file):
     gan.save_weights(file)
     rewritten(file, format=8, skcxr="5.0")
-    message = f"saved by skcxr 5.0 in format 8, and skcxr {skcxr.__version__} reads format 2"
+    message = f"saved by skcxr 5.0 in format 8, and skcxr {skcxr.__version__} reads format 3"
     with pytest.raises(ValueError, match=re.escape(message)):
         gan.load_weights(file)
 

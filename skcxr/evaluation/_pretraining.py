@@ -1,0 +1,77 @@
+"""Images that files of weights were trained on: a test on them is not a test."""
+
+import os
+import warnings
+
+import numpy as np
+
+from skcxr._base.images import stack_images, to_dense
+from skcxr._base.text import format_count
+from skcxr.datasets._near_duplicates import find_fingerprinted
+from skcxr.persistence._weights import read_fingerprints
+
+
+def find_pretraining_overlap(estimator, X):
+    """Find images that the weights of an estimator were trained on.
+
+    Every parameter ``weights`` of the estimator and its parts is looked up, such as that of the GAN
+    of a sampler in a pipeline. A file of weights knows its training images only if it was written
+    with ``save_weights(..., training_images=)``. :func:`compare` calls this function; call it
+    before scikit-learn's ``cross_validate``.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Classifier or pipeline, fitted or not.
+    X : array-like of shape (n, h*w), (n, h, w) or (n, c, h, w)
+        All images, for training and for testing.
+
+    Returns
+    -------
+    overlap : ndarray of bool of shape (n,)
+        True for images that show a radiograph of a pretraining, also in another size, crop,
+        contrast or compression. Leave them out. Fingerprints found at least 99 % of such
+        radiographs, and at most 1 % of others.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from skcxr import DCGAN, DCGANOversampler
+    >>> from skcxr.datasets import make_chest_phantoms
+    >>> from skcxr.evaluation import find_pretraining_overlap
+    >>> X = make_chest_phantoms(30, image_size=32, random_state=0).images
+    >>> pool_gan = DCGAN(image_size=32, base_width=4, max_epochs=1, random_state=0).fit(X[:20])
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "pool.safetensors"
+    ...     pool_gan.save_weights(path, discriminator=True, training_images=X[:20])
+    ...     sampler = DCGANOversampler(DCGAN(image_size=32, base_width=4, weights=path))
+    ...     overlap = find_pretraining_overlap(sampler, X)
+    >>> int(overlap.sum())
+    20
+    """
+    X = np.asarray(to_dense(stack_images(X)))
+    overlap = np.zeros(len(X), dtype=bool)
+    params = estimator.get_params()
+    for name, value in params.items():
+        if name.split("__")[-1] != "weights" or not isinstance(value, str | os.PathLike):
+            continue
+        fingerprints = read_fingerprints(value)
+        if fingerprints is not None:
+            image_shape = params.get(f"{name.removesuffix('weights')}image_shape")
+            overlap |= find_fingerprinted(X, fingerprints, image_shape=image_shape)
+    return overlap
+
+
+def warn_of_pretraining_overlap(arms, X):
+    """Warn of each arm whose weights were trained on images in X."""
+    for arm, estimator in arms.items():
+        overlap = find_pretraining_overlap(estimator, X)
+        n = np.count_nonzero(overlap)
+        if n:
+            warnings.warn(
+                f"The weights of arm {arm!r} were trained on {format_count(n, 'image')} of X, the "
+                f"first at index {overlap.argmax()}: its scores are too high. Leave out the images "
+                "that skcxr.evaluation.find_pretraining_overlap finds.",
+                stacklevel=3,
+            )
