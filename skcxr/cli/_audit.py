@@ -54,7 +54,7 @@ from skcxr.cli._printing import (
     type=click.FloatRange(0, 1),
     callback=refuse_nan,
     metavar="F",
-    help="limit of the share nearer to train",
+    help="limit on the share nearer to train than holdout",
 )
 @add_seed_option
 @click.option(

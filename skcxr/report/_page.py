@@ -37,7 +37,7 @@ ARMS = {
     "images also mean more training steps, so only an improvement over this arm is due to the "
     "GANs.",
     "dcgan": "Adds synthetic images from one GAN per class. The GANs are trained inside each fold "
-    "and never see the images that are predicted.",
+    "and never see the images on which the classifier is tested.",
 }
 NOT_OPTIONS = ("command", "started", "versions", "skipped", "near_duplicates")
 
