@@ -1,7 +1,8 @@
 """Images and patients that two sets share, which would make a result too good."""
 
+from skcxr._base.text import format_count
 from skcxr.cli._inputs import select_images
-from skcxr.cli._printing import echo, format_count
+from skcxr.cli._printing import echo
 
 # Further pairs of files are in the JSON result.
 N_SHOWN = 10
