@@ -3,6 +3,8 @@
 ``nox -R`` uses the environments of the last run again.
 """
 
+import os
+import shutil
 from pathlib import Path
 
 import nox
@@ -22,6 +24,38 @@ CORE = [
     "tests/metrics/test_classification.py",
     "tests/datasets/test_folders.py",
 ]
+
+# Where scikit-learn, NumPy and pandas, and where PyTorch publish what PyPI does not have yet.
+NIGHTLY_INDEXES = [
+    "https://pypi.anaconda.org/scientific-python-nightly-wheels/simple",
+    "https://download.pytorch.org/whl/nightly/cpu",
+]
+
+# An evaluation in seconds, for what it runs and not for what it finds.
+SHORT = [
+    "--image-size",
+    "16",
+    "--cv",
+    "2",
+    "--epochs",
+    "1",
+    "--gan-epochs",
+    "1",
+    "--gan-width",
+    "4",
+]
+
+USE_PACKAGED_FILES = """
+from pathlib import Path
+import skcxr
+from skcxr.datasets._covid_cxr import _read_list
+from skcxr.networks._feature_net import load_packaged_feature_net
+from skcxr.report._page import _create_environment
+assert "site-packages" in Path(skcxr.__file__).parts, skcxr.__file__
+assert len(_read_list()) == 306
+load_packaged_feature_net()
+_create_environment().get_template("report.html")
+"""
 
 
 @nox.session
@@ -56,10 +90,49 @@ def minimum(session):
     project = nox.project.load_toml("pyproject.toml")["project"]
     oldest = Path(session.create_tmp()) / "oldest.txt"
     # Matplotlib's oldest version minds what pyparsing's newest has deprecated.
-    bounds = [bound.replace(">=", "==") for bound in project["dependencies"]]
+    bounds = project["dependencies"] + project["optional-dependencies"]["fetch"]
+    bounds = [bound.replace(">=", "==") for bound in bounds]
     oldest.write_text("\n".join([*bounds, "pyparsing<3.2"]))
     session.install("-c", str(oldest), "-e", ".[test]")
     session.run("pytest", *CORE, *session.posargs)
+
+
+@nox.session
+def prereleases(session):
+    """Run the core of the suite on pre-releases of scikit-learn, NumPy, pandas and PyTorch."""
+    session.install("-e", ".[test]")
+    newest = ["scikit-learn", "numpy", "pandas", "torch", "torchvision"]
+    indexes = [word for index in NIGHTLY_INDEXES for word in ("--extra-index-url", index)]
+    session.install("--pre", "--upgrade", *indexes, *newest)
+    # A pre-release may deprecate what its dependents still use: that warning is shown, not fatal.
+    session.run("pytest", "-W", "default", *CORE, *session.posargs)
+
+
+@nox.session
+def wheel(session):
+    """Build sdist and wheel, check them, and use the wheel outside the checkout."""
+    folder = Path(session.create_tmp())
+    dist = folder / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
+    session.install("build", "twine", "check-wheel-contents")
+    session.run("python", "-m", "build", "--outdir", str(dist))
+    files = sorted(str(file) for file in dist.iterdir())
+    (built,) = dist.glob("*.whl")
+    session.run("twine", "check", "--strict", *files)
+    session.run("check-wheel-contents", str(built))
+    # The version is the same as in the last run, so pip would keep what is installed.
+    session.run("pip", "uninstall", "-q", "-y", "skcxr")
+    session.install(str(built))
+    session.chdir(folder)
+    session.run("skcxr", "--version")
+    session.run("python", "-c", USE_PACKAGED_FILES)
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    session.run("skcxr", "evaluate", *SHORT, "--out", "out")
+    session.install("pytest")
+    # Those of the DICOM reader need an extra.
+    doctests = ["--doctest-modules", "--ignore-glob=*dicom*", "-p", "no:cacheprovider"]
+    where = ["-c", os.devnull, "--rootdir", ".", "--pyargs", "skcxr"]
+    session.run("pytest", "-q", *doctests, *where, env={"OMP_NUM_THREADS": "1"})
 
 
 @nox.session

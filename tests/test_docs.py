@@ -53,6 +53,30 @@ def test_an_estimators_html_links_to_a_page_that_the_reference_makes(estimator):
     assert estimator()._get_doc_link() in pages
 
 
-@pytest.mark.parametrize("page", ["CITATION.cff", "docs/citing.md"])
-def test_what_is_cited_is_this_version(page):
-    assert __version__ in (ROOT / page).read_text()
+@pytest.mark.parametrize(
+    ("page", "line"),
+    [
+        ("CITATION.cff", r"^version: (.*)$"),
+        ("docs/citing.md", r"^  version = \{(.*)\},$"),
+        ("skcxr/_version.py", r'^__version__ = "(.*)"$'),
+    ],
+)
+def test_what_is_cited_is_this_version(page, line):
+    assert re.findall(line, (ROOT / page).read_text("utf-8"), flags=re.MULTILINE) == [__version__]
+
+
+def test_the_changelog_begins_with_this_version():
+    headings = re.findall(r"^## \[(.*?)\](.*)$", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)
+    citation = (ROOT / "CITATION.cff").read_text("utf-8")
+    date = re.findall(r"^date-released: (.*)$", citation, re.M)
+    if ".dev" in __version__:
+        assert headings[0] == ("Unreleased", "")
+        assert date == []
+    else:
+        (day,) = date
+        assert headings[0] == (__version__, f" - {day}")
+
+
+@pytest.mark.parametrize("file", ["pyproject.toml", "setup.py", "docs/conf.py", "noxfile.py"])
+def test_the_version_has_one_home(file):
+    assert __version__ not in (ROOT / file).read_text("utf-8")

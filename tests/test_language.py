@@ -100,7 +100,7 @@ def list_help(command, name="skcxr"):
 
 
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+    *sorted(ROOT.glob("*.md")),
     *(
         page
         for page in sorted((ROOT / "docs").rglob("*"))
