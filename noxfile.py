@@ -25,6 +25,16 @@ CORE = [
     "tests/datasets/test_folders.py",
 ]
 
+# Files that others' services read, by the name of their schema.
+SCHEMAS = {
+    "github-workflows": ".github/workflows/*.yml",
+    "dependabot": ".github/dependabot.yml",
+    "github-issue-forms": ".github/ISSUE_TEMPLATE/[!c]*.yml",
+    "github-issue-config": ".github/ISSUE_TEMPLATE/config.yml",
+    "readthedocs": ".readthedocs.yaml",
+    "citation-file-format": "CITATION.cff",
+}
+
 # Where scikit-learn, NumPy and pandas, and where PyTorch publish what PyPI does not have yet.
 NIGHTLY_INDEXES = [
     "https://pypi.anaconda.org/scientific-python-nightly-wheels/simple",
@@ -67,14 +77,17 @@ def test(session):
 
 @nox.session
 def lint(session):
-    """Check style with ruff, spelling with codespell, and the direction of imports."""
+    """Check style, spelling, the direction of imports, workflows and other YAML files."""
     project = nox.project.load_toml("pyproject.toml")["project"]
-    tools = ("ruff", "codespell", "import-linter")
-    session.install(*(d for d in project["optional-dependencies"]["test"] if d.startswith(tools)))
+    session.install(*project["optional-dependencies"]["lint"])
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("codespell")
     session.run("lint-imports", env={"PYTHONPATH": "."})
+    session.run("zizmor", "--offline", "--quiet", ".github")
+    for schema, files in SCHEMAS.items():
+        names = [str(path) for path in sorted(Path().glob(files))]
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *names)
 
 
 @nox.session
@@ -111,11 +124,10 @@ def prereleases(session):
 @nox.session
 def wheel(session):
     """Build sdist and wheel, check them, and use the wheel outside the checkout."""
-    folder = Path(session.create_tmp())
-    dist = folder / "dist"
+    dist = Path("dist").absolute()
     shutil.rmtree(dist, ignore_errors=True)
     session.install("build", "twine", "check-wheel-contents")
-    session.run("python", "-m", "build", "--outdir", str(dist))
+    session.run("python", "-m", "build")
     files = sorted(str(file) for file in dist.iterdir())
     (built,) = dist.glob("*.whl")
     session.run("twine", "check", "--strict", *files)
@@ -123,10 +135,10 @@ def wheel(session):
     # The version is the same as in the last run, so pip would keep what is installed.
     session.run("pip", "uninstall", "-q", "-y", "skcxr")
     session.install(str(built))
-    session.chdir(folder)
+    session.chdir(session.create_tmp())
     session.run("skcxr", "--version")
     session.run("python", "-c", USE_PACKAGED_FILES)
-    shutil.rmtree(folder / "out", ignore_errors=True)
+    shutil.rmtree("out", ignore_errors=True)
     session.run("skcxr", "evaluate", *SHORT, "--out", "out")
     session.install("pytest")
     # Those of the DICOM reader need an extra.

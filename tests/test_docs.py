@@ -20,7 +20,7 @@ def test_the_code_of_a_chapter_runs(chapter, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
     # A closing fence would be taken for output.
-    text = re.sub(r"^```.*$", "", chapter.read_text(), flags=re.MULTILINE)
+    text = re.sub(r"^```.*$", "", chapter.read_text("utf-8"), flags=re.MULTILINE)
     page = doctest.DocTestParser().get_doctest(text, {}, chapter.stem, str(chapter), 0)
     runner, complaints = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE), []
     runner.run(page, out=complaints.append)
@@ -30,7 +30,7 @@ def test_the_code_of_a_chapter_runs(chapter, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=lambda path: path.stem)
 def test_a_chapter_has_no_code_that_is_not_run(chapter):
-    assert "```python" not in chapter.read_text()
+    assert "```python" not in chapter.read_text("utf-8")
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/index.md"])
@@ -39,7 +39,7 @@ def test_the_pipeline_on_the_first_page_runs(page, phantoms, monkeypatch):
     for name, value in short.items():
         monkeypatch.setitem(DCGAN.__init__.__kwdefaults__, name, value)
     monkeypatch.setitem(CXRClassifier.__init__.__kwdefaults__, "max_epochs", 2)
-    code = re.search(r"```python\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL)[1]
+    code = re.search(r"```python\n(.*?)```", (ROOT / page).read_text("utf-8"), flags=re.DOTALL)[1]
     names = {"X": phantoms.data, "y": phantoms.target}
     exec(code, names)
     assert len(names["scores"]["test_score"]) == 4
@@ -47,7 +47,7 @@ def test_the_pipeline_on_the_first_page_runs(page, phantoms, monkeypatch):
 
 @pytest.mark.parametrize("estimator", [DCGAN, DCGANOversampler, CXRClassifier])
 def test_an_estimators_html_links_to_a_page_that_the_reference_makes(estimator):
-    folders = re.findall(r":toctree: (\S+)", (ROOT / "docs" / "api.rst").read_text())
+    folders = re.findall(r":toctree: (\S+)", (ROOT / "docs" / "api.rst").read_text("utf-8"))
     assert set(folders) == {"generated/"}
     pages = [f"{DOCUMENTATION}/generated/{module}.{name}.html" for module, name in public_names()]
     assert estimator()._get_doc_link() in pages

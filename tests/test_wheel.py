@@ -142,4 +142,4 @@ def test_the_installed_wheel_evaluates_outside_the_checkout(wheel, tmp_path):
     subprocess.run(evaluate, **options)
     page = (tmp_path / "out" / "report.html").read_text("utf-8")
     assert "<style>" in page
-    assert "cxr" in (tmp_path / "out" / "samples.csv").read_text()
+    assert "cxr" in (tmp_path / "out" / "samples.csv").read_text("utf-8")
