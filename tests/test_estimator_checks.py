@@ -15,6 +15,7 @@ from skcxr import (
     DCGAN,
     ConditionalDCGANOversampler,
     CXRClassifier,
+    CXRFeatures,
     DCGANOversampler,
 )
 
@@ -53,6 +54,6 @@ def test_imbalanced_learns_extra_checks(sampler, check):
     run(check, type(sampler).__name__, sampler)
 
 
-@parametrize_with_checks([*SAMPLERS, CLASSIFIER, TINY])
+@parametrize_with_checks([*SAMPLERS, CLASSIFIER, TINY, CXRFeatures()])
 def test_scikit_learns_checks(estimator, check):
     run(check, estimator)

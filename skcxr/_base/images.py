@@ -227,6 +227,11 @@ class ImageSpec:
         return self._as_images(((X.double() - self.low) * self._scale - 1).float())
 
     @property
+    def fills_rectangle(self):
+        """Return True if rows fill their images. Others are padded, and have no left and right."""
+        return math.prod(self.shape) == math.prod(self.row_shape)
+
+    @property
     def _scale(self):
         span = self.high - self.low
         return 2 / span if span > 0 else 1.0

@@ -58,7 +58,7 @@ class CommandGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog="\b\nExample: skcxr evaluate\n"
     'In ~/.bashrc, for completion: eval "$(_SKCXR_COMPLETE=bash_source skcxr)"\n'
-    "Exit codes: 0 done; 1 diverged or limit exceeded; 2 bad input; 130 interrupted",
+    "Exit codes: 0 done; 1 failed; 2 bad input; 3 cannot tell; 130 interrupted",
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli():
@@ -69,7 +69,7 @@ def main(argv=None):
     """Run the command line and return its exit code.
 
     The exit code is 0 on success, 1 if training diverged or an audit exceeded a limit, 2 for bad
-    input and 130 if interrupted.
+    input, 3 if an audit cannot tell whether a limit is kept, and 130 if interrupted.
     """
     escape_output()
     try:

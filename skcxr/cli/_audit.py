@@ -8,7 +8,9 @@ import click
 
 from skcxr.cli._inputs import load_folder, select_images
 from skcxr.cli._options import add_output_options, add_reading_options, add_seed_option, refuse_nan
+from skcxr.cli._overlap import leave_out_overlap
 from skcxr.cli._printing import (
+    EXIT_CANNOT_TELL,
     EXIT_EXCEEDED,
     color_verdict,
     is_progress_shown,
@@ -19,7 +21,7 @@ from skcxr.cli._printing import (
 
 @click.command(
     epilog="\b\nExample: skcxr audit --synthetic synthetic --train train --holdout test\n"
-    "Exit codes: 0 done; 1 a limit is exceeded; 2 bad input; 130 interrupted"
+    "Exit codes: 0 done; 1 over limit; 2 bad input; 3 cannot tell; 130 interrupted"
 )
 @click.option(
     "--synthetic", type=click.Path(), metavar="DIR", required=True, help="synthetic images"
@@ -66,8 +68,8 @@ def audit(**options):
     """Audit synthetic images for copies of training images.
 
     The audit compares synthetic images with held-out real images of the same kind. Each folder
-    holds one sub-folder per class, and each class is audited on its own. The audit is not a
-    guarantee.
+    holds one sub-folder per class, and each class is audited on its own. With too few images, the
+    verdict is "cannot tell". The audit is not a guarantee.
     """
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
     from skcxr._base.files import check_empty
@@ -86,10 +88,13 @@ def audit(**options):
             )
     # Unknown features are refused here, before the first audit.
     feature_extractor(args.features, sets["train"].images)
-    return _audit_classes(args, classes, sets)
+    sets["holdout"], overlap = leave_out_overlap(
+        args, sets["train"], sets["holdout"], option=f"--holdout {args.holdout}"
+    )
+    return _audit_classes(args, classes, sets, overlap)
 
 
-def _audit_classes(args, classes, sets):
+def _audit_classes(args, classes, sets, overlap):
     """Audit each class, print and write the results, and return the exit code."""
     import pandas as pd
     from tqdm.auto import tqdm
@@ -132,11 +137,23 @@ def _audit_classes(args, classes, sets):
     if args.out is not None:
         _write_results(args.out, results, found, table)
         print_text(args, f"Results are in {args.out}")
-    exceeded = _list_exceeded(args, table)
-    for line in exceeded:
+    exceeded = _list_exceeded(args, results, table)
+    undecided = _list_undecided(args, results)
+    for line in exceeded + undecided:
         print_text(args, line)
-    print_json(args, {"classes": found, "exceeded": exceeded, "folder": args.out and str(args.out)})
-    return EXIT_EXCEEDED if exceeded else 0
+    print_json(
+        args,
+        {
+            "classes": found,
+            "exceeded": exceeded,
+            "undecided": undecided,
+            "overlap": overlap,
+            "folder": args.out and str(args.out),
+        },
+    )
+    if exceeded:
+        return EXIT_EXCEEDED
+    return EXIT_CANNOT_TELL if undecided else 0
 
 
 def _write_results(out, results, found, table):
@@ -156,13 +173,35 @@ def _write_results(out, results, found, table):
             plt.close(figure)
 
 
-def _list_exceeded(args, table):
+def _list_exceeded(args, results, table):
     """Return a line for each statistic above its limit."""
-    limits = {"copied images": args.max_copies, "share nearer to train": args.max_share}
-    return [
+    from skcxr.metrics._audit._verdict import COPIED, COPIES, EQUAL_TO_HOLDOUT, SHARE
+
+    limits = {
+        COPIED: args.max_copies,
+        EQUAL_TO_HOLDOUT: args.max_copies,
+        SHARE: args.max_share,
+    }
+    exceeded = [
         f"Exceeded: {statistic} of {k} in {row['space']} is {row['value']:g}, above {limit:g}"
         for statistic, limit in limits.items()
         if limit is not None
         for (k, _), row in table[table["statistic"] == statistic].iterrows()
         if row["value"] > limit
+    ]
+    for k, result in results.items():
+        counts = result.table["value"][result.table["statistic"].isin([COPIED, EQUAL_TO_HOLDOUT])]
+        if args.max_copies is not None and result.verdict == COPIES and not counts.any():
+            exceeded.append(f"Exceeded: {k} has copies, which the audit cannot count one by one")
+    return exceeded
+
+
+def _list_undecided(args, results):
+    """Return a line for each class whose audit cannot tell whether the limits are kept."""
+    if args.max_copies is None and args.max_share is None:
+        return []
+    return [
+        f"Cannot tell whether {k} keeps the limit. {result.limitation}"
+        for k, result in results.items()
+        if result.limitation
     ]

@@ -9,6 +9,7 @@ import click
 EXIT_DIVERGED = 1
 EXIT_EXCEEDED = 1
 EXIT_BAD_INPUT = 2
+EXIT_CANNOT_TELL = 3
 EXIT_INTERRUPTED = 130
 
 
@@ -68,9 +69,12 @@ def color_text(text, color):
 
 
 def color_verdict(verdict):
-    """Return an audit's verdict in green if it is good, red for copies, and else in yellow."""
-    colors = {"no sign of copying": "green", "copies found": "red"}
-    return color_text(verdict, colors.get(verdict, "yellow"))
+    """Return an audit's verdict in green if it is passed, red for copies, and else in yellow."""
+    # Imported here so that `skcxr --help` stays fast.
+    from skcxr.metrics._audit._verdict import get_tone
+
+    colors = {"clear": "green", "alarm": "red", "doubt": "yellow"}
+    return color_text(verdict, colors[get_tone(verdict)])
 
 
 def is_progress_shown(args):

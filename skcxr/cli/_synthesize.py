@@ -189,7 +189,9 @@ def _train_and_write(args, train, holdout, overlap):
         "holdout": None if holdout is None else _describe_holdout(train, holdout, overlap),
         "audit": None,
     }
-    if holdout is not None:
+    if holdout is None:
+        print_text(args, f"{', '.join(counts)}: not audited, since nothing was held out")
+    else:
         provenance["audit"], provenance["quality"] = _inspect(args, sampler, X, y, holdout, samples)
     shape = (-1, args.image_size, args.image_size)
     images = {str(k): rows.reshape(shape) for k, rows in samples.items()}
@@ -218,6 +220,7 @@ def _inspect(args, sampler, X, y, holdout, samples):
     """Print the verdicts on the samples; return the audits and the metrics as JSON's types."""
     from skcxr.datasets._export import build_file_name
     from skcxr.evaluation import inspect_samples
+    from skcxr.evaluation._inspection import convert_audits
 
     table, audits = inspect_samples(
         sampler,
@@ -228,11 +231,11 @@ def _inspect(args, sampler, X, y, holdout, samples):
         samples=samples,
         random_state=args.seed,
     )
-    found = {str(k): audit.to_dict() for k, audit in audits.items()}
+    found = convert_audits(table, audits)
     for k, verdict in table["copying"].items():
         print_text(args, f"{k}: {color_verdict(verdict)} (an audit, not a guarantee)")
-        if k not in audits:
-            continue
+        if found[str(k)]["limitation"]:
+            print_text(args, f"  {found[str(k)]['limitation']}")
         for pair in found[str(k)]["pairs"]:
             file = pair["file"] = build_file_name(k, pair["synthetic"], args.format)
             if pair["copy"]:

@@ -16,8 +16,9 @@ from torch.nn import functional as F
 
 from skcxr._base.images import ImageSpec
 
-# Images are resized to this side first.
+# Images are resized to this side first. Smaller ones than the second have no detail to compare.
 SIDE = 64
+SMALLEST_SIDE = 16
 # Detail is sampled at GRID by GRID points in the central part of the image, EXTENT of its side, so
 # that a crop still holds all of it. The filters need MARGIN more points at each border.
 GRID = 24
@@ -67,8 +68,8 @@ def find_near_duplicates(X, Y=None, *, image_shape=None):
 
     Images may differ in size, in compression, in contrast and brightness, by a crop of about 5 %,
     and in how they became square: by squashing, padding or cropping. Mirror images and other
-    radiographs of the same patient are not near-duplicates. An image without detail, such as a
-    black one, has none.
+    radiographs of the same patient are not near-duplicates. An image without detail has none, such
+    as a black one, or one of less than 16 by 16 pixels.
 
     Parameters
     ----------
@@ -152,6 +153,8 @@ def shrink_images(X, image_shape=None):
     """Return images in any layout as float32 (n, SIDE, SIDE), gray, in [-1, 1]."""
     X = np.asarray(X)
     spec = ImageSpec.of(X, image_shape)
+    if min(spec.shape[1:]) < SMALLEST_SIDE:
+        return np.zeros((len(X), SIDE, SIDE), dtype=np.float32)
     shrunk = []
     for start in range(0, len(X), CHUNK):
         x = spec.to_tensor(X[start : start + CHUNK]).mean(dim=1, keepdim=True)

@@ -4,6 +4,7 @@ import numpy as np
 
 from skcxr.displays._base import BLUE, ORANGE, DisplayMixin, style_interval_chart
 from skcxr.displays._image_grid import ImageGrid
+from skcxr.metrics._audit._verdict import format_power
 
 
 class AuditDisplay(DisplayMixin):
@@ -91,10 +92,18 @@ class AuditDisplay(DisplayMixin):
             height_ratios=heights,
         )
         _draw_statistics(axes[0], statistics)
-        axes[0].set_title(self.result.verdict.capitalize(), fontsize=9)
+        axes[0].set_title(_describe_verdict(self.result), fontsize=9)
         if pairs:
             _draw_pairs(axes[1], pairs)
         return self
+
+
+def _describe_verdict(result):
+    """Return the verdict, with the power if the audit cannot tell that there are no copies."""
+    verdict = result.verdict.capitalize()
+    if verdict and result.limitation:
+        return f"{verdict} (power {format_power(result.power)})"
+    return verdict
 
 
 def _draw_statistics(ax, statistics):

@@ -3,9 +3,17 @@
 import numpy as np
 import pandas as pd
 
-from skcxr._base.images import to_dense
+from skcxr._base.images import ImageSpec, to_dense
 from skcxr._base.validation import check_finite, check_lengths, ravel_labels
+from skcxr.datasets._near_duplicates import find_near_duplicates
 from skcxr.metrics import audit, generative_report
+from skcxr.metrics._audit._equality import find_equal
+from skcxr.metrics._audit._verdict import (
+    COPIES,
+    NOT_AUDITED,
+    describe_missing_audit,
+    is_passed,
+)
 from skcxr.over_sampling._base import check_classes, check_samples, sample_like
 
 
@@ -25,7 +33,7 @@ def inspect_samples(
     X_holdout, y_holdout : array-like
         Held-out images for the audit, such as the fold's test images, and their classes. Take them
         from the same source as the training images: the audit interprets any difference between
-        the two as memorization. Copies of training images among them are left out.
+        the two as memorization. Near-duplicates of training images among them are left out.
     samples : dict of class to ndarray of shape (n, ...), or None, default=None
         Synthetic images to inspect, each a row in the layout of `X`. None draws as many from each
         model as it was fitted on, which describes the model. Images that you share must be passed
@@ -41,8 +49,11 @@ def inspect_samples(
         One row per class: ``n_real``, ``n_fake`` and ``n_compared``; each metric of
         :func:`skcxr.metrics.generative_report`, followed by its value for real images in place of
         the synthetic ones; the kernel distance's ``p_value``; the ``features`` with their ``layer``
-        and dimension ``d``; ``n_shared``, the number of held-out images that are also in the
-        training set; and ``copying``, the audit's verdict.
+        and dimension ``d``; ``n_shared``, the number of held-out images that show a
+        training image; ``n_holdout``, the number of held-out images in the audit; ``power``, the
+        share of near-copies that the audit would find; and ``copying``, the audit's verdict. It is
+        "not audited" for classes without an audit, or "copies found" if their synthetic images
+        equal training images.
     audits : dict of class to AuditResult
         Audits of the classes with at least four training and two held-out images. Rows of
         synthetic images refer to `samples`, if given.
@@ -84,8 +95,7 @@ def inspect_samples(
             f"y_holdout has the labels {np.unique(y_holdout).tolist()}, none of which is in y, "
             f"{np.unique(y).tolist()}. Pass labels of the same classes and the same type."
         )
-    known = {image.tobytes() for image in X}
-    is_shared = np.array([image.tobytes() in known for image in X_holdout], dtype=bool)
+    is_shared = _find_shared(X, X_holdout, sampler)
     rows = {}
     audits = {}
     for k, estimator in sampler.estimators_.items():
@@ -105,13 +115,67 @@ def inspect_samples(
         if len(real) >= 4 and len(fake) >= 2:
             row.update(_measure_quality(real, fake, options))
         row["n_shared"] = np.count_nonzero(is_shared & (y_holdout == k))
-        row["copying"] = "too few held-out images"
+        row["n_holdout"] = len(unseen)
         if len(real) >= 4 and len(unseen) >= 2:
             discriminator = estimator if hasattr(estimator, "decision_function") else None
             audits[k] = audit(fake, real, unseen, discriminator=discriminator, **options)
+            row["power"] = audits[k].power
             row["copying"] = audits[k].verdict
+        else:
+            row["power"] = np.nan
+            row["copying"] = COPIES if _has_equal(fake, real, options) else NOT_AUDITED
         rows[k] = row
     return pd.DataFrame.from_dict(rows, orient="index"), audits
+
+
+def _find_shared(X, X_holdout, sampler):
+    """Return a mask of held-out images that show a training image."""
+    known = {image.tobytes() for image in X}
+    is_shared = np.array([image.tobytes() in known for image in X_holdout], dtype=bool)
+    if len(X_holdout):
+        estimator = next(iter(sampler.estimators_.values()), None)
+        pairs, _ = find_near_duplicates(
+            X_holdout, X, image_shape=getattr(estimator, "image_shape", None)
+        )
+        is_shared[pairs[:, 0]] = True
+    return is_shared
+
+
+def convert_audits(table, audits):
+    """Return the audit of each class as JSON's types, and why there is none of the others.
+
+    Parameters
+    ----------
+    table, audits
+        Both results of :func:`inspect_samples`.
+
+    Returns
+    -------
+    found : dict of str to dict
+    """
+    found = {}
+    for k, verdict in table["copying"].items():
+        if k in audits:
+            found[str(k)] = audits[k].to_dict()
+        else:
+            found[str(k)] = {
+                "verdict": verdict,
+                "passed": is_passed(verdict),
+                "limitation": describe_missing_audit(),
+                "power": None,
+                "n_holdout_needed": None,
+                "reading": f"{verdict.capitalize()}. {describe_missing_audit()}",
+                "table": [],
+                "pairs": [],
+            }
+    return found
+
+
+def _has_equal(fake, real, options):
+    """Return whether a synthetic image equals a training image: this needs no held-out image."""
+    fake, real = np.asarray(fake), np.asarray(real)
+    spec = ImageSpec.of(real, options["image_shape"])
+    return bool(find_equal(fake, real, spec)[0].any())
 
 
 def _measure_quality(real, fake, options):

@@ -25,6 +25,28 @@ def _check_features(**sets):
     return arrays
 
 
+def _check_magnitude(smallest, **sets):
+    """Raise an error if all features are so small that rounding errors hide their differences."""
+    largest = max(np.abs(array).max() for array in sets.values())
+    if 0 < largest < smallest:
+        raise ValueError(
+            f"The features are too small: their largest magnitude is {largest:.3g}, below "
+            f"{smallest:g}. Scale them, for example to mean 0 and standard deviation 1 on the real "
+            "images."
+        )
+
+
+def _check_result(results, **sets):
+    """Raise an error if results are not finite because values of the features are too large."""
+    if np.isfinite(results).all():
+        return
+    sizes = ", ".join(f"{np.abs(array).max():.3g} in {name}" for name, array in sets.items())
+    raise ValueError(
+        f"The features are too large for float64: their largest magnitudes are {sizes}. Scale "
+        "them, for example to mean 0 and standard deviation 1 on the real images."
+    )
+
+
 def frechet_distance(A, B):
     """Return the squared Frechet distance between Gaussians fitted to two sets of features.
 
@@ -50,7 +72,8 @@ def frechet_distance(A, B):
     Raises
     ------
     ValueError
-        If a set has fewer than two rows or values that are not finite, or if the widths differ.
+        If a set has fewer than two rows or values that are not finite, if the features are so large
+        or so small that the result would overflow or vanish, or if the widths differ.
 
     References
     ----------
@@ -66,18 +89,26 @@ def frechet_distance(A, B):
     9.0
     """
     A, B = _check_features(A=A, B=B)
-    mean_difference = A.mean(axis=0) - B.mean(axis=0)
-    root_a = _compute_covariance_root(A)
-    root_b = _compute_covariance_root(B)
-    fidelity = np.linalg.norm(root_a @ root_b.T, ord="nuc")
-    squared = mean_difference @ mean_difference + (root_a**2).sum() + (root_b**2).sum()
+    # Squares of smaller values are 0 in float64.
+    _check_magnitude(1e-150, A=A, B=B)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean_difference = A.mean(axis=0) - B.mean(axis=0)
+        root_a = _compute_covariance_root(A)
+        root_b = _compute_covariance_root(B)
+        product = root_a @ root_b.T
+        squared = mean_difference @ mean_difference + (root_a**2).sum() + (root_b**2).sum()
+    # max(0, NaN) would be 0, a perfect score.
+    _check_result([squared, np.abs(product).max()], A=A, B=B)
+    fidelity = np.linalg.norm(product, ord="nuc")
     # Rounding errors can make it negative.
     return max(0.0, float(squared - 2 * fidelity))
 
 
 def _compute_covariance_root(A):
     """Return R with at most d rows, where R.T @ R is the unbiased covariance of the rows of `A`."""
-    return np.linalg.qr((A - A.mean(axis=0)) / np.sqrt(len(A) - 1), mode="r")
+    centered = (A - A.mean(axis=0)) / np.sqrt(len(A) - 1)
+    _check_result(centered, features=A)
+    return np.linalg.qr(centered, mode="r")
 
 
 @dataclass(frozen=True)
@@ -127,7 +158,8 @@ def kernel_distance(A, B, *, degree=3, n_permutations=1000, random_state=None):
     Raises
     ------
     ValueError
-        If a set has fewer than two rows or values that are not finite, or if the widths differ.
+        If a set has fewer than two rows or values that are not finite, if the features are so large
+        or so small that the result would overflow or vanish, or if the widths differ.
 
     Notes
     -----
@@ -150,8 +182,13 @@ def kernel_distance(A, B, *, degree=3, n_permutations=1000, random_state=None):
     A, B = _check_features(A=A, B=B)
     if n_permutations < 0:
         raise ValueError(f"n_permutations={n_permutations!r} must be 0 or more.")
+    # The kernel adds 1 to the mean product of two rows, in which smaller values are lost.
+    _check_magnitude(1e-6, A=A, B=B)
     n, m = len(A), len(B)
-    kernel = polynomial_kernel(np.concatenate([A, B]), degree=degree, coef0=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        kernel = polynomial_kernel(np.concatenate([A, B]), degree=degree, coef0=1)
+    # A sum of n + m kernel values must not overflow either.
+    _check_result(np.abs(kernel).max() * kernel.size, A=A, B=B)
     # The unbiased estimate leaves out the similarity of each row to itself.
     np.fill_diagonal(kernel, 0.0)
     observed = _compute_squared_mmd(kernel, np.arange(n + m)[None] < n)[0]
@@ -277,7 +314,7 @@ def precision_recall_density_coverage(real, fake, k=5):
     ------
     ValueError
         If `k` is less than 1 or not below the sizes of both sets, a set has fewer than two rows or
-        values that are not finite, or the widths differ.
+        values that are not finite or so large that distances overflow, or the widths differ.
 
     References
     ----------
@@ -302,8 +339,11 @@ def precision_recall_density_coverage(real, fake, k=5):
             "smaller set."
         )
     between = cdist(real, fake)
-    in_real_neighborhood = between < _compute_radii(real, k)[:, None]
-    in_fake_neighborhood = between < _compute_radii(fake, k)[None, :]
+    real_radii = _compute_radii(real, k)
+    fake_radii = _compute_radii(fake, k)
+    _check_result([between.max(), real_radii.max(), fake_radii.max()], real=real, fake=fake)
+    in_real_neighborhood = between < real_radii[:, None]
+    in_fake_neighborhood = between < fake_radii[None, :]
     return PRDC(
         precision=float(in_real_neighborhood.any(axis=0).mean()),
         recall=float(in_fake_neighborhood.any(axis=1).mean()),
@@ -333,6 +373,12 @@ def intra_diversity(features):
     diversity : float
         Mean Euclidean distance over all pairs, in units of the features.
 
+    Raises
+    ------
+    ValueError
+        If there are fewer than two rows, or values that are not finite or so large that distances
+        overflow.
+
     References
     ----------
     .. [1] Ojha et al., "Few-shot Image Generation via Cross-domain Correspondence", CVPR 2021,
@@ -345,4 +391,6 @@ def intra_diversity(features):
     2.0
     """
     (features,) = _check_features(features=features)
-    return float(pdist(features).mean())
+    diversity = pdist(features).mean()
+    _check_result(diversity, features=features)
+    return float(diversity)

@@ -115,10 +115,22 @@ def standardize_features(extractor, real):
     standardized : callable
         From images to standardized features (n, d). Features that are constant on `real` are only
         centered.
+
+    Raises
+    ------
+    ValueError
+        If features are so large that their standard deviation overflows.
     """
     real_features = extractor(real)
     mean = real_features.mean(axis=0)
-    std = real_features.std(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        std = real_features.std(axis=0)
+    if not np.isfinite(std).all():
+        # Dividing by infinity would make all images equal.
+        raise ValueError(
+            "The features are too large for float64: their largest magnitude is "
+            f"{np.abs(real_features).max():.3g}. Scale them."
+        )
     std[std <= ROUNDING] = 1
     return lambda X: (extractor(X) - mean) / std
 
@@ -274,8 +286,7 @@ def feature_extractor(features, reference, *, image_shape=None, device="cpu"):
     if isinstance(features, FeatureExtractor):
         return features
     if callable(features):
-        name = getattr(features, "__name__", type(features).__name__)
-        return FeatureExtractor(name, "output", features)
+        return build_feature_extractor(features, None, None)
     if features not in NAMES:
         _check_path(features)
     reference = np.asarray(reference)
@@ -285,7 +296,30 @@ def feature_extractor(features, reference, *, image_shape=None, device="cpu"):
     spec = ImageSpec.of(reference, image_shape)
     if features == "pixels":
         return _make_pixel_extractor(reference, spec)
-    device = torch.device(device)
+    return build_feature_extractor(features, spec, torch.device(device))
+
+
+def build_feature_extractor(features, spec, device):
+    """Return the extractor of a network, or of a callable, for images of a layout.
+
+    Parameters
+    ----------
+    features : {"cxr", "inception"}, path or callable
+        Features, as :func:`feature_extractor` takes them.
+    spec : ImageSpec
+        Layout and range of the images.
+    device : torch.device
+        The device that a network runs on.
+
+    Returns
+    -------
+    extractor : FeatureExtractor
+    """
+    if callable(features):
+        name = getattr(features, "__name__", type(features).__name__)
+        return FeatureExtractor(name, "output", features)
+    if features not in NAMES:
+        _check_path(features)
     path = Path(features)
     if features == "cxr" or path.suffix == ".safetensors":
         layer = "means of 4 stages"

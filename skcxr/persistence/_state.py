@@ -30,6 +30,7 @@ TRUSTED_TYPES = (
     "skcxr._base.images.ImageSpec",
     "skcxr.augment.Affine",
     "skcxr.classifier._estimator.CXRClassifier",
+    "skcxr.classifier._features.CXRFeatures",
     "skcxr.gan._estimator.DCGAN",
     "skcxr.networks._cxrnet.CXRNet",
     "skcxr.over_sampling._conditional.ConditionalDCGANOversampler",

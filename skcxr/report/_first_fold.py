@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from skcxr.displays import SyntheticSamplesDisplay, TrainingHistoryDisplay
-from skcxr.evaluation._inspection import inspect_samples
+from skcxr.evaluation._inspection import convert_audits, inspect_samples
 
 
 @dataclass
@@ -60,3 +60,9 @@ def compare_with_control(comparison):
     if {"duplicates", "dcgan"} <= set(comparison.arms):
         return comparison.only(["duplicates", "dcgan"]).against("duplicates")
     return None
+
+
+def list_limitations(first_fold):
+    """Return why the audits of some classes cannot tell that there are no copies, by class."""
+    audits = convert_audits(first_fold.table, first_fold.audits)
+    return {k: found["limitation"] for k, found in audits.items() if found["limitation"]}

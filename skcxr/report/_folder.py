@@ -21,6 +21,7 @@ from skcxr._base.files import (
 )
 from skcxr.displays import AuditDisplay, ComparisonDisplay, ConfusionMatrixGridDisplay
 from skcxr.evaluation._comparison import Comparison
+from skcxr.evaluation._inspection import convert_audits
 from skcxr.report._first_fold import inspect_first_fold
 from skcxr.report._page import render_page
 from skcxr.report._summary import build_summary, format_summary
@@ -168,8 +169,7 @@ class Report:
         for k, audit in first_fold.audits.items():
             name = f"audit-{shorten_name(str(k))}.png"
             self._write_figure(name, AuditDisplay.from_result(audit))
-        audits = {str(k): audit.to_dict() for k, audit in first_fold.audits.items()}
-        self._write_json("audit.json", audits)
+        self._write_json("audit.json", convert_audits(first_fold.table, first_fold.audits))
 
     def _write_scores(self, comparison):
         """Write the predictions for each image, and the scores of each fit."""

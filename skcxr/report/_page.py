@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from skcxr._base.text import format_count
 from skcxr.displays import AuditDisplay, ComparisonDisplay
 from skcxr.displays._audit import get_pair_images
+from skcxr.metrics._audit._verdict import describe_missing_audit, get_tone
 from skcxr.metrics._generative_table import GENERATIVE_METRICS
 from skcxr.report._figures import (
     describe_audit,
@@ -19,7 +20,7 @@ from skcxr.report._figures import (
     encode_png,
     render_svg,
 )
-from skcxr.report._first_fold import compare_with_control
+from skcxr.report._first_fold import compare_with_control, list_limitations
 from skcxr.report._formats import (
     allow_breaks,
     format_number,
@@ -39,7 +40,6 @@ ARMS = {
     "and never see the images that are predicted.",
 }
 NOT_OPTIONS = ("command", "started", "versions", "skipped", "near_duplicates")
-TONES = {"no sign of copying": "clear", "suspicious": "doubt", "copies found": "alarm"}
 
 
 def render_page(comparison, *, data, settings, first_fold=None):
@@ -85,12 +85,14 @@ def render_page(comparison, *, data, settings, first_fold=None):
         "differences": _list_differences(comparison),
         "chart": _render_differences(comparison),
         "verdicts": {},
+        "limitations": {},
         "classes": [],
         "generative": None,
     }
     if first_fold is not None:
         verdicts = first_fold.table.groupby("copying", sort=False)
         context["verdicts"] = {verdict: list(rows.index) for verdict, rows in verdicts}
+        context["limitations"] = list_limitations(first_fold)
         context["classes"] = [_describe_class(first_fold, k) for k in first_fold.samples.real]
         context["generative"] = _list_generative_metrics(first_fold.table)
     return _create_environment().get_template("report.html").render(context)
@@ -174,8 +176,9 @@ def _describe_class(first_fold, k):
         ],
         "training": render_svg(training, f"training-{slugify(k)}", describe_training(k, training)),
         "verdict": verdict,
-        "tone": TONES.get(verdict, "doubt"),
+        "tone": get_tone(verdict),
         "audit": audit,
+        "missing": describe_missing_audit(),
         "statistics": None if audit is None else _render_statistics(k, audit),
         "suspects": [] if audit is None else [_encode_pair(pair) for pair in audit.pairs],
     }

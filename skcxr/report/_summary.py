@@ -4,7 +4,7 @@ import json
 
 from skcxr._base.text import format_count
 from skcxr.metrics._generative_table import GENERATIVE_METRICS
-from skcxr.report._first_fold import compare_with_control
+from skcxr.report._first_fold import compare_with_control, list_limitations
 
 # Columns of samples.csv that the text shows.
 SAMPLES_COLUMNS = [
@@ -16,6 +16,8 @@ SAMPLES_COLUMNS = [
     "p_value",
     *GENERATIVE_METRICS["frechet_distance"].columns,
     *GENERATIVE_METRICS["coverage"].columns,
+    "n_holdout",
+    "power",
     "copying",
 ]
 
@@ -36,7 +38,7 @@ def format_summary(comparison, first_fold=None):
     """
     blocks = [_format_arm(comparison, arm) for arm in comparison.arms]
     if first_fold is not None:
-        blocks.append(_format_samples(first_fold.table))
+        blocks.append(_format_samples(first_fold))
     if len(comparison.arms) > 1:
         blocks.append(_format_differences(comparison))
     return "\n\n".join(blocks) + "\n"
@@ -65,8 +67,9 @@ def _format_arm(comparison, arm):
     )
 
 
-def _format_samples(samples):
+def _format_samples(first_fold):
     """Return the main metrics of the first fold's synthetic images; samples.csv has all."""
+    samples = first_fold.table
     table = samples[[name for name in SAMPLES_COLUMNS if name in samples]].T
     lines = [
         "Synthetic images of the first fold, compared with the images that their GANs were "
@@ -79,7 +82,11 @@ def _format_samples(samples):
             f'Features: {first["features"]} ({first["layer"]}). Rows ending in "real" give the '
             "value for real images in place of synthetic ones."
         )
-    lines.append('"copying": the verdict of an audit, which cannot prove that nothing was copied.')
+    lines += [
+        '"copying": the verdict of an audit, which cannot prove that nothing was copied.',
+        '"power": the share of near-copies that this audit finds with "n_holdout" held-out images.',
+    ]
+    lines += [f"{k}: {text}" for k, text in list_limitations(first_fold).items()]
     return "\n".join(lines)
 
 

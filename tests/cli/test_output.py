@@ -99,7 +99,7 @@ def test_quiet_still_prints_errors(commands, capsys):
 def test_quiet_json_is_the_json_alone(commands, capfd):
     assert main([*commands["audit"], "--quiet", "--json"]) == 0
     captured = capfd.readouterr()
-    assert set(json.loads(captured.out)) == {"classes", "exceeded", "folder"}
+    assert set(json.loads(captured.out)) == {"classes", "exceeded", "undecided", "folder"}
     assert captured.err == ""
 
 
@@ -171,7 +171,7 @@ def test_no_color_applies_to_verdicts_too(monkeypatch):
         ("no sign of copying", "green"),
         ("copies found", "red"),
         ("suspicious", "yellow"),
-        ("too few hold-out images", "yellow"),
+        ("not audited", "yellow"),
         ("cannot tell", "yellow"),
         ("a verdict of a later version", "yellow"),
     ],

@@ -9,6 +9,7 @@ import pydicom
 import pytest
 from PIL import Image
 from sklearn.base import BaseEstimator
+from sklearn.utils import Bunch
 
 import skcxr
 from skcxr.cli import _synthesize, main
@@ -271,6 +272,7 @@ def test_what_is_held_out_is_printed_and_recorded(phantom_folder, tmp_path, caps
     n_held = 14  # 0.6 of 24 images of each class
     held = {"split": None, "n_images": 2 * n_held, "share": 28 / 48}
     held |= {"n_by_class": {"covid": n_held, "normal": n_held}}
+    held |= {"overlap": {"n_left_out": 0, "near_duplicates_kept_together": []}}
     provenance = json.loads((out / PROVENANCE).read_text("utf-8"))
     assert provenance["holdout"] == json.loads(captured.out)["holdout"] == held
     assert provenance["training_set"]["n_by_class"] == {"covid": 10, "normal": 10}
@@ -384,12 +386,39 @@ def test_the_images_that_are_written_are_audited(tmp_path, monkeypatch, capsys):
     assert [quality[k]["n_fake"] for k in names] == [20, 20]
 
 
-def test_without_a_holdout_there_is_no_audit(phantom_folder, tmp_path):
+def test_without_a_holdout_there_is_no_audit(phantom_folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert synthesize("--data", phantom_folder, "--out", out, "--holdout", 0) == 0
     provenance = json.loads((out / PROVENANCE).read_text("utf-8"))
     assert provenance["audit"] is None
     assert provenance["training_set"]["n_images"] == 48
+    assert "covid, normal: not audited, since nothing was held out" in capsys.readouterr().out
+
+
+def test_synthesize_says_when_the_audit_cannot_tell(phantom_folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert synthesize("--data", phantom_folder, "--out", out, "-n", "30") == 0
+    printed = capsys.readouterr().out
+    assert (
+        "covid: cannot tell (an audit, not a guarantee)\n  With 5 hold-out images, the" in printed
+    )
+    found = json.loads((out / PROVENANCE).read_text("utf-8"))["audit"]["covid"]
+    assert (found["verdict"], found["passed"]) == ("cannot tell", False)
+
+
+def test_synthesize_says_which_class_was_not_audited(phantom_folder, tmp_path, capsys):
+    data = tmp_path / "data"
+    split_folder(phantom_folder, data / "train", slice(0, 12))
+    split_folder(phantom_folder, data / "test", slice(12, 24))
+    for file in sorted((data / "test" / "covid").iterdir())[1:]:
+        file.unlink()
+    out = tmp_path / "out"
+    assert synthesize("--data", data, "--out", out) == 0
+    assert "covid: not audited (an audit, not a guarantee)\n  There were too few images for an" in (
+        capsys.readouterr().out
+    )
+    found = json.loads((out / PROVENANCE).read_text("utf-8"))["audit"]["covid"]
+    assert (found["verdict"], found["passed"], found["power"]) == ("not audited", False, None)
 
 
 def test_an_earlier_result_is_replaced_when_told(phantom_folder, tmp_path, capsys):
@@ -550,16 +579,92 @@ def test_audit_prints_and_keeps_what_it_found(audited, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("limit", "code", "message"),
     [
-        (["--max-copies", "8"], 0, None),
-        (["--max-copies", "2"], 0, None),
-        (["--max-copies", "1"], 1, "Exceeded: copied images of covid in pixels is 2, above 1"),
-        (["--max-share", "0.01"], 1, "Exceeded: share nearer to train of normal in cxr features"),
+        ([], 0, None),
+        (["--max-copies", "3"], 0, None),
+        (["--max-copies", "2"], 1, "Exceeded: copied images of covid in pixels is 3, above 2"),
+        (["--max-share", "0.01"], 1, "Exceeded: share nearer to train of normal in pixels"),
     ],
 )
-def test_thresholds_decide_the_exit_code(audited, capsys, limit, code, message):
-    assert main([*audited, *limit]) == code
+def test_thresholds_decide_the_exit_code(near_copies, capsys, limit, code, message):
+    assert main([*near_copies(30), *limit]) == code
     printed = capsys.readouterr().out
+    assert "covid: copies found" in printed
     assert message in printed if message else "Exceeded" not in printed
+    assert "Cannot tell" not in printed
+
+
+@pytest.fixture
+def near_copies(tmp_path):
+    """Return the arguments of an audit of 30 images per class, 3 of them near-copies."""
+
+    def write(n_holdout, n_copies=3):
+        names = "covid", "normal"
+        phantoms = make_chest_phantoms(180, classes=names, image_size=32, random_state=5)
+        rng = np.random.default_rng(0)
+        args = ["audit", "--image-size", "32"]
+        parts = {"train": [], "holdout": [], "synthetic": []}
+        for k in range(2):
+            rows = np.flatnonzero(phantoms.target == k)
+            parts["train"] += rows[:30].tolist()
+            parts["holdout"] += rows[30 : 30 + n_holdout].tolist()
+            parts["synthetic"] += rows[60:90].tolist()
+            for copy, row in zip(rows[60 : 60 + n_copies], rows, strict=False):
+                shifted = np.roll(phantoms.images[row], 1, axis=1)
+                noisy = shifted + rng.normal(0, 0.05 * 255, shifted.shape)
+                phantoms.images[copy] = np.clip(noisy, 0, 255)
+        for name, rows in parts.items():
+            part = phantoms.copy()
+            part.update(images=phantoms.images[rows], target=phantoms.target[rows])
+            args += [f"--{name}", str(write_folder(tmp_path / name, Bunch(**part)))]
+        return args
+
+    return write
+
+
+@pytest.mark.parametrize("limit", [["--max-copies", "0"], ["--max-share", "1"]])
+def test_limits_are_not_passed_without_power(near_copies, capsys, limit):
+    """Exit code 0 said that there were no copies, when 3 hold-out images could not show them."""
+    assert main([*near_copies(3), *limit]) == 3
+    printed = capsys.readouterr().out
+    assert "covid: cannot tell\nCannot tell: the audit compared 30 synthetic images" in printed
+    lines = re.findall(r"^Cannot tell whether (\w+) keeps the limit. With 3 .*", printed, re.M)
+    assert lines == ["covid", "normal"]
+    assert re.search(r"It would take about \d+ hold-out images", printed)
+    assert "no sign" not in printed
+
+
+def test_no_sign_of_copying_with_power(near_copies, capsys):
+    assert main([*near_copies(30, n_copies=0), "--max-copies", "0", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["undecided"] == []
+    for found in result["classes"].values():
+        assert (found["verdict"], found["passed"]) == ("no sign of copying", True)
+        assert found["power"] >= 0.8
+
+
+def test_without_power_the_json_is_not_passed(near_copies, capsys):
+    assert main([*near_copies(3), "--max-copies", "0", "--json"]) == 3
+    result = json.loads(capsys.readouterr().out)
+    assert [line.split()[3] for line in result["undecided"]] == ["covid", "normal"]
+    for found in result["classes"].values():
+        assert (found["verdict"], found["passed"]) == ("cannot tell", False)
+        assert found["n_holdout_needed"] > 3
+
+
+def test_swapped_folders_do_not_pass(audited, capsys):
+    swapped = [{"--train": "--holdout", "--holdout": "--train"}.get(word, word) for word in audited]
+    assert main([*swapped, "--max-copies", "0"]) == 1
+    printed = capsys.readouterr().out
+    assert "covid: copies found" in printed
+    assert "the training images and the hold-out may be swapped" in printed
+    assert "Exceeded: equal to hold-out images of covid in pixels is 2, above 0" in printed
+
+
+def test_swapped_folders_of_near_copies_do_not_pass(near_copies, capsys):
+    words = {"--train": "--holdout", "--holdout": "--train"}
+    swapped = [words.get(word, word) for word in near_copies(30)]
+    assert main([*swapped, "--max-copies", "0"]) == 3
+    assert "may be swapped" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -618,14 +723,27 @@ def test_an_audit_skips_unreadable_files_and_says_so(audited, tmp_path, capsys):
     assert f"Left out of {tmp_path / 'synthetic'}: 1 of 17 files" in capsys.readouterr().err
 
 
-def test_a_holdout_that_was_trained_on_is_not_a_finding(audited, tmp_path, capsys):
-    """Exit code 1 means that a limit was exceeded, and nothing else."""
+def test_held_out_images_that_were_trained_on_are_named_and_left_out(audited, tmp_path, capsys):
     copied = next((tmp_path / "train" / "normal").iterdir())
     (tmp_path / "holdout" / "normal" / copied.name).write_bytes(copied.read_bytes())
-    assert main([*audited, "--max-copies", "0"]) == 2
+    assert main([*audited, "--json"]) == 0
     captured = capsys.readouterr()
-    assert "error: class 'normal': holdout holds 1 of the images in train" in captured.err
-    assert captured.err.count("\n") == 1
+    name = f"normal/{copied.name}"
+    assert f"{name} is a near-duplicate of {name}" in captured.err
+    result = json.loads(captured.out)
+    (pair,) = result["overlap"]["near_duplicates"]
+    assert (pair["holdout_file"], pair["train_file"]) == (name, name)
+    # The others are audited, and the planted copies are found.
+    assert result["classes"]["normal"]["verdict"] == "copies found"
+
+
+def test_a_holdout_that_was_trained_on_is_not_a_finding(audited, tmp_path, capsys):
+    """Exit code 1 means that a limit was exceeded, and nothing else."""
+    shutil.rmtree(tmp_path / "holdout")
+    shutil.copytree(tmp_path / "train", tmp_path / "holdout")
+    assert main([*audited, "--max-copies", "0"]) == 2
+    error = capsys.readouterr().err
+    assert "held-out images of class 'covid' show training images or their patients" in error
 
 
 def test_a_class_that_a_folder_lacks_is_named(audited, tmp_path, capsys):

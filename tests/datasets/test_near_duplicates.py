@@ -88,6 +88,11 @@ def test_images_without_detail_have_no_near_duplicates(value):
     assert len(find_near_duplicates(X)[0]) == 0
 
 
+def test_tiny_images_have_no_near_duplicates():
+    X = np.random.default_rng(0).random((60, 5, 5))
+    assert len(find_near_duplicates(X, X)[0]) == 0
+
+
 def test_layout_and_range_do_not_matter(images):
     flat = images[:4].reshape(4, -1) / 255
     color = np.repeat(images[:4, None], 3, axis=1)

@@ -10,6 +10,7 @@ from sklearn.neighbors import KernelDensity
 from skcxr import DCGANOversampler
 from skcxr.datasets import make_chest_phantoms
 from skcxr.evaluation import inspect_samples
+from skcxr.evaluation._inspection import convert_audits
 from skcxr.metrics import generative_report
 from skcxr.over_sampling import grow
 from skcxr.over_sampling._base import sample_like
@@ -95,6 +96,16 @@ def test_held_out_images_in_the_training_set_are_left_out(images):
     assert (table["copying"] == clean["copying"]).all()
 
 
+def test_held_out_near_duplicates_are_left_out():
+    X = make_chest_phantoms(160, image_size=64, random_state=0)
+    images, y = X.images, X.target_names[X.target]
+    # Darker copies of three training images.
+    changed = np.concatenate([images, images[:3] // 2]), np.concatenate([y, y[:3]])
+    flat = changed[0].reshape(163, -1), changed[1]
+    _, table, _ = fit_and_inspect(KernelDensity(bandwidth=20), *flat, features="pixels")
+    assert table["n_shared"].sum() == 3
+
+
 @pytest.mark.parametrize("container", [sparse.csr_matrix, pd.DataFrame, list])
 def test_containers(images, container):
     X, y = images
@@ -108,10 +119,32 @@ def test_too_few_images_for_an_audit_are_reported(images):
     rows = np.flatnonzero(y == "covid")[:5].tolist() + np.flatnonzero(y == "normal")[:30].tolist()
     X, y = X[rows][::-1], y[rows][::-1]
     X, y = np.concatenate([X, X[:1]]), np.concatenate([y, y[:1]])
-    _, table, audits = fit_and_inspect(KernelDensity(), X, y, n_train=35)
-    assert table["copying"].tolist() == ["too few held-out images"] * 2
+    _, table, audits = fit_and_inspect(KernelDensity(bandwidth=20), X, y, n_train=35)
+    assert table["copying"].tolist() == ["not audited"] * 2
     assert audits == {}
+    assert table["power"].isna().all()
+    for found in convert_audits(table, audits).values():
+        assert (found["verdict"], found["passed"], found["power"]) == ("not audited", False, None)
     assert np.isfinite(table.loc["covid", "kernel distance"])
+
+
+def test_copies_are_found_without_held_out_images(images):
+    _, table, audits = fit_and_inspect(Copying(), *(part[:120] for part in images))
+    assert audits == {}
+    assert (table["copying"] == "copies found").all()
+    assert table["n_holdout"].tolist() == [0] * 4
+
+
+def test_few_held_out_images_cannot_tell(images):
+    X, y = images
+    samples = {k: X[124:][y[124:] == k] for k in np.unique(y)}
+    _, table, audits = fit_and_inspect(
+        KernelDensity(), X[:124], y[:124], n_train=112, samples=samples, features="pixels"
+    )
+    assert (table["n_holdout"] <= 4).all()
+    assert (table["copying"] == "cannot tell").all()
+    assert table["power"].to_dict() == {k: result.power for k, result in audits.items()}
+    assert (table["power"] < 0.8).all()
 
 
 def test_labels_of_another_type_are_refused(images):
@@ -152,7 +185,7 @@ def test_a_class_without_held_out_images_is_no_error(images):
     for rows in (normal, []):
         parts = X[:120], y[:120], X[rows], y[rows]
         table, audits = inspect_samples(sampler, *parts, features="pixels")
-        assert table.loc["covid", "copying"] == "too few held-out images"
+        assert table.loc["covid", "copying"] == "not audited"
         assert list(audits) == (["normal"] if len(rows) else [])
 
 

@@ -6,8 +6,11 @@ from scipy.spatial.distance import cdist
 from scipy.stats import kstest
 
 from skcxr import DCGAN
+from skcxr._base.images import ImageSpec
 from skcxr.datasets import make_chest_phantoms
 from skcxr.metrics import audit
+from skcxr.metrics._audit._equality import find_equal
+from skcxr.metrics._audit._power import STEPS, make_probes
 from skcxr.metrics._audit._statistics import (
     authenticity,
     copy_p_values,
@@ -18,6 +21,7 @@ from skcxr.metrics._audit._statistics import (
 )
 
 COPIES, SUSPICIOUS, CLEAN = "copies found", "suspicious", "no sign of copying"
+CANNOT_TELL = "cannot tell"
 SIZE = 32
 
 
@@ -103,7 +107,7 @@ def test_false_alarms_are_rare():
     for seed in range(40):
         sets = draw_gaussians(seed, 60, 60, 60)
         verdicts.append(audit(*sets, features=None, n_bootstrap=200, random_state=0).verdict)
-    assert 40 - verdicts.count(CLEAN) <= 4
+    assert verdicts.count(COPIES) + verdicts.count(SUSPICIOUS) <= 4
     assert verdicts.count(COPIES) <= 2
 
 
@@ -123,6 +127,125 @@ def test_many_weak_copies_are_found_together():
     assert select_values(result, "copied images")["<lambda> features"] == 0
     assert result.verdict == COPIES
     assert "No single pair stands out" in result.reading
+
+
+# --- power
+
+
+def plant(synthetic, train, n_copies=3):
+    """Return the synthetic images, the first of them near-copies of training images."""
+    return np.concatenate([add_noise(shift(train[:n_copies])), synthetic[n_copies:]])
+
+
+def test_too_few_hold_out_images_cannot_tell(clean_sets):
+    """With 3 hold-out images, 3 near-copies among 30 images were "no sign of copying"."""
+    synthetic, train, holdout = (x[:30] for x in clean_sets)
+    few = audit(plant(synthetic, train), train, holdout[:3], features=None, random_state=0)
+    assert few.verdict == CANNOT_TELL
+    assert not few.passed
+    assert few.power < 0.8
+    assert 3 < few.n_holdout_needed <= 30
+    assert few.reading.startswith("Cannot tell: the audit compared 30 synthetic images with 30")
+    assert few.limitation in few.reading
+    assert f"It would take about {few.n_holdout_needed} hold-out images." in few.limitation
+    enough = audit(plant(synthetic, train), train, holdout, features=None, random_state=0)
+    assert enough.verdict == COPIES
+
+
+def test_the_suggested_hold_out_gives_the_power(clean_sets):
+    synthetic, train, holdout = clean_sets
+    few = audit(synthetic, train, holdout[:5], features=None, random_state=0)
+    assert few.verdict == CANNOT_TELL
+    enough = audit(synthetic, train, holdout[: few.n_holdout_needed], features=None, random_state=0)
+    assert enough.verdict == CLEAN
+    assert enough.power >= 0.8
+    assert (enough.limitation, enough.n_holdout_needed, enough.passed) == ("", None, True)
+
+
+@pytest.mark.parametrize("n_holdout", [10, 60])
+def test_power_is_the_share_of_near_copies_that_are_found(clean_sets, n_holdout):
+    """Planted as all synthetic images, the audit reports this share of them."""
+    _, train, holdout = clean_sets
+    holdout = holdout[:n_holdout]
+    probes = make_probes(train, ImageSpec.of(np.concatenate([train, holdout])))
+    result = audit(probes, train, holdout, features=gradients, n_pairs=60, random_state=0)
+    assert np.mean([p.copy for p in result.pairs]) == pytest.approx(result.power)
+    assert result.power > 0.1
+
+
+def test_probes_are_shifted_by_a_pixel_with_noise_of_5_percent(clean_sets):
+    train = clean_sets[1]
+    probes = make_probes(train, ImageSpec.of(train))
+    noise = probes - np.stack([np.roll(x, STEPS[i % 4], (0, 1)) for i, x in enumerate(train)])
+    inside = (train > 60) & (train < 200)
+    assert noise[np.roll(inside, 1, 1)].std() == pytest.approx(0.05 * np.ptp(train), rel=0.1)
+    assert probes.min() >= train.min()
+    assert probes.max() <= train.max()
+    many = np.concatenate([train] * 3)
+    assert len(make_probes(many, ImageSpec.of(many))) == 100
+    assert make_probes(train.astype(np.uint8), ImageSpec.of(train.astype(np.uint8))).dtype == "u1"
+
+
+def test_a_finding_is_reported_at_any_power(clean_sets):
+    synthetic, train, holdout = clean_sets
+    synthetic = np.concatenate([train[:30], synthetic[:30]])
+    result = audit(synthetic, train, holdout[:3], features=None, random_state=0)
+    assert result.power < 0.8
+    assert result.verdict == COPIES
+    assert result.limitation in result.reading
+
+
+@pytest.mark.parametrize("change", ["exact", "darker", "8 bits", "mirrored", "negative"])
+@pytest.mark.parametrize("n_holdout", [2, 3])
+def test_equal_images_are_found_with_any_hold_out(clean_sets, change, n_holdout):
+    synthetic, train, holdout = (x[:30].copy() for x in clean_sets)
+    copied = {
+        "exact": train[4],
+        "darker": 0.3 * train[4] + 20,
+        "8 bits": np.rint(0.5 * train[4] + 9),
+        "mirrored": train[4, :, ::-1],
+        "negative": 255 - train[4],
+    }
+    synthetic[7] = copied[change]
+    result = audit(synthetic, train, holdout[:n_holdout], features=None, random_state=0)
+    assert result.verdict == COPIES
+    (pair,) = (p for p in result.pairs if p.copy)
+    assert (pair.synthetic, pair.train, pair.mirrored) == (7, 4, change == "mirrored")
+
+
+def test_images_that_are_only_similar_are_not_equal(clean_sets):
+    images, real, _ = clean_sets
+    spec = ImageSpec.of(real)
+    assert not find_equal(images, real, spec)[0].any()
+    assert not find_equal(add_noise(real), real, spec)[0].any()
+    blank = np.full_like(real[:2], 7.0)
+    assert not find_equal(blank, np.concatenate([blank, real]), spec)[0].any()
+    few_pixels = np.random.default_rng(0).normal(size=(20, 2))
+    assert not find_equal(few_pixels, few_pixels[::-1] + 1, ImageSpec.of(few_pixels))[0].any()
+
+
+# --- train and hold-out swapped
+
+
+def test_copies_of_the_hold_out_are_a_finding(clean_sets):
+    """With train and hold-out swapped, exact copies were "no sign of copying"."""
+    synthetic, train, holdout = clean_sets
+    synthetic = np.concatenate([train[:3], synthetic[3:]])
+    result = audit(synthetic, holdout, train, features=None, random_state=0)
+    assert result.verdict == COPIES
+    assert "3 synthetic images equal a hold-out image" in result.reading
+    assert "the training images and the hold-out may be swapped" in result.limitation
+    assert select_values(result, "equal to hold-out images")["pixels"] == 3
+    assert select_values(result, "copied images")["pixels"] == 0
+
+
+def test_near_copies_of_the_hold_out_cannot_pass(clean_sets):
+    synthetic, train, holdout = clean_sets
+    result = audit(plant(synthetic, train), holdout, train, features=None, random_state=0)
+    assert result.power >= 0.8
+    assert result.verdict == CANNOT_TELL
+    assert "may be swapped" in result.reading
+    assert select_values(result, "copied hold-out images")["pixels"] == 3
 
 
 # --- single statistics
@@ -320,7 +443,7 @@ def test_flat_rows_of_another_shape_need_image_shape(clean_sets):
     assert result.verdict == COPIES
     assert result.pairs[0].mirrored
     # Rows that fill no square have no mirror image.
-    assert audit(*wide, **options).verdict == CLEAN
+    assert audit(*wide, **options).verdict == CANNOT_TELL
 
 
 def test_colour_images(clean_sets):
@@ -357,7 +480,7 @@ def test_a_single_synthetic_image(clean_sets):
 def test_two_real_images_of_each_kind(clean_sets):
     synthetic, train, holdout = clean_sets
     result = audit(synthetic[:5], train[:2], holdout[:2], features=gradients, random_state=0)
-    assert result.verdict == CLEAN
+    assert result.verdict == CANNOT_TELL
     result = audit(train[:2], train[:2], holdout[:2], features=gradients, random_state=0)
     assert result.verdict == COPIES
 
@@ -381,7 +504,7 @@ def test_blank_images_are_compared(clean_sets):
 def test_large_sets_are_compared_in_cells():
     sets = draw_gaussians(0, 130, 130, 130)
     result = audit(*sets, features=None, random_state=0)
-    assert result.verdict == CLEAN
+    assert not result.table["alarm"].any()
     assert abs(select_values(result, "C_T")["pixels"]) < 3
 
 
@@ -422,6 +545,9 @@ def test_result_as_json(clean_sets):
     result = audit(clean_sets[1], *clean_sets[1:], features=gradients, random_state=0)
     restored = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert restored["verdict"] == COPIES
+    assert restored["passed"] is False
+    assert (restored["power"], restored["limitation"]) == (result.power, "")
+    assert restored["n_holdout_needed"] is None
     assert len(restored["pairs"]) == 8
     assert restored["pairs"][0]["train"] == result.pairs[0].train
     assert len(restored["table"]) == len(result.table)
@@ -488,4 +614,23 @@ def test_equal_training_images_give_no_warning_of_clusters():
     synthetic, holdout = rng.normal(size=(2, 120, 16))
     train = np.repeat(rng.normal(size=(1, 16)), 120, axis=0)
     result = audit(synthetic, train, holdout, features=None, random_state=0)
-    assert result.verdict == "no sign of copying"
+    # One point is not like the spread of the hold-out.
+    assert result.verdict == "suspicious"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_discriminator_that_diverged(clean_sets, value):
+    """NaN passed the test of membership."""
+    with pytest.raises(ValueError, match="logits that are NaN or infinite"):
+        audit(*clean_sets, features=None, discriminator=lambda X: np.full(len(X), value))
+
+
+def test_values_that_overflow(clean_sets):
+    """Distances of NaN passed every test."""
+    synthetic, train, holdout = clean_sets
+    with pytest.raises(ValueError, match=r"synthetic from 0 to .*e\+30.*Scale all images alike"):
+        audit(1e300 * synthetic, train, holdout, features=None)
+    with pytest.raises(ValueError, match="values of the real images are from -1"):
+        audit(synthetic, 1e305 * train - 1e308, 4e305 * holdout, features=None)
+    with pytest.raises(ValueError, match="too large for float64"):
+        audit(*clean_sets, features=lambda X: 1e200 * X.reshape(len(X), -1))

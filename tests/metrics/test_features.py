@@ -360,3 +360,11 @@ def test_distances_grow_with_the_corruption_of_real_radiographs(corrupt, strengt
     kernel = [kernel_distance(real, s, n_permutations=0).value for s in sets]
     assert frechet == sorted(frechet)
     assert kernel == sorted(kernel)
+
+
+def test_features_whose_standard_deviation_overflows_are_refused():
+    """Divided by infinity, all images would be equal."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(0, 1e200, (10, 4))
+    with pytest.raises(ValueError, match=r"too large for float64.*e\+200"):
+        standardize_features(lambda images: images, X)

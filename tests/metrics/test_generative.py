@@ -296,3 +296,66 @@ def test_coverage_far_from_the_origin():
     real, fake = draw(60, 3), draw(60, 3, seed=1)
     near, far = (precision_recall_density_coverage(real + c, fake + c) for c in (0, 1e8))
     assert far == pytest.approx(near, abs=0.02)
+
+
+# --- overflow and underflow
+
+
+METRICS = {
+    "frechet": frechet_distance,
+    "kernel": lambda A, B: kernel_distance(A, B, random_state=0),
+    "prdc": precision_recall_density_coverage,
+    "diversity": lambda A, B: intra_diversity(B),
+}
+
+
+def draw_features(scale):
+    """Return two sets of features that differ and whose values are about `scale`."""
+    rng = np.random.default_rng(0)
+    return rng.normal(0, scale, (20, 4)), rng.normal(10 * scale, scale, (20, 4))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("scale", [1e200, 1e306])
+@pytest.mark.filterwarnings("error")
+def test_features_that_overflow_are_refused(metric, scale):
+    """A Frechet distance of NaN was reported as 0, a perfect score."""
+    with pytest.raises(ValueError, match=r"too large for float64.*e\+\d+ in .*Scale them"):
+        METRICS[metric](*draw_features(scale))
+
+
+def test_a_kernel_that_overflows_in_float64_is_refused():
+    # Squares of 1e120 are finite, their third powers are not.
+    with pytest.raises(ValueError, match="too large for float64"):
+        kernel_distance(*draw_features(1e120), random_state=0)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_float32_features_are_computed_in_float64(metric):
+    large = [X.astype(np.float32) for X in draw_features(1e30)]
+    same = [X.astype(np.float64) for X in large]
+    assert METRICS[metric](*large) == METRICS[metric](*same)
+    assert np.isfinite(frechet_distance(*large))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_not_finite_are_refused(metric, value):
+    A, B = draw_features(1)
+    B[3, 2] = value
+    with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+        METRICS[metric](A, B)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_probabilities_that_are_not_finite_are_refused(value):
+    with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+        inception_score([[value, 0.0], [0.5, 0.5]])
+
+
+@pytest.mark.parametrize(("distance", "scale"), [("frechet", 1e-200), ("kernel", 1e-9)])
+def test_features_that_vanish_are_refused(distance, scale):
+    """Their distance was 0, a perfect score."""
+    with pytest.raises(ValueError, match=r"too small: .*Scale them"):
+        DISTANCES[distance](*draw_features(scale))
+    assert DISTANCES[distance](np.zeros((4, 2)), np.zeros((4, 2))) == 0

@@ -1,7 +1,6 @@
 """Distances between the audit's images: in blurred pixels or features, to mirrored images too."""
 
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 
@@ -9,8 +8,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
+from sklearn.metrics import euclidean_distances
 from torch.nn import functional as F
 
+from skcxr.metrics._audit._equality import find_equal
 from skcxr.metrics._audit._statistics import ROUNDING, copy_p_values
 
 # C_T is computed in k-means cells that hold this many images of the smallest set on average.
@@ -33,10 +34,15 @@ class Space:
         Distances from synthetic images.
     holdout_to_train, within_train : ndarray of shape (n_holdout, n_train) and (n_train, n_train)
         Distances from hold-out and training images to training images.
+    probes_to_train : ndarray of shape (n_probes, n_train)
+        Distances from near-copies of training images, which measure the audit's power.
     mirrored : ndarray of bool of shape (n, n_train)
         True if the synthetic image is closest to a mirrored variant of the training image.
     cells, holdout_cells : ndarray of int of shape (n,) and (n_holdout,), or None
         Cells of synthetic and of hold-out images. None stands for a single cell.
+    equals_train, equals_holdout : ndarray of bool of shape (n,)
+        True if the synthetic image equals a training or a hold-out image up to an affine change of
+        gray values. Only pixels can tell.
     """
 
     name: str
@@ -44,30 +50,86 @@ class Space:
     to_holdout: np.ndarray
     holdout_to_train: np.ndarray
     within_train: np.ndarray
+    probes_to_train: np.ndarray
     mirrored: np.ndarray
     cells: np.ndarray | None
     holdout_cells: np.ndarray | None
+    equals_train: np.ndarray
+    equals_holdout: np.ndarray
 
     @cached_property
     def p_values(self):
-        return copy_p_values(self.to_train, self.holdout_to_train)
+        p_values = copy_p_values(self.to_train, self.holdout_to_train)
+        # Equal images are copies, whatever the hold-out.
+        return np.where(self.equals_train, 0.0, p_values)
+
+    @cached_property
+    def probe_p_values(self):
+        return copy_p_values(self.probes_to_train, self.holdout_to_train)
+
+    @cached_property
+    def swapped_p_values(self):
+        """The p-values of copies of hold-out images, as if train and hold-out were swapped."""
+        p_values = copy_p_values(self.to_holdout, self.holdout_to_train.T)
+        return np.where(self.equals_holdout, 0.0, p_values)
 
 
-def measure_distances(name, embed, synthetic, train, holdout, spec, *, shifts=(0,)):
+def measure_pixel_distances(synthetic, train, holdout, probes, spec):
+    """Return the Space of blurred pixels. Images that are equal have the distance 0."""
+    space = measure_distances(
+        "pixels",
+        lambda X: blur_pixels(X, spec),
+        synthetic,
+        train,
+        holdout,
+        probes,
+        spec,
+        shifts=(-1, 0, 1),
+    )
+    equal, mirrored = find_equal(synthetic, train, spec)
+    equal_to_holdout, _ = find_equal(synthetic, holdout, spec)
+    return replace(
+        space,
+        to_train=np.where(equal, 0.0, space.to_train),
+        to_holdout=np.where(equal_to_holdout, 0.0, space.to_holdout),
+        mirrored=np.where(equal, mirrored, space.mirrored),
+        equals_train=equal.any(axis=1),
+        equals_holdout=equal_to_holdout.any(axis=1),
+    )
+
+
+def measure_distances(name, embed, synthetic, train, holdout, probes, spec, *, shifts=(0,)):
     """Return the Space in which `embed` represents images as rows.
 
     Each real image is also compared mirrored, and shifted by the steps `shifts` in both directions.
+
+    Raises
+    ------
+    ValueError
+        If distances are not finite, as for values of synthetic images that overflow.
     """
     embedded = embed(synthetic)
     embedded_train = embed(train)
     embedded_holdout = embed(holdout)
+    embedded_probes = embed(probes)
     rows = np.concatenate([embedded, embedded_train, embedded_holdout])
     distances = np.full((len(rows), len(train)), np.inf)
     mirrored = np.zeros(distances.shape, dtype=bool)
+    probes_to_train = np.full((len(probes), len(train)), np.inf)
     for variant, is_mirrored in _generate_variants(train, spec, shifts):
-        to_variant = cdist(rows, embed(variant))
+        embedded_variant = embed(variant)
+        to_variant = cdist(rows, embedded_variant)
         mirrored[to_variant < distances] = is_mirrored
         distances = np.minimum(distances, to_variant)
+        # Faster than cdist, and precise enough for probes, which are never equal to an image.
+        to_variant = euclidean_distances(embedded_probes, embedded_variant)
+        probes_to_train = np.minimum(probes_to_train, to_variant)
+    # NaN is neither close nor far: it would pass every test.
+    if not np.isfinite(distances).all():
+        raise ValueError(
+            f"Distances in {name} are not finite. Pass synthetic images in the range of the real "
+            "images, and features whose squares do not overflow."
+        )
     to_train, within_train, holdout_to_train = np.split(
         distances, [len(synthetic), len(synthetic) + len(train)]
     )
@@ -84,9 +146,12 @@ def measure_distances(name, embed, synthetic, train, holdout, spec, *, shifts=(0
         to_holdout=to_holdout,
         holdout_to_train=holdout_to_train,
         within_train=within_train,
+        probes_to_train=probes_to_train,
         mirrored=mirrored[: len(synthetic)],
         cells=cells,
         holdout_cells=holdout_cells,
+        equals_train=np.zeros(len(synthetic), dtype=bool),
+        equals_holdout=np.zeros(len(synthetic), dtype=bool),
     )
 
 
@@ -104,8 +169,7 @@ def blur_pixels(X, spec):
 
 def _generate_variants(X, spec, shifts):
     """Yield the images of `X` and their mirror images at each shift, and if they are mirrored."""
-    if math.prod(spec.shape) != math.prod(spec.row_shape):
-        # Flat rows that do not fill a rectangle have no left and right.
+    if not spec.fills_rectangle:
         yield X, False
         return
     images = X.reshape(-1, *spec.shape)

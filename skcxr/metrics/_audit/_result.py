@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 import pandas as pd
 
+from skcxr.metrics._audit._verdict import is_passed
+
 
 @dataclass(frozen=True, eq=False)
 class SuspiciousPair:
@@ -51,8 +53,17 @@ class AuditResult:
 
     Parameters
     ----------
-    verdict : {"copies found", "suspicious", "no sign of copying"}
+    verdict : {"copies found", "suspicious", "cannot tell", "no sign of copying"}
         The verdict by the rule of :func:`audit`.
+    limitation : str
+        Why the audit cannot tell that there are no copies, in a few sentences. It is empty if the
+        audit can.
+    power : float
+        Share in [0, 1] of the training images that this audit would report as copies if they were
+        among the synthetic images, each shifted by a pixel and with 5 % noise.
+    n_holdout_needed : int or None
+        Number of hold-out images that would give a power of about 0.8, if the power is lower. None
+        if the power is high enough, or if 1,000 hold-out images would not be enough.
     reading : str
         One paragraph of text that states the findings.
     table : pandas.DataFrame
@@ -64,9 +75,17 @@ class AuditResult:
     """
 
     verdict: str
+    limitation: str
+    power: float
+    n_holdout_needed: int | None
     reading: str
     table: pd.DataFrame
     pairs: tuple
+
+    @property
+    def passed(self):
+        """Return True if the verdict is "no sign of copying"."""
+        return is_passed(self.verdict)
 
     def to_dict(self):
         """Return the result without images, as values that JSON can store.
@@ -74,8 +93,8 @@ class AuditResult:
         Returns
         -------
         found : dict
-            Verdict, reading, table and pairs as plain values. None marks what a statistic does not
-            have.
+            The fields of the result and ``passed``, as plain values. None marks what a statistic
+            does not have.
         """
         table = self.table.astype(object).where(self.table.notna(), None)
         pairs = [
@@ -84,6 +103,10 @@ class AuditResult:
         ]
         return {
             "verdict": self.verdict,
+            "passed": self.passed,
+            "limitation": self.limitation,
+            "power": self.power,
+            "n_holdout_needed": self.n_holdout_needed,
             "reading": self.reading,
             "table": table.to_dict("records"),
             "pairs": pairs,

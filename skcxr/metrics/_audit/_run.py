@@ -9,7 +9,12 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from skcxr._base.images import ImageSpec
 from skcxr._base.validation import check_finite
-from skcxr.metrics._audit._distances import blur_pixels, measure_distances
+from skcxr.metrics._audit._distances import measure_distances, measure_pixel_distances
+from skcxr.metrics._audit._power import (
+    estimate_holdout_needed,
+    make_probes,
+    measure_power,
+)
 from skcxr.metrics._audit._result import AuditResult, SuspiciousPair
 from skcxr.metrics._audit._statistics import (
     K_NEIGHBORS,
@@ -25,14 +30,21 @@ from skcxr.metrics._audit._verdict import (
     C_T,
     C_T_ALARM,
     COPIED,
+    COPIED_HOLDOUT,
     DISCRIMINATOR,
+    EQUAL_TO_HOLDOUT,
     LEVEL,
     MEMBERSHIP,
+    MIN_POWER,
     SHARE,
     decide_verdict,
     describe_findings,
+    describe_limitation,
 )
 from skcxr.metrics.features import feature_extractor, standardize_features
+
+# Synthetic images whose values are larger by this factor are not on the scale of the real ones.
+LARGEST_RATIO = 1e9
 
 
 @validate_params(
@@ -75,11 +87,23 @@ def audit(
       gradient histograms as features, up to 6 % of clean draws of real radiographs then seemed to
       contain a copy, instead of 2 %.
 
-    The verdict is "copies found" in two cases: in one of the spaces, a single synthetic image is
-    closer to a training image than hold-out images are (p < 0.01 after Bonferroni correction), or
-    both the share nearer to train (p < 0.01) and C_T (below -3) raise an alarm. It is "suspicious"
-    if only one of these two raises an alarm, or if the distances separate training from hold-out
-    images (AUC, p < 0.01). Smooth, averaged images raise the alarm of C_T without being copies.
+    The verdict is
+
+    - "copies found" if, in one of the spaces, a single synthetic image is closer to a training
+      image than hold-out images are (p < 0.01 after Bonferroni correction), or if both the share
+      nearer to train (p < 0.01) and C_T (below -3) raise an alarm. Images that equal a training
+      image up to an affine change of gray values, mirrored or not, are copies whatever the
+      hold-out. Images that equal a hold-out image are a finding too: `train` and `holdout` may be
+      swapped;
+    - "suspicious" if only one of the share and C_T raises an alarm, or if the distances separate
+      training from hold-out images (AUC, p < 0.01). Smooth, averaged images raise the alarm of C_T
+      without being copies;
+    - "cannot tell" if nothing was found, but the power is below 0.8. The power is the share of
+      training images that this audit would report as copies if each were shifted by a pixel and
+      had noise of 5 % of the range. The verdict is the same if synthetic images are closer to a
+      hold-out image than training images are (p < 0.01 after correction), as in swapped sets;
+    - "no sign of copying" if nothing was found and the power is 0.8 or more.
+
     The verdict is about the images. The row of the discriminator is not part of it: it shows
     whether the *model* would reveal training images.
 
@@ -113,8 +137,8 @@ def audit(
     Raises
     ------
     ValueError
-        If layouts differ, a set has too few images or values that are not finite, or the hold-out
-        contains a training image.
+        If layouts differ, a set has too few images or values that are not finite, values or
+        features overflow, logits are not finite, or the hold-out contains a training image.
 
     Notes
     -----
@@ -125,6 +149,9 @@ def audit(
     of 250 draws of Gaussians in 16 dimensions, 2 % / 5 % of 120 draws of radiographs (normal, of
     Kermany et al. 2018, where some pairs may be of the same child), and none / 4 % of 120 draws of
     phantoms of one class. Radiographs and phantoms were 64 by 64, with the "cxr" features.
+
+    Without copies, 2 of 80 draws of radiographs (one per child) and none of 80 of phantoms, of
+    60 + 60 + 60 or 60 + 60 + 15 images, seemed to have train and holdout swapped.
 
     Copies were planted in radiographs and phantoms: exact, mirrored, shifted by a pixel, darker,
     or with noise of 5 or 10 % of the range. With 60, 30 or 3 copies among 60 images, they were
@@ -155,11 +182,10 @@ def audit(
     # two sets would differ by construction.
     real = np.concatenate([train, holdout])
     spec = ImageSpec.of(real, image_shape)
+    _check_range(synthetic, spec)
     rng = check_random_state(random_state)
-    sets = (synthetic, train, holdout)
-    spaces = [
-        measure_distances("pixels", lambda X: blur_pixels(X, spec), *sets, spec, shifts=(-1, 0, 1))
-    ]
+    sets = (synthetic, train, holdout, make_probes(train, spec))
+    spaces = [measure_pixel_distances(*sets, spec)]
     if features is not None:
         extractor = feature_extractor(features, real, image_shape=image_shape)
         embed = standardize_features(extractor, real)
@@ -177,12 +203,21 @@ def audit(
         )
         rows.append(_make_row(DISCRIMINATOR, MEMBERSHIP, auc, 0.5, auc.p_value < LEVEL))
     table = pd.DataFrame(rows)
-    verdict = decide_verdict(table)
+
+    n_synthetic, n_train, n_holdout = len(synthetic), len(train), len(holdout)
+    power = measure_power(spaces, n_synthetic)
+    n_needed = None
+    if power < MIN_POWER:
+        n_needed = estimate_holdout_needed(spaces, n_synthetic, n_holdout)
+    limitation = describe_limitation(table, power, n_needed, n_holdout)
+    verdict = decide_verdict(table, limitation)
     pairs = _find_suspicious_pairs(
         spaces, n_pairs, spec.to_tensor(synthetic), spec.to_tensor(train)
     )
-    reading = describe_findings(verdict, table, pairs, len(synthetic), len(train), len(holdout))
-    return AuditResult(verdict, reading, table, pairs)
+    reading = describe_findings(
+        verdict, limitation, power, table, pairs, n_synthetic, n_train, n_holdout
+    )
+    return AuditResult(verdict, limitation, power, n_needed, reading, table, pairs)
 
 
 def _check_images(synthetic, train, holdout):
@@ -217,6 +252,17 @@ def _check_images(synthetic, train, holdout):
     return tuple(sets.values())
 
 
+def _check_range(synthetic, spec):
+    """Raise an error if values overflow when the range of the real images becomes [-1, 1]."""
+    largest = np.abs(synthetic).max() / max(abs(spec.high), abs(spec.low), 1e-300)
+    if not np.isfinite(spec.high - spec.low) or largest > LARGEST_RATIO:
+        raise ValueError(
+            f"The values of the real images are from {spec.low:.3g} to {spec.high:.3g}, and those "
+            f"of synthetic from {synthetic.min():.3g} to {synthetic.max():.3g}. Scale all images "
+            "alike."
+        )
+
+
 def _compute_statistics(space, n_draws, rng):
     """Return the rows of the table for one space."""
     nearest = space.to_train.min(axis=1)
@@ -233,6 +279,19 @@ def _compute_statistics(space, n_draws, rng):
         _make_row(space.name, SHARE, share, 0.5, share.p_value < LEVEL),
         _make_row(space.name, C_T, Estimate(c_t), 0, c_t < C_T_ALARM),
         _make_row(space.name, MEMBERSHIP, auc, 0.5, auc.p_value < LEVEL),
+    ]
+    swapped = np.minimum(space.swapped_p_values * len(nearest), 1)
+    n_equal = np.count_nonzero(space.equals_holdout)
+    rows += [
+        _make_row(space.name, EQUAL_TO_HOLDOUT, Estimate(n_equal), 0, n_equal > 0),
+        # It limits what the audit can tell, and is no evidence of copied training images.
+        _make_row(
+            space.name,
+            COPIED_HOLDOUT,
+            Estimate((swapped < LEVEL).sum(), p_value=swapped.min()),
+            0,
+            False,
+        ),
     ]
     # Statistics that raise no alarm, with the hold-out's own value.
     described = [
@@ -274,7 +333,14 @@ def _compute_logits(discriminator, X):
             f"discriminator returned an array of shape {logits.shape} for {len(X)} images. "
             f"Return one logit per image: ({len(X)},)."
         )
-    return logits.astype(np.float64)
+    logits = logits.astype(np.float64)
+    # NaN would pass the test.
+    if not np.isfinite(logits).all():
+        raise ValueError(
+            "discriminator returned logits that are NaN or infinite. Pass one whose training did "
+            "not diverge, or None."
+        )
+    return logits
 
 
 def _find_suspicious_pairs(spaces, n_pairs, synthetic, train):

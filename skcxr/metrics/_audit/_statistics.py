@@ -101,20 +101,57 @@ def copy_p_values(to_train, holdout_to_train, *, k=K_NEIGHBORS):
     >>> bool(copy_p_values(cdist(near_copy, train), cdist(holdout, train))[0] < 1e-6)
     True
     """
-    ratios = distance_ratios(to_train, k)
-    holdout_ratios = distance_ratios(holdout_to_train, k)
-    closeness = -np.log(np.maximum(ratios, ROUNDING))
-    holdout_closeness = -np.log(np.maximum(holdout_ratios, ROUNDING))
-    median = np.median(holdout_closeness)
-    excess = holdout_closeness[holdout_closeness > median] - median
-    p_values = np.ones(len(ratios))
-    if len(excess):
-        units = (closeness - median) / excess.mean()
-        tail = 0.5 * stats.f.sf(np.maximum(units, 0), 2, 2 * len(excess))
-        p_values = np.where(units > 0, tail, 1.0)
-    if holdout_ratios.min() > ROUNDING:
-        p_values[ratios <= ROUNDING] = 0.0
+    excess, n_above = measure_excess(to_train, holdout_to_train, k=k)
+    p_values = compute_tail(excess, n_above)
+    if distance_ratios(holdout_to_train, k).min() > ROUNDING:
+        p_values[distance_ratios(to_train, k) <= ROUNDING] = 0.0
     return p_values
+
+
+def measure_excess(to_train, reference_to_train, *, k=K_NEIGHBORS):
+    """Return by how much images are closer to a training image than reference images are.
+
+    Parameters
+    ----------
+    to_train, reference_to_train : ndarray of shape (n, n_train) and (n_reference, n_train)
+        Distances.
+    k : int, default=5
+        Neighbor to compare with, as in :func:`distance_ratios`.
+
+    Returns
+    -------
+    excess : ndarray of shape (n,)
+        Closeness above the median of the reference, in units of the mean excess of the reference
+        images that are above it. It is 0 if no reference image is above the median.
+    n_above : int
+        Number of reference images above the median.
+    """
+    closeness = -np.log(np.maximum(distance_ratios(to_train, k), ROUNDING))
+    reference = -np.log(np.maximum(distance_ratios(reference_to_train, k), ROUNDING))
+    median = np.median(reference)
+    above = reference[reference > median] - median
+    if not len(above):
+        return np.zeros(len(closeness)), 0
+    return (closeness - median) / above.mean(), len(above)
+
+
+def compute_tail(excess, n_above):
+    """Return the p-value of an excess over the median, whose unit is the mean of `n_above` images.
+
+    Parameters
+    ----------
+    excess : float or ndarray
+        Excess as :func:`measure_excess` returns it.
+    n_above : int or ndarray of int
+        Number of reference images above their median.
+
+    Returns
+    -------
+    p_values : ndarray
+        One-sided p-values, 1 at or below the median.
+    """
+    tail = 0.5 * stats.f.sf(np.maximum(excess, 0), 2, 2 * np.maximum(n_above, 1))
+    return np.where(excess > 0, tail, 1.0)
 
 
 def authenticity(to_train, within_train):

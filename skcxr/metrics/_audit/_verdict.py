@@ -1,16 +1,29 @@
-"""When a statistic raises an alarm, the verdict that follows from the alarms, and its text."""
+"""The verdict: when a statistic raises an alarm, what follows, and how it is worded.
+
+All other modules take a verdict, its tone and whether it counts as passed from here.
+"""
+
+import math
 
 # Level of each test. Eight tests, four per space, can raise an alarm.
 LEVEL = 0.01
 # The alarm of Meehan et al., a p-value of 0.0013.
 C_T_ALARM = -3.0
+# With a lower power, the audit cannot tell that there are no copies.
+MIN_POWER = 0.8
 
 COPIES = "copies found"
 SUSPICIOUS = "suspicious"
+CANNOT_TELL = "cannot tell"
 CLEAN = "no sign of copying"
+NOT_AUDITED = "not audited"
 
 # Statistics that the verdict or its text reads from the table.
 COPIED = "copied images"
+EQUAL_TO_HOLDOUT = "equal to hold-out images"
+COPIED_HOLDOUT = "copied hold-out images"
+# Each counts images that are copies one by one.
+COUNTED = {COPIED, EQUAL_TO_HOLDOUT}
 SHARE = "share nearer to train"
 C_T = "C_T"
 MEMBERSHIP = "membership AUC"
@@ -19,30 +32,79 @@ AUTHENTICITY = "authenticity"
 DISCRIMINATOR = "discriminator"
 
 
-def decide_verdict(table):
-    """Return the verdict on the images by the rule of :func:`skcxr.metrics.audit`."""
+def decide_verdict(table, limitation):
+    """Return the verdict on the images by the rule of :func:`skcxr.metrics.audit`.
+
+    A finding is reported even if a limitation keeps the audit from telling that there is none.
+    """
     of_images = table[table["space"] != DISCRIMINATOR]
-    alarms = of_images.pivot(index="space", columns="statistic", values="alarm")
-    if (alarms[COPIED] | (alarms[SHARE] & alarms[C_T])).any():
+    alarms = of_images[of_images["alarm"]].groupby("space")["statistic"].agg(set)
+    if any(COUNTED & found or {SHARE, C_T} <= found for found in alarms):
         return COPIES
-    return SUSPICIOUS if alarms.to_numpy().any() else CLEAN
+    if len(alarms):
+        return SUSPICIOUS
+    return CANNOT_TELL if limitation else CLEAN
 
 
-def describe_findings(verdict, table, pairs, n_synthetic, n_train, n_holdout):
-    """Return the findings as one paragraph of text."""
+def is_passed(verdict):
+    """Return whether a verdict counts as passed: no other word than "no sign of copying" does."""
+    return verdict == CLEAN
+
+
+def get_tone(verdict):
+    """Return how a verdict is shown: "clear" if it is passed, "alarm" for copies, else "doubt"."""
+    if is_passed(verdict):
+        return "clear"
+    return "alarm" if verdict == COPIES else "doubt"
+
+
+def describe_limitation(table, power, n_needed, n_holdout):
+    """Return why the audit cannot tell that there are no copies, or "" if it can."""
+    n_swapped = int(table["value"][table["statistic"] == COPIED_HOLDOUT].max())
+    sentences = []
+    if n_swapped:
+        sentences.append(
+            f"{_count_images(n_swapped)} {'is' if n_swapped == 1 else 'are'} closer to a hold-out "
+            "image than training images are: the training images and the hold-out may be swapped."
+        )
+    if power < MIN_POWER:
+        sentences.append(
+            f"With {n_holdout} hold-out images, the audit would find only {format_power(power)} of "
+            f"near-copies, less than {format_power(MIN_POWER)}."
+        )
+        sentences.append(
+            "It would take more than 1,000 hold-out images."
+            if n_needed is None
+            else f"It would take about {n_needed} hold-out images."
+        )
+    return " ".join(sentences)
+
+
+def describe_missing_audit():
+    """Return why a class has no audit."""
+    return (
+        "There were too few images for an audit. It takes four training images and two hold-out "
+        "images."
+    )
+
+
+def describe_findings(verdict, limitation, power, table, pairs, n_synthetic, n_train, n_holdout):
+    """Return the findings as one paragraph of text, the result first."""
     sentences = [
         f"{verdict.capitalize()}: the audit compared {_count_images(n_synthetic)} with {n_train} "
         f"training and {n_holdout} hold-out images."
     ]
-    for space, rows in table.groupby("space", sort=False):
-        statistics = rows.set_index("statistic")
-        if space == DISCRIMINATOR:
-            sentences.append(_describe_discriminator(statistics))
-        else:
-            sentences.append(_describe_space(space, statistics))
+    n_equal = int(table["value"][table["statistic"] == EQUAL_TO_HOLDOUT].sum())
+    if n_equal:
+        sentences.append(
+            f"{_count_images(n_equal)} {'equals' if n_equal == 1 else 'equal'} a hold-out image, "
+            "up to brightness and contrast."
+        )
+    if limitation:
+        sentences.append(limitation)
     if pairs and pairs[0].copy:
         sentences.append(_describe_pair(pairs[0]))
-    elif verdict == COPIES and not table["alarm"][table["statistic"] == COPIED].any():
+    elif verdict == COPIES and not table["alarm"][table["statistic"].isin(COUNTED)].any():
         sentences.append(
             "No single pair stands out. Together, the synthetic images are closer to the training "
             "set than the hold-out is, and closer to the training set than to the hold-out."
@@ -52,11 +114,26 @@ def describe_findings(verdict, table, pairs, n_synthetic, n_train, n_holdout):
             "No single pair stands out. Either the generator stays close to its training images, "
             "or its images are smooth averages, which are close to all images. Look at the pairs."
         )
+    for space, rows in table.groupby("space", sort=False):
+        statistics = rows.set_index("statistic")
+        if space == DISCRIMINATOR:
+            sentences.append(_describe_discriminator(statistics))
+        else:
+            sentences.append(_describe_space(space, statistics))
+    sentences.append(
+        f"The power is {format_power(power)}: the share of training images that the audit would "
+        "report as copies if each were shifted by a pixel and had 5 % noise."
+    )
     sentences.append(
         "This audit is not a guarantee: for synthetic sets that passed distance tests, other "
         "attacks have revealed who was in the training set (arXiv 2505.01524)."
     )
     return " ".join(sentences)
+
+
+def format_power(power):
+    """Return the power in percent, rounded down so that 79.9 % does not read as enough."""
+    return f"{math.floor(100 * power + 1e-9)} %"
 
 
 def _describe_space(space, statistics):

@@ -1,0 +1,258 @@
+"""Do networks learn from a pool of further radiographs? kermany64, other patients for testing.
+
+    OMP_NUM_THREADS=1 python experiments/transfer.py run --data ../shared/data --draws 0 1 2 3
+    python experiments/transfer.py report
+
+The protocol was written down before the first run:
+
+- Test: the 30 % of kermany64's patients that the "cxr" features never saw. No network of the study
+  sees them.
+- A draw: 60 images per class of the other patients, who suffice for seven draws. Draws share no
+  patient of a class. The images of all patients outside the draw are its pool.
+- Pool GAN: one DCGAN of width 24 on the pool without labels, 6,000 steps. It is fine-tuned on each
+  class of the draw for 200 steps. The GAN from random weights takes 1,000 steps per class.
+- Pool classifier: CXRNet on the labelled pool, 30 epochs of the default recipe. Fine-tuning takes
+  150 steps at a rate of 0.01.
+- All arms of a start take the same number of steps: 900 from random weights, 150 from the pool's.
+  Sampling arms double each class.
+- Probe: the packaged "cxr" features and logistic regression (C 0.01). These features saw labelled
+  images of the pool, and of the draws.
+- Figure: balanced accuracy on the test patients. Intervals: t over draws, and bootstrap over test
+  patients of the mean over draws.
+
+Each draw takes about 50 minutes of one core of Zen 3, and resumes between fits. The predictions
+are kept in ``experiments/transfer/``, and no images.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from imblearn.over_sampling import SMOTE
+from imblearn.pipeline import Pipeline
+from scipy.stats import t
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
+from sklearn.model_selection import GroupShuffleSplit
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+
+from skcxr import DCGAN, CXRClassifier, DCGANOversampler
+from skcxr.metrics.features import feature_extractor
+from skcxr.over_sampling import grow
+from skcxr.over_sampling._duplicates import DuplicateOversampler
+
+RESULTS = Path(__file__).parent / "transfer"
+N_PER_CLASS = 60
+WIDTH = 24
+STEPS_PER_EPOCH = 50
+POOL_STEPS = 6000
+FRESH_STEPS = 1000
+FINE_STEPS = 200
+RANDOM_CLASSIFIER_STEPS = 900
+FINE_CLASSIFIER_STEPS = 150
+
+
+def load_images(data):
+    """Return kermany64's images, classes and patients."""
+    file = np.load(data / "kermany64.npz", allow_pickle=True)
+    return file["X"], file["y"].astype(str), file["groups"].astype(str)
+
+
+def split_patients(X, y, groups):
+    """Return the rows for training, and those of the test patients."""
+    return next(GroupShuffleSplit(1, test_size=0.3, random_state=0).split(X, y, groups))
+
+
+def choose_draw(draw, rows, y, groups):
+    """Return the labelled rows of a draw, and the rows of its pool.
+
+    The patients of a class, in random order, fill one draw after the other.
+    """
+    patients = np.random.default_rng(0).permutation(np.unique(groups[rows]))
+    order = {patient: i for i, patient in enumerate(patients)}
+    chosen = []
+    for k in np.unique(y):
+        of_class = rows[y[rows] == k]
+        of_class = of_class[np.argsort([order[patient] for patient in groups[of_class]])]
+        taken = 0
+        for _ in range(draw + 1):
+            images = of_class[taken : taken + N_PER_CLASS]
+            if len(images) < N_PER_CLASS:
+                raise ValueError(f"draw={draw}: class {k!r} has too few images. Pass less.")
+            taken += N_PER_CLASS
+            # The next draw starts with another patient.
+            while taken < len(of_class) and groups[of_class[taken]] == groups[images[-1]]:
+                taken += 1
+        chosen.append(images)
+    chosen = np.concatenate(chosen)
+    return chosen, rows[~np.isin(groups[rows], groups[chosen])]
+
+
+def build_gan(seed, n_steps, weights=None):
+    """Return an unfitted GAN of the study."""
+    return DCGAN(
+        base_width=WIDTH,
+        lr=2e-4 * 64 / WIDTH,
+        steps_per_epoch=STEPS_PER_EPOCH,
+        max_epochs=n_steps // STEPS_PER_EPOCH,
+        weights=weights,
+        random_state=seed,
+    )
+
+
+def pretrain(draw, X, y, pool, folder):
+    """Train both networks on the pool of a draw, and return the files of their weights."""
+    gan_file = folder / f"gan-{draw}.safetensors"
+    if not gan_file.exists():
+        gan = build_gan(draw, POOL_STEPS).set_params(checkpoint=folder / f"gan-{draw}.pt")
+        gan.fit(X[pool]).save_weights(gan_file, discriminator=True)
+    classifier_file = folder / f"classifier-{draw}.safetensors"
+    if not classifier_file.exists():
+        clf = CXRClassifier(max_epochs=30, random_state=draw).fit(X[pool], y[pool])
+        clf.save_weights(classifier_file)
+    return gan_file, classifier_file
+
+
+def flatten_images(X):
+    return X.reshape(len(X), -1)
+
+
+def compute_features(X):
+    return feature_extractor("cxr", X)(X)
+
+
+def build_samplers(draw, gan_file):
+    """Return the samplers of the arms by name."""
+    flatten = FunctionTransformer(flatten_images)
+    return {
+        "classic": [],
+        "duplicates": [
+            ("sampler", DuplicateOversampler(sampling_strategy=grow(2), random_state=draw))
+        ],
+        "smote": [
+            ("flat", flatten),
+            ("sampler", SMOTE(sampling_strategy=grow(2), random_state=draw)),
+        ],
+        "gan": [
+            (
+                "sampler",
+                DCGANOversampler(
+                    build_gan(draw, FRESH_STEPS), sampling_strategy=grow(2), random_state=draw
+                ),
+            )
+        ],
+        "pool gan": [
+            (
+                "sampler",
+                DCGANOversampler(
+                    build_gan(draw, FINE_STEPS, gan_file),
+                    sampling_strategy=grow(2),
+                    random_state=draw,
+                ),
+            )
+        ],
+    }
+
+
+def build_arms(draw, gan_file, classifier_file, memory):
+    """Return the arms by name. GANs are kept in `memory`, and serve both starts."""
+    starts = {
+        "random": CXRClassifier(max_steps=RANDOM_CLASSIFIER_STEPS, random_state=draw),
+        "pool classifier": CXRClassifier(
+            weights=classifier_file, lr=0.01, max_steps=FINE_CLASSIFIER_STEPS, random_state=draw
+        ),
+    }
+    arms = {}
+    for sampler, steps in build_samplers(draw, gan_file).items():
+        for start, clf in starts.items():
+            arms[f"{start}, {sampler}"] = Pipeline([*steps, ("clf", clf)], memory=memory)
+    arms["probe"] = make_pipeline(
+        FunctionTransformer(compute_features),
+        StandardScaler(),
+        LogisticRegression(C=0.01, max_iter=2000),
+    )
+    return arms
+
+
+def run(args):
+    """Fit the arms of each draw, and keep their predictions on the test patients."""
+    X, y, groups = load_images(args.data)
+    train, test = split_patients(X, y, groups)
+    RESULTS.mkdir(exist_ok=True)
+    args.keep.mkdir(parents=True, exist_ok=True)
+    for draw in args.draws:
+        chosen, pool = choose_draw(draw, train, y, groups)
+        files = pretrain(draw, X, y, pool, args.keep)
+        for arm, pipeline in build_arms(draw, *files, str(args.keep / "memory")).items():
+            result = RESULTS / f"draw{draw}-{arm.replace(', ', '-').replace(' ', '_')}.csv"
+            if result.exists():
+                continue
+            start = time.perf_counter()
+            pipeline.fit(X[chosen], y[chosen])
+            table = pd.DataFrame({"row": test, "predicted": pipeline.predict(X[test])})
+            table.to_csv(result, index=False)
+            seconds = time.perf_counter() - start
+            score = balanced_accuracy_score(y[test], table["predicted"])
+            print(f"draw {draw}, {arm}: {score:.3f} ({seconds:.0f} s)", flush=True)
+
+
+def report(args):
+    """Print the balanced accuracy of each arm, and its gain over a baseline."""
+    _, y, groups = load_images(args.data)
+    accuracy = {}
+    predictions = {}
+    for file in sorted(RESULTS.glob("draw*.csv")):
+        draw, arm = file.stem.removeprefix("draw").split("-", 1)
+        table = pd.read_csv(file)
+        predictions[arm, int(draw)] = table.set_index("row")["predicted"]
+        accuracy[arm, int(draw)] = balanced_accuracy_score(y[table["row"]], table["predicted"])
+    scores = pd.Series(accuracy).unstack()
+    print(scores.assign(mean=scores.mean(axis=1)).round(3).to_string())
+    for arm in scores.index:
+        start = arm.split("-")[0]
+        for baseline in (f"{start}-duplicates", "random-classic"):
+            if baseline in scores.index and baseline != arm:
+                print(_describe_gain(arm, baseline, scores, predictions, y, groups))
+
+
+def _describe_gain(arm, baseline, scores, predictions, y, groups):
+    """Return a line with the gain, and its intervals over draws and over test patients."""
+    gains = (scores.loc[arm] - scores.loc[baseline]).dropna()
+    half = t.ppf(0.975, len(gains) - 1) * gains.sem() if len(gains) > 1 else np.nan
+    rng = np.random.default_rng(0)
+    draws = gains.index
+    rows = predictions[arm, draws[0]].index.to_numpy()
+    _, patients = np.unique(groups[rows], return_inverse=True)
+    recalls = [np.zeros((2, len(rows))) for _ in draws]
+    for correct, draw in zip(recalls, draws, strict=True):
+        for i, name in enumerate((arm, baseline)):
+            correct[i] = predictions[name, draw].loc[rows] == y[rows]
+    difference = np.mean([correct[0] - correct[1] for correct in recalls], axis=0)
+    members = [np.flatnonzero(patients == k) for k in range(patients.max() + 1)]
+    resampled = []
+    for _ in range(1000):
+        drawn = np.concatenate([members[k] for k in rng.integers(len(members), size=len(members))])
+        by_class = pd.Series(difference[drawn]).groupby(y[rows][drawn]).mean()
+        resampled.append(by_class.mean())
+    low, high = np.quantile(resampled, [0.025, 0.975])
+    return (
+        f"{arm} against {baseline}: {gains.mean():+.3f}, draws {gains.mean() - half:+.3f} to "
+        f"{gains.mean() + half:+.3f} (n={len(gains)}), patients {low:+.3f} to {high:+.3f}"
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("command", choices=["run", "report"])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
+    parser.add_argument("--keep", type=Path, default=Path("results/transfer"))
+    parser.add_argument("--draws", type=int, nargs="+", default=list(range(7)))
+    args = parser.parse_args()
+    {"run": run, "report": report}[args.command](args)
+
+
+if __name__ == "__main__":
+    main()
