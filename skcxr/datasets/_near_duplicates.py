@@ -4,6 +4,9 @@ An image is described by its fine detail. Radiographs of different patients shar
 of a chest, but not the course of ribs and vessels at a scale of one to three sixty-fourths of the
 side. Detail must be aligned before it is compared, so one image of each pair is tried in several
 crops and aspect ratios, and once more in finer steps if the two may be near-duplicates.
+
+A fingerprint is 256 signs of random projections of the detail. It is small enough for a file of
+weights, which thereby knows its training images without holding them.
 """
 
 from functools import cache
@@ -34,6 +37,10 @@ LEAST_CONTRAST = 0.016
 # Similarity from which two images are aligned in finer steps, and are near-duplicates then.
 CANDIDATE = 0.75
 THRESHOLD = 0.85
+# The same for the similarity of an image and a fingerprint.
+N_BITS = 256
+FINGERPRINT_CANDIDATE = 0.57
+FINGERPRINT_THRESHOLD = 0.665
 # Rows compared at a time: the memory for it is CHUNK times the number of images.
 CHUNK = 256
 
@@ -99,17 +106,18 @@ def find_near_duplicates(X, Y=None, *, image_shape=None):
     [[4, 6]]
     """
     x = shrink_images(X, image_shape)
+    options = {"describe": describe_detail, "candidate": CANDIDATE, "threshold": THRESHOLD}
     found = {}
     if Y is None:
-        for i, j, similarity in _compare(x, describe_detail(x), is_same=True):
+        for i, j, similarity in _compare(x, describe_detail(x), **options, is_same=True):
             pair = (min(i, j), max(i, j))
             found[pair] = max(similarity, found.get(pair, 0))
     else:
         y = shrink_images(Y, image_shape)
-        for i, j, similarity in _compare(x, describe_detail(y)):
+        for i, j, similarity in _compare(x, describe_detail(y), **options):
             found[i, j] = similarity
         # The image in Y may be the cropped one.
-        for j, i, similarity in _compare(y, describe_detail(x)):
+        for j, i, similarity in _compare(y, describe_detail(x), **options):
             found[i, j] = max(similarity, found.get((i, j), 0))
     pairs = sorted(found)
     return (
@@ -178,43 +186,128 @@ def describe_detail(x, view=VIEWS[0]):
     contrast = np.sqrt(np.maximum(_blur(detail**2, CONTRAST), 0))
     detail /= contrast + LEAST_CONTRAST
     rows = detail[:, MARGIN:-MARGIN, MARGIN:-MARGIN].reshape(len(x), -1)
-    rows = rows - rows.mean(axis=1, keepdims=True)
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 1e-3)
+    return _normalize(rows - rows.mean(axis=1, keepdims=True))
 
 
-def _compare(x, details, *, is_same=False):
-    """Yield (i, j, similarity) of near-duplicates: shrunk images `x` and rows of detail.
+def compute_fingerprints(X, *, image_shape=None):
+    """Return fingerprints of images.
 
-    `is_same` tells that the rows describe the images, which are not compared with themselves then.
+    Parameters
+    ----------
+    X : array-like of shape (n, h*w), (n, h, w) or (n, c, h, w)
+        Images.
+    image_shape : tuple of int or None, default=None
+        (height, width) or (channels, height, width) of flat rows. None assumes one square channel.
+
+    Returns
+    -------
+    fingerprints : ndarray of uint8 of shape (n, 32)
+
+    Examples
+    --------
+    >>> from skcxr.datasets import make_chest_phantoms
+    >>> from skcxr.datasets._near_duplicates import compute_fingerprints, find_fingerprinted
+    >>> X = make_chest_phantoms(6, random_state=0).images
+    >>> fingerprints = compute_fingerprints(X[:3])
+    >>> fingerprints.shape
+    (3, 32)
+    >>> find_fingerprinted(X // 2, fingerprints).tolist()
+    [True, True, True, False, False, False]
+    """
+    return np.packbits(_project(shrink_images(X, image_shape), VIEWS[0]) > 0, axis=1)
+
+
+def find_fingerprinted(X, fingerprints, *, image_shape=None):
+    """Return a mask of the images that show a radiograph with one of the fingerprints.
+
+    Parameters
+    ----------
+    X : array-like of shape (n, h*w), (n, h, w) or (n, c, h, w)
+        Images, which may differ in size, crop, contrast and so on, as for
+        :func:`find_near_duplicates`.
+    fingerprints : ndarray of uint8 of shape (n_fingerprints, 32)
+        Fingerprints.
+    image_shape : tuple of int or None, default=None
+        (height, width) or (channels, height, width) of flat rows. None assumes one square channel.
+
+    Returns
+    -------
+    is_found : ndarray of bool of shape (n,)
+    """
+    is_found = np.zeros(len(X), dtype=bool)
+    if len(fingerprints):
+        signs = np.where(np.unpackbits(fingerprints, axis=1), 1, -1) / np.sqrt(N_BITS)
+        found = _compare(
+            shrink_images(X, image_shape),
+            signs.astype(np.float32),
+            describe=_project,
+            candidate=FINGERPRINT_CANDIDATE,
+            threshold=FINGERPRINT_THRESHOLD,
+        )
+        is_found[[i for i, _, _ in found]] = True
+    return is_found
+
+
+@cache
+def _draw_projections():
+    """Return random signs (GRID**2, N_BITS). RandomState draws the same ones in every version."""
+    signs = np.random.RandomState(0).randint(0, 2, (GRID**2, N_BITS)) * 2 - 1
+    return signs.astype(np.float32)
+
+
+def _project(x, view):
+    """Return random projections (n, N_BITS) of the detail of shrunk images, as rows of norm 1."""
+    return _normalize(describe_detail(x, view) @ _draw_projections())
+
+
+def _compare(x, rows, *, describe, candidate, threshold, is_same=False):
+    """Yield (i, j, similarity) of near-duplicates.
+
+    Parameters
+    ----------
+    x : ndarray of float32 of shape (n, SIDE, SIDE)
+        Shrunk images.
+    rows : ndarray of float32 of shape (m, d)
+        What `describe` returns for other images.
+    describe : callable
+        From shrunk images and a view to rows of norm 1.
+    candidate, threshold : float
+        Similarity from which a pair is aligned in finer steps, and is yielded then.
+    is_same : bool, default=False
+        Whether the rows describe the same images, which are then not compared with themselves.
     """
     for start in range(0, len(x), CHUNK):
         chunk = x[start : start + CHUNK]
-        best = np.zeros((len(chunk), len(details)), dtype=np.float32)
+        best = np.zeros((len(chunk), len(rows)), dtype=np.float32)
         for view in VIEWS:
-            np.maximum(best, describe_detail(chunk, view) @ details.T, out=best)
+            np.maximum(best, describe(chunk, view) @ rows.T, out=best)
         if is_same:
             np.fill_diagonal(best[:, start:], 0)
-        for i, j in np.argwhere(best >= CANDIDATE).tolist():
+        for i, j in np.argwhere(best >= candidate).tolist():
             similarity = float(best[i, j])
-            if similarity < THRESHOLD:
-                similarity = _align(chunk[i], details[j])
-            if similarity >= THRESHOLD:
+            if similarity < threshold:
+                similarity = _align(chunk[i], rows[j], describe)
+            if similarity >= threshold:
                 yield start + i, j, similarity
 
 
-def _align(x, detail):
-    """Return the largest similarity of a shrunk image and a row of detail over finer views."""
-    _, best_view = max((_correlate(x, detail, view), view) for view in VIEWS)
-    scale_down, scale_right, shift_down, shift_right = best_view
+def _align(x, row, describe):
+    """Return the largest similarity of a shrunk image and a row over finer views."""
+
+    def correlate(view):
+        return float(describe(x[None], view)[0] @ row)
+
+    scale_down, scale_right, shift_down, shift_right = max(VIEWS, key=correlate)
     finer_views = [
         (scale_down * a, scale_right * b, shift_down + c, shift_right + d) for a, b, c, d in STEPS
     ]
-    return max(_correlate(x, detail, view) for view in finer_views)
+    return max(map(correlate, finer_views))
 
 
-def _correlate(x, detail, view):
-    return float(describe_detail(x[None], view)[0] @ detail)
+def _normalize(rows):
+    """Return rows of norm 1, and rows of 0 in place of those that are almost 0."""
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.divide(rows, norms, out=np.zeros_like(rows), where=norms > 1e-3)
 
 
 def _blur(x, sigma):

@@ -4,8 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skcxr.datasets import make_chest_phantoms
-from skcxr.datasets._near_duplicates import find_near_duplicates, join_groups
+from skcxr.datasets import load_image_folder, make_chest_phantoms
+from skcxr.datasets._near_duplicates import (
+    compute_fingerprints,
+    find_fingerprinted,
+    find_near_duplicates,
+    join_groups,
+)
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,7 @@ def crop_to_square(image):
     return resize(image.crop((7, 0, 57, 64)), 64, 64)
 
 
+FIRST_PHANTOM = "1049b2cb822abe96a3a1ae67775349aab74adc41f2222f312e1973b84256c941"
 CHANGES = {
     "jpeg": compress,
     "larger": lambda image: resize(image, 128, 128),
@@ -123,3 +129,49 @@ def test_few_radiographs_of_other_patients_are_found(data_folder):
     adults = np.load(data_folder / "nih64.npz", allow_pickle=True)["X"]
     pairs, _ = find_near_duplicates(adults[::4], kermany[::4])
     assert len(np.unique(pairs[:, 0])) <= 0.01 * len(adults[::4])
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changed_images_are_recognized_by_fingerprints(images, name):
+    fingerprints = compute_fingerprints(images[:30])
+    changed = change(images[::5], CHANGES[name])
+    assert find_fingerprinted(changed, fingerprints).tolist() == [True] * 6 + [False] * 6
+
+
+def test_a_fingerprint_is_small_and_the_same_everywhere(images):
+    fingerprints = compute_fingerprints(images[:1])
+    assert fingerprints.dtype == np.uint8
+    assert fingerprints.shape == (1, 32)
+    # Files of weights carry fingerprints to other machines, where a few bits may differ.
+    expected = np.frombuffer(bytes.fromhex(FIRST_PHANTOM), dtype=np.uint8)
+    assert np.unpackbits(fingerprints[0] ^ expected).sum() <= 4
+
+
+def test_without_fingerprints_nothing_is_found(images):
+    assert not find_fingerprinted(images, np.empty((0, 32), dtype=np.uint8)).any()
+
+
+def test_images_without_detail_match_no_fingerprint(images):
+    black = np.zeros((2, 64, 64), dtype=np.uint8)
+    fingerprints = compute_fingerprints(np.concatenate([images, black]))
+    assert not find_fingerprinted(black, fingerprints).any()
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_at_least_99_percent_of_radiographs_are_recognized(data_folder, name):
+    kermany = np.load(data_folder / "kermany64.npz", allow_pickle=True)["X"]
+    fingerprints = compute_fingerprints(kermany)
+    changed = change(kermany[::24], CHANGES[name])
+    assert find_fingerprinted(changed, fingerprints).mean() >= 0.99
+
+
+@pytest.mark.parametrize("name", ["adults", "other children", "mirror images"])
+def test_at_most_1_percent_of_other_radiographs_are_recognized(data_folder, name):
+    kermany = np.load(data_folder / "kermany64.npz", allow_pickle=True)["X"]
+    if name == "adults":
+        others = np.load(data_folder / "nih64.npz", allow_pickle=True)["X"][::2]
+    elif name == "other children":
+        others = load_image_folder(data_folder / "covid_cxr", image_size=64).images
+    else:
+        others = kermany[::12, :, ::-1]
+    assert find_fingerprinted(others, compute_fingerprints(kermany)).mean() <= 0.01
