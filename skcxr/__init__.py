@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from skcxr._version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from skcxr._show_versions import show_versions
     from skcxr.classifier import CXRClassifier, CXRFeatures
     from skcxr.gan import DCGAN
     from skcxr.over_sampling import ConditionalDCGANOversampler, DCGANOversampler
@@ -16,6 +17,7 @@ __all__ = [
     "CXRFeatures",
     "ConditionalDCGANOversampler",
     "DCGANOversampler",
+    "show_versions",
 ]
 
 # PyTorch and scikit-learn (which brings pandas) are loaded by the first name that needs them.
@@ -25,6 +27,7 @@ _MODULE_OF = {
     "ConditionalDCGANOversampler": "skcxr.over_sampling",
     "DCGAN": "skcxr.gan",
     "DCGANOversampler": "skcxr.over_sampling",
+    "show_versions": "skcxr._show_versions",
 }
 _SUBMODULES = {
     "augment",

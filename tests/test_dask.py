@@ -102,6 +102,7 @@ def test_classes_on_workers_are_as_here(cluster, pipe, phantoms, tmp_path):
     assert os.getpid() not in there
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no signals to kill with")
 def test_a_killed_worker_only_delays_the_result(cluster, pipe, phantoms, tmp_path):
     pipe.set_params(gan__estimator__max_epochs=40)
     (tmp_path / "here").mkdir()

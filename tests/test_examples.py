@@ -41,7 +41,8 @@ def test_the_gallery_has_its_twelve_pages_and_a_header():
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=name)
 def test_a_page_has_a_title_and_says_what_it_asks(path):
-    title, underline, blank, *text = ast.get_docstring(ast.parse(path.read_text())).splitlines()
+    docstring = ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    title, underline, blank, *text = docstring.splitlines()
     assert underline == "=" * len(title)
     assert not blank
     assert "?" in title + " ".join(text)

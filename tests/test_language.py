@@ -43,14 +43,14 @@ UNPACKAGED = r"(?<![\w./])(?:docs|benchmarks|experiments)/"
 VERBS = re.findall(
     r"\w+",
     """
-    Add Allow Append Apply Assign Audit Become Build Call Centre Check Choose Close Compare
-    Compute Convert Copy Count Create Crop Decide Decode Delete Describe Discard Divide Download
-    Draw Estimate Evaluate Export Fetch Fill Find Fit Format Generate Get Give Hold Ignore Infer
-    Inspect Keep Lay Let Limit List Load Look Make Map Match Measure Merge Move Normalise
-    Normalize Number Open Parse Pass Plot Predict Print Put Raise Read Recolor Record Refuse
-    Remove Rename Replace Reset Restore Resume Return Round Run Sample Save Scale Score Search
-    Seed Select Send Set Show Shuffle Sort Split Stack Start Stop Store Suppress Test Train
-    Transform Turn Undo Update Upload Use Validate Warn Write Yield Zero
+    Add Allow Append Apply Assign Audit Become Build Call Centre Check Choose Close Compare Compute
+    Convert Copy Count Create Crop Decide Decode Delete Describe Discard Divide Download Draw
+    Estimate Evaluate Export Fetch Fill Find Fit Format Generate Get Give Hold Ignore Infer Inspect
+    Keep Lay Let Limit List Load Look Make Map Match Measure Merge Move Normalise Normalize Number
+    Open Parse Pass Plot Predict Print Put Raise Read Recolor Record Refuse Remove Rename Replace
+    Reset Restore Resume Return Round Run Sample Save Scale Score Search Seed Select Send Set Show
+    Shuffle Sort Split Stack Start Stop Store Suppress Test Train Transform Turn Undo Update Upload
+    Use Validate Warn Write Yield Zero
     """,
 )
 
@@ -100,7 +100,7 @@ def list_help(command, name="skcxr"):
 
 
 PAGES = [
-    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md")),
+    *sorted(ROOT.glob("*.md")),
     *(
         page
         for page in sorted((ROOT / "docs").rglob("*"))

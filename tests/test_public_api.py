@@ -23,7 +23,7 @@ NOT_CHECKED = {
 def public_names():
     """Of docs/api.rst, the names that can be imported: module and name of each."""
     module, names = None, []
-    for line in (HERE.parent / "docs" / "api.rst").read_text().splitlines():
+    for line in (HERE.parent / "docs" / "api.rst").read_text("utf-8").splitlines():
         if match := re.fullmatch(r"\.\. currentmodule:: (\S+)", line):
             module = match[1]
         elif match := re.fullmatch(r"   (\w+)", line):
@@ -64,7 +64,7 @@ DOCUMENTED = [line.partition("(")[0] for line in interface() if "TRUSTED_TYPES" 
 
 def test_a_change_of_the_public_interface_is_deliberate():
     """Where it is, write it to the list too: python -m tests.test_public_api"""
-    assert "\n".join(interface()) == (HERE / "public_api.txt").read_text().strip()
+    assert "\n".join(interface()) == (HERE / "public_api.txt").read_text("utf-8").strip()
 
 
 @pytest.mark.parametrize("package", ["skcxr", "skcxr.datasets", "skcxr.metrics", "skcxr.displays"])

@@ -10,14 +10,14 @@ from collections.abc import Callable, Collection, Iterable, Set
 from functools import partial
 from hashlib import sha256
 from importlib.resources import files
+from importlib.util import find_spec
 from io import BytesIO
 from numbers import Integral, Real
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zipfile import ZipFile
 
 import numpy as np
-import pooch
-from filelock import FileLock
 from PIL import Image
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
@@ -26,6 +26,9 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 from skcxr._base.files import write_atomically
 from skcxr.datasets._downloading import resume_download
 from skcxr.datasets._folders import load_image_folder
+
+if TYPE_CHECKING:
+    import pooch
 
 # A commit, not a branch, so that the content of an address never changes. Its metadata.csv lists
 # all 69 images with the licences and sources that data/covid_cxr.csv repeats.
@@ -142,6 +145,8 @@ def fetch_covid_cxr(
         resumes an interrupted download of the archive.
     ValueError
         If a parameter is outside its domain.
+    ImportError
+        If pooch, requests or filelock is not installed.
 
     Warns
     -----
@@ -183,9 +188,12 @@ def fetch_covid_cxr(
     >>> xrays.data.shape  # doctest: +SKIP
     (270, 4096)
     """
+    _check_packages()
     root = Path(get_data_home(data_home), "covid_cxr")
     listed = _read_list()
     if _find_missing(root, listed):
+        from filelock import FileLock
+
         root.mkdir(exist_ok=True)
         with FileLock(root / ".lock"):  # a second process waits here, then finds all files
             _collect(root, listed, download_if_missing, n_retries, delay)
@@ -217,6 +225,14 @@ def fetch_covid_cxr(
     )
 
 
+def _check_packages() -> None:
+    """Raise an ImportError that says what to install, if a package for downloads is missing."""
+    missing = [name for name in ("pooch", "requests", "filelock") if find_spec(name) is None]
+    if missing:
+        names = " and ".join(missing)
+        raise ImportError(f"fetch_covid_cxr needs {names}. Install {names} (the extra 'fetch').")
+
+
 def _read_list() -> dict[str, dict[str, str]]:
     """Map each file, <split>/<class>/<original name>, to its row of the packaged list."""
     table = files("skcxr.datasets").joinpath("data", "covid_cxr.csv")
@@ -226,6 +242,8 @@ def _read_list() -> dict[str, dict[str, str]]:
 
 def _read_registry(root: Path) -> dict[str, str]:
     """Map each image of an earlier fetch to its SHA-256."""
+    import pooch
+
     images = pooch.create(path=root / "images", base_url="", registry=None)
     if (root / "registry.txt").exists():
         images.load_registry(root / "registry.txt")
@@ -244,6 +262,8 @@ def _find_missing(root: Path, listed: Iterable[str]) -> dict[str, str]:
 
 def _verify(root: Path, listed: Iterable[str]) -> None:
     """Raise an error if an image has changed since it was fetched."""
+    import pooch
+
     registry = _read_registry(root)
     changed = [file for file in listed if pooch.file_hash(root / "images" / file) != registry[file]]
     if changed:
@@ -257,6 +277,8 @@ def _collect(
     root: Path, listed: Collection[str], download_if_missing: bool, n_retries: int, delay: float
 ) -> None:
     """Put every image into ``root/images``, then write the registry of their checksums."""
+    import pooch
+
     missing = _find_missing(root, listed)
     registry = _read_registry(root)
     for name, path in _find_files(root, missing.keys()).items():
@@ -353,6 +375,8 @@ def _extract(archive: Path, root: Path, wanted: dict[str, str], registry: dict[s
 
     The hash fixes the content of the archive: it is complete and holds nothing harmful.
     """
+    import pooch
+
     if pooch.file_hash(archive) != _ARCHIVE_HASH:
         raise OSError(
             f"{str(archive)!r} is not the expected archive: its SHA-256 is not {_ARCHIVE_HASH}. "

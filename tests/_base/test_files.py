@@ -75,7 +75,7 @@ def test_what_is_moved_last_makes_a_folder_complete(tmp_path, monkeypatch):
     def watch(self, target):
         found = rename(self, target)
         files = [file for file in (tmp_path / "out").iterdir() if file.is_file()]
-        seen.append({file.name: file.read_text() for file in files})
+        seen.append({file.name: file.read_text("utf-8") for file in files})
         return found
 
     monkeypatch.setattr(type(tmp_path), "rename", watch)

@@ -50,7 +50,7 @@ class Spy(BaseEstimator):
 
 
 def notes(folder):
-    return [eval(file.read_text()) for file in folder.iterdir()]
+    return [eval(file.read_text("utf-8")) for file in folder.iterdir()]
 
 
 def most_threads_at_once(folder):
@@ -218,7 +218,7 @@ def test_workers_open_a_memory_map_by_its_file_and_get_no_copy(tmp_path, mapped)
     with parallel_config("loky", inner_max_num_threads=1, temp_folder=str(tmp_path / "temp")):
         gan.fit_resample(large, np.arange(400) % 4)
     # One copy for all workers of what is in memory, and none of what is on the disk.
-    written = [int(file.read_text()) for file in (tmp_path / "notes").iterdir()]
+    written = [int(file.read_text("utf-8")) for file in (tmp_path / "notes").iterdir()]
     assert len(written) == 4
     assert max(written) < 1000 if mapped else large.nbytes <= max(written) < 1.1 * large.nbytes
 

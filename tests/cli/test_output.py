@@ -302,6 +302,6 @@ def test_settings_hold_what_decides_the_result_in_the_order_of_the_help(
     monkeypatch.setattr("skcxr.report._folder.Report._inspect_samples", lambda self, result: None)
     out = tmp_path / "out"
     assert main([*commands["evaluate"], "--seed", "3", "--out", str(out), "--quiet"]) == 0
-    settings = list(json.loads((out / "settings.json").read_text()))
+    settings = list(json.loads((out / "settings.json").read_text("utf-8")))
     assert settings[:3] == ["command", "data", "groups"]
     assert not {"quiet", "json"} & set(settings)

@@ -66,7 +66,7 @@ def test_synthesize_writes_marked_images_and_their_provenance(phantom_folder, tm
             assert image.text["Synthetic"] == "true"
             assert "shows no patient" in image.text["Description"]
 
-    provenance = json.loads((out / PROVENANCE).read_text())
+    provenance = json.loads((out / PROVENANCE).read_text("utf-8"))
     assert provenance["versions"]["skcxr"] == skcxr.__version__
     assert provenance["seed"] == 0
     assert provenance["parameters"]["base_width"] == "2"
@@ -273,7 +273,7 @@ def test_what_is_held_out_is_printed_and_recorded(phantom_folder, tmp_path, caps
     held = {"split": None, "n_images": 2 * n_held, "share": 28 / 48}
     held |= {"n_by_class": {"covid": n_held, "normal": n_held}}
     held |= {"overlap": {"n_left_out": 0, "near_duplicates_kept_together": []}}
-    provenance = json.loads((out / PROVENANCE).read_text())
+    provenance = json.loads((out / PROVENANCE).read_text("utf-8"))
     assert provenance["holdout"] == json.loads(captured.out)["holdout"] == held
     assert provenance["training_set"]["n_by_class"] == {"covid": 10, "normal": 10}
     assert "Held out for the audit: covid 14, normal 14 (58%)" in captured.err
@@ -315,7 +315,7 @@ def test_runs_of_one_second_write_to_two_folders(phantom_folder, tmp_path, monke
     assert synthesize("--data", phantom_folder, "--holdout", 0) == 0
     files = sorted((tmp_path / "skcxr-synthetic").glob("*/provenance.json"))
     assert [file.parent.name for file in files] == ["2026-05-04-030201", "2026-05-04-030201-2"]
-    assert [json.loads(file.read_text())["seed"] for file in files] == [0, 1]
+    assert [json.loads(file.read_text("utf-8"))["seed"] for file in files] == [0, 1]
 
 
 def test_a_failed_run_leaves_no_reserved_folder(phantom_folder, tmp_path, monkeypatch):
@@ -373,7 +373,7 @@ def test_the_images_that_are_written_are_audited(tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
     assert synthesize("--data", tmp_path / "data", "--out", out, "-n", 20) == 0
     printed = capsys.readouterr().out
-    audits = json.loads((out / PROVENANCE).read_text())["audit"]
+    audits = json.loads((out / PROVENANCE).read_text("utf-8"))["audit"]
     for k in names:
         assert f"{k}: copies found" in printed
         (copy,) = (pair for pair in audits[k]["pairs"] if pair["copy"])
@@ -382,14 +382,14 @@ def test_the_images_that_are_written_are_audited(tmp_path, monkeypatch, capsys):
         trained = {image.tobytes() for image in phantoms.images}
         with Image.open(out / copy["file"]) as image:
             assert np.asarray(image).tobytes() in trained
-    quality = json.loads((out / PROVENANCE).read_text())["quality"]
+    quality = json.loads((out / PROVENANCE).read_text("utf-8"))["quality"]
     assert [quality[k]["n_fake"] for k in names] == [20, 20]
 
 
 def test_without_a_holdout_there_is_no_audit(phantom_folder, tmp_path, capsys):
     out = tmp_path / "out"
     assert synthesize("--data", phantom_folder, "--out", out, "--holdout", 0) == 0
-    provenance = json.loads((out / PROVENANCE).read_text())
+    provenance = json.loads((out / PROVENANCE).read_text("utf-8"))
     assert provenance["audit"] is None
     assert provenance["training_set"]["n_images"] == 48
     assert "covid, normal: not audited, since nothing was held out" in capsys.readouterr().out
@@ -402,7 +402,7 @@ def test_synthesize_says_when_the_audit_cannot_tell(phantom_folder, tmp_path, ca
     assert (
         "covid: cannot tell (an audit, not a guarantee)\n  With 5 hold-out images, the" in printed
     )
-    found = json.loads((out / PROVENANCE).read_text())["audit"]["covid"]
+    found = json.loads((out / PROVENANCE).read_text("utf-8"))["audit"]["covid"]
     assert (found["verdict"], found["passed"]) == ("cannot tell", False)
 
 
@@ -417,7 +417,7 @@ def test_synthesize_says_which_class_was_not_audited(phantom_folder, tmp_path, c
     assert "covid: not audited (an audit, not a guarantee)\n  There were too few images for an" in (
         capsys.readouterr().out
     )
-    found = json.loads((out / PROVENANCE).read_text())["audit"]["covid"]
+    found = json.loads((out / PROVENANCE).read_text("utf-8"))["audit"]["covid"]
     assert (found["verdict"], found["passed"], found["power"]) == ("not audited", False, None)
 
 
@@ -428,7 +428,7 @@ def test_an_earlier_result_is_replaced_when_told(phantom_folder, tmp_path, capsy
     assert synthesize(*given, "--seed", 1) == 2
     assert "Pass a new folder, or overwrite=True" in capsys.readouterr().err
     assert synthesize(*given, "--seed", 1, "--overwrite") == 0
-    assert json.loads((out / PROVENANCE).read_text())["seed"] == 1
+    assert json.loads((out / PROVENANCE).read_text("utf-8"))["seed"] == 1
 
 
 def test_a_killed_run_resumes(phantom_folder, tmp_path):
@@ -490,7 +490,7 @@ def test_unreadable_files_are_listed_and_can_be_left_out(
     else:
         assert code == 0
         assert f"Left out of {data}: 2 of 50 files" in error
-        assert json.loads((out / PROVENANCE).read_text())["n_files_left_out"] == 2
+        assert json.loads((out / PROVENANCE).read_text("utf-8"))["n_files_left_out"] == 2
 
 
 def test_images_are_read_as_asked(tmp_path, monkeypatch):
@@ -515,9 +515,9 @@ def test_images_are_read_as_asked(tmp_path, monkeypatch):
 
 
 def test_a_folder_that_can_not_be_made_is_told_before_training(phantom_folder, capsys):
-    # /proc takes no folders, not even of root.
-    assert synthesize("--data", phantom_folder, "--out", "/proc/out") == 2
-    assert "out='/proc/out' cannot be created" in capsys.readouterr().err
+    below_a_file = next(phantom_folder.rglob("*.png")) / "out"
+    assert synthesize("--data", phantom_folder, "--out", below_a_file) == 2
+    assert f"out={str(below_a_file)!r} cannot be created" in capsys.readouterr().err
 
 
 def test_a_broken_checkpoint_is_one_line_and_exit_code_2(phantom_folder, tmp_path, capsys):
@@ -564,7 +564,7 @@ def test_audit_prints_and_keeps_what_it_found(audited, tmp_path, capsys):
     assert printed.count("Copies found: the audit compared 8 synthetic images") == 2
     table = pd.read_csv(out / "audit.csv")
     assert set(table["class"]) == {"covid", "normal"}
-    found = json.loads((out / "audit.json").read_text())
+    found = json.loads((out / "audit.json").read_text("utf-8"))
     assert found["normal"]["verdict"] == "copies found"
     copies = [pair for pair in found["normal"]["pairs"] if pair["copy"]]
     assert copies
@@ -673,7 +673,7 @@ def test_swapped_folders_of_near_copies_do_not_pass(near_copies, capsys):
         (["--features", "vgg"], "features='vgg' must be"),
         (["--train", "nowhere"], "path 'nowhere' does not exist"),
         (["--out", "."], "is not an empty folder"),
-        (["--out", "/proc/out"], "out='/proc/out' cannot be created"),
+        (["--out", f"{__file__}/out"], "out' cannot be created"),  # below a file
     ],
 )
 def test_bad_audits_are_one_line_and_exit_code_2(audited, capsys, args, message):

@@ -332,7 +332,7 @@ def test_a_broken_image_of_the_user_is_refused_and_kept(fetch):
 
 def test_existing_images_are_read_without_a_lock(fetch, monkeypatch):
     fetch()
-    monkeypatch.setattr(covid_cxr, "FileLock", None)  # as from a folder that nobody may write to
+    monkeypatch.setattr("filelock.FileLock", None)  # as from a folder that nobody may write to
     fetch()
 
 
@@ -655,3 +655,20 @@ def test_all_306_are_read_from_files_of_the_user(tmp_path):
     )
     assert X.shape == (36, 4096)
     assert np.bincount(y).tolist() == [9, 9, 9, 9]
+
+
+@pytest.mark.parametrize("package", ["pooch", "requests", "filelock"])
+def test_a_missing_package_is_named(package, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    message = rf"fetch_covid_cxr needs {package}\. Install {package} \(the extra 'fetch'\)\."
+    with pytest.raises(ImportError, match=message):
+        fetch_covid_cxr(data_home=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_loading_images_of_ones_own_needs_no_package_for_downloads():
+    hide = "import sys; sys.modules.update(dict.fromkeys(['pooch', 'requests', 'filelock']))"
+    use = (
+        "from skcxr.datasets import load_image_folder, make_chest_phantoms; make_chest_phantoms(4)"
+    )
+    subprocess.run([sys.executable, "-c", f"{hide}; {use}"], check=True)

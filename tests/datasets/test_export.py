@@ -32,14 +32,14 @@ def test_only_an_earlier_result_is_overwritten_and_only_on_request(images, tmp_p
     for overwrite in (False, True):
         with pytest.raises(FileExistsError, match=r"exists already|is not an earlier result"):
             write_images(mine, images, provenance={}, overwrite=overwrite)
-    assert (mine / "thesis.txt").read_text() == "years of work"
+    assert (mine / "thesis.txt").read_text("utf-8") == "years of work"
 
     out = tmp_path / "out"
     write_images(out, images, provenance={"n": 1})
     with pytest.raises(FileExistsError, match="Pass a new folder, or overwrite=True"):
         write_images(out, images, provenance={"n": 2})
     write_images(out, {"covid": images["covid"]}, provenance={"n": 3}, overwrite=True)
-    assert json.loads((out / PROVENANCE).read_text())["n"] == 3
+    assert json.loads((out / PROVENANCE).read_text("utf-8"))["n"] == 3
     assert not (out / "normal").exists()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["mine", "out"]
 
@@ -54,7 +54,7 @@ def test_a_full_disk_leaves_the_earlier_result(images, tmp_path, n_bytes):
         pytest.raises(OSError, match=r"out=.*out' cannot be written: File too large\. Free"),
     ):
         write_images(out, images, provenance={"n": 2}, overwrite=True)
-    assert json.loads((out / PROVENANCE).read_text())["n"] == 1
+    assert json.loads((out / PROVENANCE).read_text("utf-8"))["n"] == 1
     assert [file.name for file in tmp_path.iterdir()] == ["out"]
 
 
@@ -86,7 +86,7 @@ def test_a_failed_rename_puts_the_earlier_result_back(images, tmp_path, monkeypa
         assert len(os.listdir(out)) == 4
     monkeypatch.setattr(type(tmp_path), "rename", rename)
     write_images(out, images, provenance={"n": 2}, overwrite=True)
-    assert json.loads((out / PROVENANCE).read_text())["n"] == 2
+    assert json.loads((out / PROVENANCE).read_text("utf-8"))["n"] == 2
     assert len(os.listdir(out)) == 4
 
 
@@ -121,7 +121,7 @@ def test_a_mount_point_is_filled(images, tmp_path, monkeypatch, overwrite):
 
     monkeypatch.setattr(os, "rename", refuse_mount_point)
     write_images(out, images, provenance={"n": 2}, overwrite=overwrite)
-    assert json.loads((out / PROVENANCE).read_text())["n"] == 2
+    assert json.loads((out / PROVENANCE).read_text("utf-8"))["n"] == 2
     assert out.stat().st_ino == inode
     assert sorted(os.listdir(out)) == ["covid", "manifest.csv", "normal", PROVENANCE]
 

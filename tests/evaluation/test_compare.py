@@ -153,7 +153,7 @@ def test_markdown_and_csv(comparison, tmp_path):
     back = pd.read_csv(io.StringIO(comparison.to_csv()))
     pd.testing.assert_frame_equal(back, comparison.results)
     comparison.to_csv(tmp_path / "results.csv")
-    assert (tmp_path / "results.csv").read_text() == comparison.to_csv()
+    assert (tmp_path / "results.csv").read_text("utf-8") == comparison.to_csv()
 
 
 def test_groups_stay_together_in_a_comparison():

@@ -41,7 +41,7 @@ def test_the_fields_of_prdc_have_the_meanings_of_the_table():
 
 def test_the_guide_has_the_table():
     rows = [f"| {m.label} | {m.direction} | {m.meaning} |" for m in METRICS]
-    assert "\n".join(rows) in GUIDE.read_text()
+    assert "\n".join(rows) in GUIDE.read_text("utf-8")
 
 
 def test_the_file_of_samples_has_the_columns(report_run):
