@@ -82,8 +82,7 @@ def synthesize(**options):
 
     The images are marked as synthetic and audited for copies of training images. The audit needs
     real images that no GAN sees: test/ of DIR, or else val/, or else the share --holdout of each
-    class. With --holdout 0, there is no audit. The default GANs have the paper's size and number of
-    steps, and take hours.
+    class. --holdout 0 skips it. The default GANs have the paper's size and take hours.
     """
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
     from skcxr._base.files import check_writable, reserve_folder

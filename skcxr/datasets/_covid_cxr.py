@@ -1,4 +1,4 @@
-"""The four classes of the founding paper, from the two public collections that hold them."""
+"""The paper's four classes, from the two public collections that hold them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _TIMEOUT = 30.0  # seconds
 
 _DESCR = """\
 {n_images} grayscale chest radiographs (subset: {subset}) of {image_size}x{image_size} pixels
-in the four classes of the founding paper: covid, normal, pneumonia_bac, pneumonia_vir.
+in the paper's four classes: covid, normal, pneumonia_bac, pneumonia_vir.
 
 - covid: frontal views of the COVID-19 image data collection (Cohen, Morrison and Dao 2020,
   arXiv:2003.11597), https://github.com/ieee8023/covid-chestxray-dataset. Licences differ by image,
@@ -85,7 +85,7 @@ def fetch_covid_cxr(
     n_retries=3,
     delay=1.0,
 ):
-    """Fetch the founding paper's 306 chest X-rays in four classes (download).
+    """Fetch the paper's 306 chest X-rays in four classes (download).
 
     The first call downloads 69 images from GitHub and an archive of 1.2 GB from Mendeley Data,
     extracts 237 images from the archive and deletes it. Later calls only read.

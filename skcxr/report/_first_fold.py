@@ -55,7 +55,7 @@ def inspect_first_fold(sampler, X_train, y_train, X_test, y_test):
 def compare_with_control(comparison):
     """Return the comparison of synthetic images with as many duplicates, or None without both.
 
-    Duplicates cost as many training steps: only an improvement over them is due to the GANs.
+    Duplicates cost as many training steps: only an improvement over them can be due to the GANs.
     """
     if {"duplicates", "dcgan"} <= set(comparison.arms):
         return comparison.only(["duplicates", "dcgan"]).against("duplicates")
