@@ -329,7 +329,8 @@ def test_nan_and_infinity_name_the_images_that_hold_them(as_sparse):
 
 
 def test_of_many_images_with_nan_the_first_are_named():
-    with pytest.raises(ValueError, match=r"in 30 of 30 images, at index 0, 1, 2, 3, 4, \.\.\.\. Remove"):
+    message = r"in 30 of 30 images, at index 0, 1, 2, 3, 4, \.\.\.\. Remove"
+    with pytest.raises(ValueError, match=message):
         DCGAN(**GAN).fit(np.full((30, 16, 16), np.nan))
 
 

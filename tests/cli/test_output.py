@@ -99,7 +99,13 @@ def test_quiet_still_prints_errors(commands, capsys):
 def test_quiet_json_is_the_json_alone(commands, capfd):
     assert main([*commands["audit"], "--quiet", "--json"]) == 0
     captured = capfd.readouterr()
-    assert set(json.loads(captured.out)) == {"classes", "exceeded", "undecided", "overlap", "folder"}
+    assert set(json.loads(captured.out)) == {
+        "classes",
+        "exceeded",
+        "undecided",
+        "overlap",
+        "folder",
+    }
     assert captured.err == ""
 
 
