@@ -74,6 +74,14 @@ def validate_images(estimator, X, y="no_validation", **options):
     return validated
 
 
+def convert_and_validate(estimator, X, y="no_validation", **options):
+    """Return images as an array, and else what :func:`validate_images` returns.
+
+    Lists and Series of images are stacked, and sparse matrices become dense.
+    """
+    return validate_images(estimator, to_dense(stack_images(X)), y, **options)
+
+
 def check_labels(labels, name):
     """Refuse labels that are missing or cannot be sorted together.
 
@@ -208,8 +216,7 @@ def validate_labelled(estimator, X, y):
         )
     if y is not None:
         check_labels(y, "y")
-    X = to_dense(stack_images(X))
-    X, y = validate_images(estimator, X, y, ensure_min_samples=2)
+    X, y = convert_and_validate(estimator, X, y, ensure_min_samples=2)
     check_classification_targets(y)
     classes = np.unique(y)
     if len(classes) < 2:

@@ -16,9 +16,9 @@ from sklearn.utils.validation import check_is_fitted
 from skorch.callbacks import Callback, LRScheduler
 
 from skcxr._base.estimators import EpochHistory, Estimator
-from skcxr._base.images import ImageSpec, TrainingImages, stack_images, to_dense
+from skcxr._base.images import ImageSpec, TrainingImages
 from skcxr._base.parallel import limit_threads, resolve_device, use_repeatable_convolutions
-from skcxr._base.validation import validate_images, validate_labelled
+from skcxr._base.validation import convert_and_validate, validate_labelled
 from skcxr.augment import resolve_augment
 from skcxr.classifier._batches import LabelledImages, count_batches
 from skcxr.classifier._skorch_net import (
@@ -389,8 +389,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
             Probabilities. Rows sum to 1, columns are in the order of `classes_`.
         """
         check_is_fitted(self)
-        X = to_dense(stack_images(X))
-        X = validate_images(self, X, reset=False)
+        X = convert_and_validate(self, X, reset=False)
         self.spec_.warn_of_range(X)
         if self._fingerprints is not None:
             count_pretraining_overlap(X, self._fingerprints, self.image_shape, self.weights)

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from skcxr._base.estimators import Estimator
-from skcxr._base.images import ImageSpec, stack_images, to_dense
+from skcxr._base.images import ImageSpec
 from skcxr._base.parallel import limit_threads, resolve_device
+from skcxr._base.validation import convert_and_validate
 from skcxr.metrics.features import build_feature_extractor
 from skcxr.persistence._state import Persistent
 
@@ -108,8 +109,7 @@ class CXRFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Persistent,
         FileNotFoundError
             If `weights` is a path and there is no such file. Nothing is downloaded.
         """
-        X = to_dense(stack_images(X))
-        X = validate_data(self, X, allow_nd=True)
+        X = convert_and_validate(self, X)
         spec = ImageSpec.of(X, self.image_shape)
         if isinstance(self.weights, str) and self.weights in ("inception", "pixels"):
             raise ValueError(
@@ -139,8 +139,7 @@ class CXRFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Persistent,
             One row per image.
         """
         check_is_fitted(self)
-        X = to_dense(stack_images(X))
-        X = validate_data(self, X, allow_nd=True, reset=False)
+        X = convert_and_validate(self, X, reset=False)
         self.spec_.warn_of_range(X)
         return self._compute(self.spec_, X)
 

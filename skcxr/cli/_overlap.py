@@ -68,19 +68,21 @@ def leave_out_overlap(args, train, holdout, option):
 
 def _print_overlap(args, overlap, n_holdout, option):
     """Print how many held-out images are left out, and which files."""
+    from skcxr.datasets._groups import format_lines
+
     if args.quiet or not overlap["n_left_out"]:
         return
-    echo(
-        f"Left out of {option}: {overlap['n_left_out']} of "
-        f"{format_count(n_holdout, 'held-out image')}, which the generator has seen",
-        err=True,
-    )
     lines = [
         f"{pair['holdout_file']} is a near-duplicate of {pair['train_file']}"
         for pair in overlap["near_duplicates"]
     ]
     lines += [f"{file} shows a training patient" for file in overlap["same_patient"]]
-    _print_lines(lines)
+    echo(
+        f"Left out of {option}: {overlap['n_left_out']} of "
+        f"{format_count(n_holdout, 'held-out image')}, which the generator has seen"
+        f"{format_lines(lines, N_SHOWN)}",
+        err=True,
+    )
 
 
 def join_near_duplicates(args, data):
@@ -88,6 +90,7 @@ def join_near_duplicates(args, data):
 
     Without near-duplicates, the groups are those of `data`, or None.
     """
+    from skcxr.datasets._groups import format_lines
     from skcxr.datasets._near_duplicates import find_near_duplicates, join_groups
 
     pairs, similarities = find_near_duplicates(data.images)
@@ -101,15 +104,7 @@ def join_near_duplicates(args, data):
     if not found:
         return data.groups, found
     if not args.quiet:
-        echo(f"{format_count(len(found), 'pair')} of near-duplicates, kept together:", err=True)
-        _print_lines(" and ".join(pair["files"]) for pair in found)
+        lines = format_lines([" and ".join(pair["files"]) for pair in found], N_SHOWN)
+        count = format_count(len(found), "pair")
+        echo(f"{count} of near-duplicates, kept together:{lines}", err=True)
     return join_groups(len(data.images), pairs, data.groups), found
-
-
-def _print_lines(lines):
-    """Print the first lines on stderr, and the number of the others."""
-    lines = list(lines)
-    for line in lines[:N_SHOWN]:
-        echo(f"  {line}", err=True)
-    if len(lines) > N_SHOWN:
-        echo(f"  ... and {len(lines) - N_SHOWN} more", err=True)

@@ -109,21 +109,23 @@ def find_near_duplicates(X, Y=None, *, image_shape=None):
     >>> pairs.tolist()
     [[4, 6]]
     """
-    x = shrink_images(X, image_shape)
-    sets = [X] if Y is None else [X, Y]
-    is_small = min(_get_side(images, image_shape) for images in sets) < DETAILED_SIDE
+    x, side = shrink_images(X, image_shape)
+    y = None
+    if Y is not None:
+        y, side_of_y = shrink_images(Y, image_shape)
+        side = min(side, side_of_y)
+    is_small = side < DETAILED_SIDE
     options = {
         "describe": describe_detail,
         "candidate": SMALL_THRESHOLD if is_small else CANDIDATE,
         "threshold": SMALL_THRESHOLD if is_small else THRESHOLD,
     }
     found = {}
-    if Y is None:
+    if y is None:
         for i, j, similarity in _compare(x, describe_detail(x), **options, is_same=True):
             pair = (min(i, j), max(i, j))
             found[pair] = max(similarity, found.get(pair, 0))
     else:
-        y = shrink_images(Y, image_shape)
         for i, j, similarity in _compare(x, describe_detail(y), **options):
             found[i, j] = similarity
         # The image in Y may be the cropped one.
@@ -167,17 +169,13 @@ def join_groups(n_images, pairs, groups=None):
     return joined[nodes]
 
 
-def _get_side(X, image_shape):
-    """Return the smaller side of images in any layout."""
-    return min(ImageSpec.of(np.asarray(X), image_shape).shape[1:])
-
-
 def shrink_images(X, image_shape=None):
-    """Return images in any layout as float32 (n, SIDE, SIDE), gray, in [-1, 1]."""
+    """Return images as float32 (n, SIDE, SIDE), gray, in [-1, 1], and their smaller side before."""
     X = np.asarray(X)
     spec = ImageSpec.of(X, image_shape)
-    if min(spec.shape[1:]) < SMALLEST_SIDE:
-        return np.zeros((len(X), SIDE, SIDE), dtype=np.float32)
+    side = min(spec.shape[1:])
+    if side < SMALLEST_SIDE:
+        return np.zeros((len(X), SIDE, SIDE), dtype=np.float32), side
     shrunk = []
     for start in range(0, len(X), CHUNK):
         x = spec.to_tensor(X[start : start + CHUNK]).mean(dim=1, keepdim=True)
@@ -185,7 +183,7 @@ def shrink_images(X, image_shape=None):
             x, size=(SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True
         )
         shrunk.append(x[:, 0].numpy())
-    return np.concatenate(shrunk)
+    return np.concatenate(shrunk), side
 
 
 def describe_detail(x, view=VIEWS[0]):
@@ -229,7 +227,8 @@ def compute_fingerprints(X, *, image_shape=None):
     >>> find_fingerprinted(X // 2, fingerprints).tolist()
     [True, True, True, False, False, False]
     """
-    return np.packbits(_project(shrink_images(X, image_shape), VIEWS[0]) > 0, axis=1)
+    x, _ = shrink_images(X, image_shape)
+    return np.packbits(_project(x, VIEWS[0]) > 0, axis=1)
 
 
 def find_fingerprinted(X, fingerprints, *, image_shape=None):
@@ -251,9 +250,10 @@ def find_fingerprinted(X, fingerprints, *, image_shape=None):
     """
     is_found = np.zeros(len(X), dtype=bool)
     if len(fingerprints):
+        x, _ = shrink_images(X, image_shape)
         signs = np.where(np.unpackbits(fingerprints, axis=1), 1, -1) / np.sqrt(N_BITS)
         found = _compare(
-            shrink_images(X, image_shape),
+            x,
             signs.astype(np.float32),
             describe=_project,
             candidate=FINGERPRINT_CANDIDATE,
@@ -327,9 +327,15 @@ def _normalize(rows):
 
 def _blur(x, sigma):
     """Return the grids `x` (n, side, side) blurred by a Gaussian of `sigma` points."""
-    points = np.arange(x.shape[-1])
-    weights = _weigh(points, points, sigma)
+    weights = _build_blur(x.shape[-1], sigma)
     return weights @ x @ weights.T
+
+
+@cache
+def _build_blur(n_points, sigma):
+    """Return the matrix (n_points, n_points) that blurs an axis."""
+    points = np.arange(n_points)
+    return _weigh(points, points, sigma)
 
 
 @cache

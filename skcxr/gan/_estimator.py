@@ -11,9 +11,9 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from skcxr._base.estimators import EpochHistory, Estimator
-from skcxr._base.images import pad_to_square, stack_images, to_dense
+from skcxr._base.images import pad_to_square
 from skcxr._base.parallel import resolve_device
-from skcxr._base.validation import validate_images
+from skcxr._base.validation import convert_and_validate
 from skcxr.gan._fit import convert_to_rows, fit_dcgan
 from skcxr.gan._weights import NO_DISCRIMINATOR, read_gan, write_gan
 from skcxr.networks import Discriminator
@@ -349,8 +349,7 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         """
         check_is_fitted(self)
         check_is_fitted(self, "discriminator_", msg=NO_DISCRIMINATOR)
-        X = to_dense(stack_images(X))
-        X = validate_images(self, X, reset=False)
+        X = convert_and_validate(self, X, reset=False)
 
         self.spec_.warn_of_range(X)
 

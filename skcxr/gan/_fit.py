@@ -10,10 +10,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-from skcxr._base.images import ImageSpec, TrainingImages, crop_from_square, stack_images, to_dense
+from skcxr._base.images import ImageSpec, TrainingImages, crop_from_square
 from skcxr._base.parallel import limit_threads, resolve_device, use_repeatable_convolutions
 from skcxr._base.user_code import hash_user_code
-from skcxr._base.validation import validate_images
+from skcxr._base.validation import convert_and_validate
 from skcxr._version import __version__
 from skcxr.gan._checkpoint import Checkpoint, SavedTraining, fingerprint_training, hash_states
 from skcxr.gan._cuda_graph import own_stream
@@ -41,8 +41,7 @@ def fit_dcgan(gan, X, labels=None):
         The fitted estimator.
     """
     # Validate. Nothing is trained if anything is wrong.
-    X = to_dense(stack_images(X))
-    X = validate_images(gan, X, ensure_min_samples=2)
+    X = convert_and_validate(gan, X, ensure_min_samples=2)
     spec = ImageSpec.of(X, gan.image_shape)
     _check_size(spec, gan.image_size)
     _check_betas(gan.betas)
