@@ -13,7 +13,12 @@ from skcxr.metrics._generative import (
     precision_recall_density_coverage,
 )
 from skcxr.metrics._generative_report import generative_report
-from skcxr.metrics._paired import corrected_interval, mcnemar_p_value, wilcoxon_p_value
+from skcxr.metrics._paired import (
+    corrected_interval,
+    correlated_t_test,
+    mcnemar_p_value,
+    wilcoxon_p_value,
+)
 
 __all__ = [
     "PRDC",
@@ -22,6 +27,7 @@ __all__ = [
     "SuspiciousPair",
     "audit",
     "corrected_interval",
+    "correlated_t_test",
     "expected_calibration_error",
     "frechet_distance",
     "generative_report",

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import hmean
+from scipy.stats import hmean, rankdata
 from sklearn.metrics import (
     accuracy_score,
     f1_score,
@@ -110,10 +110,68 @@ def expected_calibration_error(y_true, probabilities, classes, *, n_bins=10):
     >>> expected_calibration_error(["a", "b"], [[0.9, 0.1], [0.9, 0.1]], ["a", "b"])
     0.4
     """
+    gaps, bins = _compute_gaps(y_true, probabilities, classes, n_bins)
+    return float(np.abs(np.bincount(bins, weights=gaps)).sum() / len(gaps))
+
+
+def bootstrap_calibration_error(
+    y_true, probabilities, classes, units, *, n_bins=10, n_resamples=1000, random_state=0
+):
+    """Return a 95 % bootstrap interval of :func:`expected_calibration_error`.
+
+    Few images bias the error upward, and resampling them biases it once more. The upper end is the
+    97.5 % quantile of the resampled errors. The lower end is as far below the estimate, less the
+    bias that resampling shows. Of well-calibrated classifiers, whose error is about 0, fewer than
+    95 % of the intervals hold the true error.
+
+    Parameters
+    ----------
+    y_true, probabilities, classes, n_bins : object
+        The same as in :func:`expected_calibration_error`.
+    units : array-like of shape (n,)
+        What is resampled: the image of each row, or its patient.
+    n_resamples : int, default=1000
+        Number of bootstrap samples.
+    random_state : int, default=0
+        Seed of the bootstrap samples.
+
+    Returns
+    -------
+    low, high : float
+        Ends of the interval, in [0, 1]. They are NaN for fewer than two units.
+    """
+    gaps, bins = _compute_gaps(y_true, probabilities, classes, n_bins)
+    known, codes = np.unique(np.asarray(units), return_inverse=True)
+    n_units = len(known)
+    if n_units < 2:
+        return np.nan, np.nan
+    gaps_by_unit = np.zeros((n_units, n_bins))
+    np.add.at(gaps_by_unit, (codes, bins), gaps)
+    rows_by_unit = np.bincount(codes, minlength=n_units)
+    rng = np.random.default_rng(random_state)
+    counts = rng.multinomial(n_units, np.full(n_units, 1 / n_units), size=n_resamples)
+    errors = np.abs(counts @ gaps_by_unit).sum(axis=1) / (counts @ rows_by_unit)
+    estimate = np.abs(gaps_by_unit.sum(axis=0)).sum() / len(gaps)
+    high = np.quantile(errors, 0.975)
+    low = 2 * estimate - high - (errors.mean() - estimate)
+    return float(max(low, 0)), float(high)
+
+
+def _compute_gaps(y_true, probabilities, classes, n_bins):
+    """Return hit minus confidence, and the confidence's bin, of each prediction."""
     probabilities = check_array(probabilities, dtype=float, input_name="probabilities")
     confidence = probabilities.max(axis=1)
     hits = np.asarray(classes)[probabilities.argmax(axis=1)] == np.asarray(y_true)
     # A confidence of exactly 1 belongs to the last bin.
     bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
-    gaps = np.bincount(bins, weights=hits - confidence, minlength=n_bins)
-    return float(np.abs(gaps).sum() / len(hits))
+    return hits - confidence, bins
+
+
+def compute_auc(is_class, probabilities):
+    """Return the area under the ROC curve of one class, or NaN unless both kinds of image occur."""
+    n_class = np.count_nonzero(is_class)
+    n_rest = len(is_class) - n_class
+    if not n_class or not n_rest:
+        return np.nan
+    ranks = rankdata(probabilities)[is_class].sum()
+    return float((ranks - n_class * (n_class + 1) / 2) / (n_class * n_rest))

@@ -1,7 +1,9 @@
 """Statistics of two classifiers on the same images and folds."""
 
+from numbers import Real
+
 import numpy as np
-from scipy.stats import binomtest, t, wilcoxon
+from scipy.stats import binomtest, norm, t, wilcoxon
 
 
 def corrected_interval(differences, test_ratio, *, confidence=0.95):
@@ -39,15 +41,138 @@ def corrected_interval(differences, test_ratio, *, confidence=0.95):
     >>> [round(end, 3) for end in corrected_interval([0.02, 0.05, -0.01, 0.02], 1 / 3)]
     [0.02, -0.04, 0.08]
     """
+    mean, deviation, n = _describe_differences(differences)
+    if np.isnan(deviation):
+        return mean, np.nan, np.nan
+    half = t.ppf((1 + confidence) / 2, n - 1) * np.sqrt(1 / n + test_ratio) * deviation
+    return mean, float(mean - half), float(mean + half)
+
+
+def correlated_t_test(differences, test_ratio, *, rope=0.01):
+    """Return the probabilities that one classifier is worse, equivalent and better.
+
+    The Bayesian correlated t-test: with a flat prior, the posterior of the mean difference is
+    Student's t distribution with J - 1 degrees of freedom, for J folds. Its mean and scale are
+    those of :func:`corrected_interval`, so the interval holds 95 % of the posterior.
+
+    Parameters
+    ----------
+    differences : array-like of shape (n_folds,)
+        Score of one classifier minus score of the other, in each fold. NaN is left out.
+    test_ratio : float
+        Number of test images of a fold over its number of training images: 1/3 in 4-fold
+        cross-validation. In the paper's terms it is rho / (1 - rho), where rho is the share of
+        test images.
+    rope : float, default=0.01
+        Half the width of the region of practical equivalence, in units of the score: differences
+        from ``-rope`` to ``rope`` do not matter in practice. At least 0.
+
+    Returns
+    -------
+    p_worse, p_equivalent, p_better : float
+        Probabilities that the difference is below ``-rope``, within the region, and above
+        ``rope``. Their sum is 1. They are NaN where :func:`corrected_interval` has no interval.
+
+    Raises
+    ------
+    ValueError
+        If `rope` is not a number of at least 0.
+
+    References
+    ----------
+    .. [1] Benavoli, Corani, Demsar and Zaffalon, "Time for a Change: a Tutorial for Comparing
+       Multiple Classifiers Through Bayesian Analysis", JMLR 18(77), 2017, section 3.1.
+
+    Examples
+    --------
+    >>> from skcxr.metrics import correlated_t_test
+    >>> [round(p, 3) for p in correlated_t_test([0.02, 0.05, -0.01, 0.02], 1 / 3)]
+    [0.104, 0.211, 0.685]
+    """
+    check_rope(rope)
+    mean, deviation, n = _describe_differences(differences)
+    if np.isnan(deviation):
+        return np.nan, np.nan, np.nan
+    return _split_at_rope(t(n - 1), mean, np.sqrt(1 / n + test_ratio) * deviation, rope)
+
+
+def extrapolate_repeats(differences, test_ratio, *, rope):
+    """Return the probabilities of :func:`correlated_t_test` after infinitely many repeats.
+
+    The mean and the variance of the differences stay as they are. The scale of the posterior
+    approaches sqrt(test_ratio) standard deviations of the differences, not 0, because all repeats
+    use the same images. The parameters are those of :func:`correlated_t_test`.
+
+    Returns
+    -------
+    p_worse, p_equivalent, p_better : float
+        Probabilities, or NaN where `correlated_t_test` has none.
+    smallest_rope : float
+        Half the width of the narrowest region that could hold 95 % of the posterior, if its mean
+        were 0.
+    """
+    mean, deviation, _ = _describe_differences(differences)
+    if np.isnan(deviation):
+        return np.nan, np.nan, np.nan, np.nan
+    scale = np.sqrt(test_ratio) * deviation
+    smallest_rope = float(norm.ppf(0.975) * scale)
+    return *_split_at_rope(norm(), mean, scale, rope), smallest_rope
+
+
+def _split_at_rope(distribution, mean, scale, rope):
+    """Return the probabilities below, within and above [-rope, rope] of a scaled distribution."""
+    if scale == 0:
+        return float(mean < -rope), float(abs(mean) <= rope), float(mean > rope)
+    worse = float(distribution.cdf((-rope - mean) / scale))
+    better = float(distribution.sf((rope - mean) / scale))
+    return worse, max(0.0, 1 - worse - better), better
+
+
+def check_rope(rope):
+    """Refuse a region of practical equivalence that is not a number of at least 0."""
+    if isinstance(rope, bool) or not isinstance(rope, Real) or not 0 <= rope < np.inf:
+        raise ValueError(
+            f"rope={rope!r} must be a number of at least 0. Pass the largest difference of the "
+            "score that does not matter in practice, such as 0.01."
+        )
+
+
+def adjust_with_holm(p_values):
+    """Return p-values adjusted for their number with Holm's step-down method.
+
+    Parameters
+    ----------
+    p_values : array-like of shape (n,)
+        Values in [0, 1]. NaN is not counted and stays NaN.
+
+    Returns
+    -------
+    adjusted : ndarray of shape (n,)
+        Values that can be compared with the level of the whole family.
+
+    References
+    ----------
+    .. [1] Holm, "A Simple Sequentially Rejective Multiple Test Procedure", Scandinavian Journal of
+       Statistics 6, 1979.
+    """
+    adjusted = np.array(p_values, dtype=float)
+    order = np.argsort(adjusted)[: np.count_nonzero(~np.isnan(adjusted))]
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(np.maximum.accumulate(adjusted[order] * factors), 1)
+    return adjusted
+
+
+def _describe_differences(differences):
+    """Return the mean, the standard deviation and the number of differences.
+
+    The standard deviation is NaN for fewer than two differences, and for ties that are not zero.
+    """
     differences = _round_differences(differences)
     n = len(differences)
-    mean = differences.mean() if n else np.nan
+    mean = float(differences.mean()) if n else np.nan
     if n < 2 or (np.ptp(differences) == 0 and mean != 0):
-        return float(mean), np.nan, np.nan
-    half = t.ppf((1 + confidence) / 2, n - 1) * np.sqrt(
-        (1 / n + test_ratio) * differences.var(ddof=1)
-    )
-    return float(mean), float(mean - half), float(mean + half)
+        return mean, np.nan, n
+    return mean, float(differences.std(ddof=1)), n
 
 
 def _round_differences(differences):
