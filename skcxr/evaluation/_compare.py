@@ -4,9 +4,10 @@ from tqdm.auto import tqdm
 
 from skcxr.evaluation._checks import check_names
 from skcxr.evaluation._comparison import Comparison
-from skcxr.evaluation._controls import warn_of_missing_controls
+from skcxr.evaluation._controls import find_controls, warn_of_missing_controls
 from skcxr.evaluation._folds import plan_folds, run_folds
 from skcxr.evaluation._pretraining import warn_of_pretraining_overlap
+from skcxr.metrics._paired import check_rope
 
 
 def compare(
@@ -18,6 +19,7 @@ def compare(
     groups=None,
     baseline=None,
     scoring="accuracy",
+    rope=0.01,
     n_jobs=None,
     memory=None,
     verbose=0,
@@ -45,7 +47,11 @@ def compare(
         Name of the arm that the others are compared with. None takes the first arm.
     scoring : str, callable, list of str or dict, default="accuracy"
         Scores, as in :func:`sklearn.model_selection.cross_validate`. The first one decides the
-        reading. The sensitivity of each class is added.
+        verdicts. The sensitivity and the AUC of each class are added.
+    rope : float, default=0.01
+        Half the width of the region of practical equivalence, in units of the first score:
+        differences from ``-rope`` to ``rope`` do not matter in practice. Choose it before you look
+        at results. At least 0.
     n_jobs : int or None, default=None
         Number of fits that joblib runs at once. None runs one at a time, unless a joblib backend
         is active.
@@ -65,12 +71,13 @@ def compare(
     Returns
     -------
     comparison : Comparison
-        Results in long form, paired differences with intervals, and a summary in sentences.
+        Results in long form, paired differences with intervals, verdicts, and a recommendation in
+        sentences.
 
     Raises
     ------
     ValueError or TypeError
-        If arms, their parameters, the baseline, images, labels, groups, folds or scores are
+        If arms, their parameters, the baseline, images, labels, groups, folds, scores or `rope` are
         invalid, or if the labels alone show that a fit would fail. Nothing has been fitted then.
 
     Warns
@@ -94,6 +101,8 @@ def compare(
     >>> comparison = compare(arms, X, y, cv=5)
     >>> comparison.summary.loc["strong", ["difference", "low", "high"]].round(2).tolist()
     [0.28, 0.21, 0.35]
+    >>> comparison.summary["verdict"]["strong"]
+    'better'
     """
     check_names(arms)
     if baseline is not None and baseline not in arms:
@@ -101,6 +110,7 @@ def compare(
             f"baseline={baseline!r} is not one of the arms, {list(arms)}. Name one of them, or "
             "pass None for the first."
         )
+    check_rope(rope)
     plan = plan_folds(arms, X, y, cv, groups, scoring, error_score)
     warn_of_missing_controls(arms, plan.y, plan.splits)
     warn_of_pretraining_overlap(arms, X)
@@ -108,4 +118,12 @@ def compare(
     n_fits = len(arms) * len(plan.splits)
     bar = tqdm(results, total=n_fits, desc="folds x arms", unit="fit", disable=not verbose)
     baseline = next(iter(arms)) if baseline is None else baseline
-    return Comparison.of(bar, plan.y, arms=arms, baseline=baseline)
+    return Comparison.of(
+        bar,
+        plan.y,
+        arms=arms,
+        baseline=baseline,
+        rope=rope,
+        groups=plan.groups,
+        controls=find_controls(arms, plan.y, plan.splits),
+    )

@@ -1,21 +1,36 @@
-"""The result of a comparison: tables, paired differences and their summary in sentences."""
+"""The result of a comparison: tables, paired differences, verdicts and a recommendation."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
+from skcxr.evaluation._recommendation import recommend
+from skcxr.evaluation._verdicts import PROBABILITIES, decide_verdicts, describe_finding
 from skcxr.metrics import (
     corrected_interval,
+    correlated_t_test,
     expected_calibration_error,
     mcnemar_p_value,
     per_class_report,
     wilcoxon_p_value,
 )
+from skcxr.metrics._classification import bootstrap_calibration_error, compute_auc
+from skcxr.metrics._paired import check_rope, extrapolate_repeats
 
 # A metric in the results, but not a score: no paired test includes it.
 SECONDS = "fit_seconds"
+# Columns of the paired tests in the summary.
+TESTED_COLUMNS = [
+    "difference", "low", "high", *PROBABILITIES, "verdict", "wilcoxon_p", "only_arm",
+    "only_baseline", "mcnemar_p",
+]  # fmt: skip
+# First words of the names of scores in [0, 1], whose differences are in [-1, 1].
+UNIT_SCORES = (
+    "accuracy", "auc", "average_precision", "balanced_accuracy", "f1", "jaccard", "precision",
+    "recall", "roc_auc", "sensitivity", "top_k_accuracy",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -29,8 +44,9 @@ class Comparison:
     results : pandas.DataFrame
         Long form, one row per arm, fold and metric: ``arm``, ``fold``, ``repeat``, ``n_train``,
         ``n_test``, ``metric``, ``value``. A repeat is a run of folds that share no test image.
-        Metrics are the requested scores, ``sensitivity[<class>]``, and ``fit_seconds``. If a fit
-        failed, its scores are `error_score`, and the other metrics are NaN.
+        Metrics are the requested scores, ``sensitivity[<class>]``, ``auc[<class>]`` (area under
+        the ROC curve of the class against the rest), and ``fit_seconds``. If a fit failed, its
+        scores are `error_score`, and the other metrics are NaN.
     predictions : pandas.DataFrame
         One row per arm and predicted image: ``arm``, ``fold``, ``repeat``, ``row`` (in X),
         ``true``, ``predicted``, and the probability ``p_<class>`` of each class. Fits that failed
@@ -39,15 +55,25 @@ class Comparison:
         The classes of y, sorted.
     baseline : str
         Name of the arm that the others are compared with.
+    rope : float, default=0.01
+        Half the width of the region of practical equivalence, in units of the first score.
+    groups : ndarray of shape (n,) or None, default=None
+        Patient of each image in X. None takes each image for a patient of its own.
+    controls : dict of str to str or None, default={}
+        For each arm that adds synthetic images, the arm that adds as many duplicates. None means
+        that there is none.
     """
 
     results: pd.DataFrame
     predictions: pd.DataFrame
     classes: np.ndarray
     baseline: str
+    rope: float = 0.01
+    groups: np.ndarray | None = None
+    controls: dict = field(default_factory=dict)
 
     @classmethod
-    def of(cls, fold_results, y, *, arms, baseline):
+    def of(cls, fold_results, y, *, arms, baseline, rope=0.01, groups=None, controls=None):
         """Build a comparison from the results of single folds.
 
         Parameters
@@ -60,6 +86,10 @@ class Comparison:
             Names of the arms, in the order of the tables.
         baseline : str
             Name of the arm that the others are compared with.
+        rope, groups : object
+            The same as in :func:`skcxr.evaluation.compare`.
+        controls : dict of str to str or None, default=None
+            The same as in :class:`Comparison`. None is an empty dict.
 
         Returns
         -------
@@ -69,8 +99,10 @@ class Comparison:
         Raises
         ------
         ValueError
-            If there is no result, if all fits failed, or if an arm is unknown.
+            If there is no result, if all fits failed, if an arm is unknown, or if `rope` is
+            negative.
         """
+        check_rope(rope)
         arms = list(arms)
         fold_results = list(fold_results)
         if not fold_results:
@@ -100,6 +132,9 @@ class Comparison:
             predictions=pd.concat(predictions, ignore_index=True),
             classes=classes,
             baseline=baseline,
+            rope=rope,
+            groups=groups,
+            controls={} if controls is None else controls,
         )
 
     def against(self, baseline):
@@ -171,25 +206,44 @@ class Comparison:
         """Paired differences to the baseline, one row per other arm and metric.
 
         Columns ``arm``, ``metric``, ``difference`` (mean over folds), ``low`` and ``high`` (95 %
-        confidence interval after Nadeau and Bengio), ``wilcoxon_p`` (over the folds of a repeat;
-        the median over repeats), ``n_folds``. Folds in which a value is NaN are left out.
+        confidence interval after Nadeau and Bengio, within [-1, 1] for scores in [0, 1]),
+        ``wilcoxon_p`` (over the folds of a repeat; the median over repeats), ``n_folds``. Folds in
+        which a value is NaN are left out.
         """
-        _check_arm("baseline", self.baseline, self.arms)
-        folds = self.results[self.results["metric"] != SECONDS]
-        test_ratio = float((folds["n_test"] / folds["n_train"]).mean())
-        wide = folds.pivot(index=["metric", "repeat", "fold"], columns="arm", values="value")
+        metrics = self.results["metric"].unique()
+        return self._list_differences([metric for metric in metrics if metric != SECONDS])
+
+    def _list_differences(self, metrics):
+        """Return the rows of `differences` for some metrics."""
         rows = []
-        for arm in self.arms:
-            if arm == self.baseline:
-                continue
-            paired = wide[arm] - wide[self.baseline]
-            for metric in folds["metric"].unique():
-                values = paired[metric].dropna()
-                mean, low, high = corrected_interval(values, test_ratio)
+        for arm in self._other_arms:
+            for metric in metrics:
+                values = self._pair_folds(arm, metric)
+                mean, low, high = corrected_interval(values, self._test_ratio)
+                if metric.startswith(UNIT_SCORES):
+                    low, high = np.clip([low, high], -1, 1).tolist()
                 p_values = values.groupby("repeat").agg(wilcoxon_p_value)
                 rows.append((arm, metric, mean, low, high, p_values.median(), len(values)))
         columns = ["arm", "metric", "difference", "low", "high", "wilcoxon_p", "n_folds"]
         return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def _other_arms(self):
+        """Names of all arms but the baseline."""
+        _check_arm("baseline", self.baseline, self.arms)
+        return [arm for arm in self.arms if arm != self.baseline]
+
+    @property
+    def _test_ratio(self):
+        """Mean number of test images of a fold over its number of training images."""
+        return float((self.results["n_test"] / self.results["n_train"]).mean())
+
+    def _pair_folds(self, arm, metric):
+        """Return the differences of an arm to the baseline, by repeat and fold, without NaN."""
+        wide = self.results[self.results["metric"] == metric].pivot(
+            index=["repeat", "fold"], columns="arm", values="value"
+        )
+        return (wide[arm] - wide[self.baseline]).dropna()
 
     @property
     def sensitivities(self):
@@ -202,30 +256,70 @@ class Comparison:
     def summary(self):
         """One row per arm, for the first score.
 
-        Columns ``score`` (mean over folds); ``difference``, ``low``, ``high`` and ``wilcoxon_p``
-        as in `differences`; ``only_arm`` and ``only_baseline``, the numbers of images that only
-        one of the two classified correctly, and their ``mcnemar_p``, which are medians over the
-        repeats of a repeated cross-validation; ``calibration_error``, pooled over folds;
+        Columns ``score`` (mean over folds); ``difference``, ``low`` and ``high`` as in
+        `differences`; ``p_worse``, ``p_equivalent`` and ``p_better``, the probabilities of
+        :func:`skcxr.metrics.correlated_t_test`, and the ``verdict`` on the arm; ``wilcoxon_p``;
+        ``only_arm`` and ``only_baseline``, the numbers of images that only one of the two
+        classified correctly, and their ``mcnemar_p``, which are medians over the repeats of a
+        repeated cross-validation; ``calibration_error``, pooled over folds, with the ends of a
+        95 % bootstrap interval over patients, ``calibration_low`` and ``calibration_high``;
         ``fit_seconds``.
+
+        The verdict is "better" or "worse" if that probability is above 0.95 after Holm's correction
+        for the number of arms, "practically equivalent" if that probability is above 0.95, and
+        otherwise "undecided".
         """
         values = self.results.groupby(["arm", "metric"])["value"].mean().unstack().loc[self.arms]
         table = pd.DataFrame({"score": values[self.metric]})
-        table = table.join(self._test_first_score().drop(columns="n_folds"))
-        table["calibration_error"] = {
-            arm: expected_calibration_error(
-                rows["true"], rows[[f"p_{k}" for k in self.classes]], self.classes
-            )
-            for arm, rows in self.predictions.groupby("arm")
-        }
+        tested = self._test_first_score()
+        table = table.join(tested[TESTED_COLUMNS])
+        calibration = {arm: self._measure_calibration(arm) for arm in self.arms}
+        columns = ["calibration_error", "calibration_low", "calibration_high"]
+        table[columns] = pd.DataFrame.from_dict(calibration, orient="index", columns=columns)
         table[SECONDS] = values[SECONDS]
         return table.rename_axis("arm")
 
+    def _measure_calibration(self, arm):
+        """Return the calibration error of an arm and the ends of its interval."""
+        rows = self._select_predictions(arm)
+        if rows.empty:
+            return np.nan, np.nan, np.nan
+        probabilities = rows[[f"p_{k}" for k in self.classes]]
+        error = expected_calibration_error(rows["true"], probabilities, self.classes)
+        units = rows["row"].to_numpy()
+        if self.groups is not None:
+            units = self.groups[units]
+        low, high = bootstrap_calibration_error(rows["true"], probabilities, self.classes, units)
+        return error, low, high
+
     def _test_first_score(self):
-        """Return the first score's differences and McNemar's test, one row per other arm."""
-        differences = self.differences
-        table = differences[differences["metric"] == self.metric].set_index("arm")
-        mcnemar = pd.DataFrame({arm: self._test_with_mcnemar(arm) for arm in table.index}).T
-        return table.drop(columns="metric").join(mcnemar)
+        """Return the first score's differences, probabilities and verdicts, by other arm.
+
+        ``limit`` is the verdict after infinitely many repeats with the same mean and spread, and
+        ``smallest_rope`` the narrowest region of practical equivalence that they could show.
+        """
+        table = self._list_differences([self.metric]).drop(columns="metric").set_index("arm")
+        columns = [*PROBABILITIES, "smallest_rope", "only_arm", "only_baseline", "mcnemar_p"]
+        table = table.reindex(columns=[*table, *columns])
+        limits = pd.DataFrame(index=table.index, columns=PROBABILITIES, dtype=float)
+        for arm in table.index:
+            counts = self._test_with_mcnemar(arm)
+            table.loc[arm, counts.index] = counts
+            values = self._pair_folds(arm, self.metric)
+            if (values == 0).all() and counts["only_arm"] + counts["only_baseline"] > 0:
+                # Different predictions with equal scores in all folds are ties by chance, from
+                # which the spread cannot be estimated.
+                table.loc[arm, ["low", "high"]] = np.nan
+                continue
+            table.loc[arm, PROBABILITIES] = correlated_t_test(
+                values, self._test_ratio, rope=self.rope
+            )
+            *limit, smallest_rope = extrapolate_repeats(values, self._test_ratio, rope=self.rope)
+            limits.loc[arm] = limit
+            table.loc[arm, "smallest_rope"] = smallest_rope
+        table["verdict"] = decide_verdicts(table).where(table["n_folds"] > 0)
+        table["limit"] = decide_verdicts(limits)
+        return table
 
     def _test_with_mcnemar(self, arm):
         """Return the counts and p-value of McNemar's test as medians over repeats."""
@@ -246,7 +340,11 @@ class Comparison:
         return pd.DataFrame(repeats, columns=["only_arm", "only_baseline", "mcnemar_p"]).median()
 
     def report(self, arm, *, harmonic_mean=False):
-        """Return the paper's table 4 of one arm, pooled over folds.
+        """Return the paper's table 4 of one arm, pooled over folds, and the AUC of each class.
+
+        Probabilities of different folds come from different classifiers and must not be ranked
+        together, so ``AUC`` is the mean of the folds' areas under the ROC curve of each class
+        against the rest.
 
         Parameters
         ----------
@@ -259,7 +357,8 @@ class Comparison:
         Returns
         -------
         report : pandas.DataFrame
-            The table that :func:`skcxr.metrics.per_class_report` returns.
+            The table that :func:`skcxr.metrics.per_class_report` returns, and the column
+            ``AUC``.
 
         Raises
         ------
@@ -269,9 +368,12 @@ class Comparison:
         rows = self._select_predictions(arm)
         if rows.empty:
             raise ValueError(f"arm={arm!r} has no predictions: {self._describe_failures([arm])}.")
-        return per_class_report(
+        report = per_class_report(
             rows["true"], rows["predicted"], labels=self.classes, harmonic_mean=harmonic_mean
         )
+        values = self.results[self.results["arm"] == arm].groupby("metric")["value"].mean()
+        report["AUC"] = [values[f"auc[{k}]"] for k in self.classes]
+        return report
 
     def confusion(self, arm):
         """Return the confusion matrix of one arm, pooled over folds.
@@ -321,7 +423,9 @@ class Comparison:
         """Verdict and basis of each arm but the baseline: two strings, by arm."""
         findings = {}
         for arm, row in self._test_first_score().iterrows():
-            verdict, basis = _format_finding(arm, self.baseline, row, self.metric)
+            verdict, basis = describe_finding(
+                arm, self.baseline, row, metric=self.metric, rope=self.rope
+            )
             failures = self._describe_failures([arm, self.baseline])
             findings[arm] = (verdict, f"{basis}. {failures}" if failures else basis)
         return findings
@@ -330,6 +434,18 @@ class Comparison:
     def reading(self):
         """The findings as text, one line per arm."""
         return "\n".join(f"{verdict}: {basis}." for verdict, basis in self.findings.values())
+
+    @property
+    def recommendation(self):
+        """The arm to use, and why, in a few sentences.
+
+        Only an arm with the verdict "better" that failed in no fold can replace the baseline. Of
+        several such arms, the best mean is chosen, or the cheapest of those that the arm with the
+        best mean is not better than. If the chosen arm adds synthetic images, the comparison with
+        its control says whether the gain comes from them.
+        """
+        seconds = self.results[self.results["metric"] == SECONDS].groupby("arm")["value"].mean()
+        return recommend(self, self._test_first_score(), seconds)
 
     def to_markdown(self):
         """Return the summary, the differences in sensitivity and each arm's table 4 as Markdown.
@@ -346,6 +462,7 @@ class Comparison:
         ]
         if len(self.arms) > 1:
             parts += [
+                self.recommendation,
                 self.reading,
                 "Differences in sensitivity",
                 _format_table(self.sensitivities, {}),
@@ -401,10 +518,11 @@ def _number_repeats(tests):
 
 
 def _collect_metrics(result, y, classes):
-    """Return the scores of a FoldResult, its sensitivity for each class, and its time."""
+    """Return the scores of a FoldResult, sensitivity and AUC of each class, and its time."""
     metrics = dict(result.scores)
     if result.error is not None:
         metrics.update({f"sensitivity[{k}]": np.nan for k in classes})
+        metrics.update({f"auc[{k}]": np.nan for k in classes})
         metrics[SECONDS] = np.nan
         return metrics
     true = y[result.test]
@@ -413,6 +531,8 @@ def _collect_metrics(result, y, classes):
         hits_of_class = hits[true == k]
         # A fold without images of a class has no sensitivity for it.
         metrics[f"sensitivity[{k}]"] = hits_of_class.mean() if hits_of_class.size else np.nan
+    for k, probabilities in _collect_probabilities(result, classes).items():
+        metrics[f"auc[{k}]"] = compute_auc(true == k, probabilities)
     metrics[SECONDS] = result.seconds
     return metrics
 
@@ -420,43 +540,20 @@ def _collect_metrics(result, y, classes):
 def _collect_predictions(result, y, classes):
     """Return the columns of a FoldResult in `Comparison.predictions`."""
     columns = {"row": result.test, "true": y[result.test], "predicted": result.predictions}
-    known = result.classes.tolist()
-    for k in classes.tolist():
-        # A class that the training fold lacks has probability 0.
-        columns[f"p_{k}"] = result.probabilities[:, known.index(k)] if k in known else 0.0
+    for k, probabilities in _collect_probabilities(result, classes).items():
+        columns[f"p_{k}"] = probabilities
     return columns
 
 
-def _format_finding(arm, baseline, row, metric):
-    """Return the verdict on an arm, and the figures that it rests on."""
-    if row["n_folds"] == 0:
-        return f"{arm} cannot be compared with {baseline}", "no fold has finished for both"
-    if np.isnan(row["low"]):
-        # Without an interval, McNemar's test decides.
-        is_significant = row["mcnemar_p"] < 0.05
-    else:
-        is_significant = row["low"] > 0 or row["high"] < 0
-    if is_significant:
-        verdict = f"{arm} is {'better' if row['difference'] > 0 else 'worse'} than {baseline}"
-    else:
-        verdict = f"No significant difference between {arm} and {baseline}"
-    difference = f"{metric} {row['difference']:+.3f} ({_format_interval(row)})"
-    if np.isnan(row["only_arm"]):
-        return verdict, f"{difference}. No image was predicted by both"
-    images = "1 image was" if row["only_arm"] == 1 else f"{row['only_arm']:g} images were"
-    return verdict, (
-        f"{difference}. {images} classified correctly only by {arm}, {row['only_baseline']:g} only "
-        f"by {baseline} (McNemar p = {row['mcnemar_p']:.2g})"
-    )
-
-
-def _format_interval(row):
-    """Return a difference's confidence interval and number of folds, or why it has no interval."""
-    if row["n_folds"] == 1:
-        return "no confidence interval from 1 fold"
-    if np.isnan(row["low"]):
-        return f"no confidence interval: all {row['n_folds']:g} folds have the same difference"
-    return f"95 % CI {row['low']:+.3f} to {row['high']:+.3f}, {row['n_folds']:g} folds"
+def _collect_probabilities(result, classes):
+    """Return the probabilities of the test images of a FoldResult, by class."""
+    known = result.classes.tolist()
+    # A class that the training fold lacks has probability 0.
+    nothing = np.zeros(len(result.test))
+    return {
+        k: result.probabilities[:, known.index(k)] if k in known else nothing
+        for k in classes.tolist()
+    }
 
 
 def _format_table(table, formats):

@@ -116,8 +116,8 @@ def _check_search(pipeline, replaced):
                 )
 
 
-def warn_of_missing_controls(arms, y, splits):
-    """Warn if an arm adds synthetic images and no arm adds as many duplicates.
+def find_controls(arms, y, splits):
+    """Find the control of each arm that adds synthetic images.
 
     Parameters
     ----------
@@ -127,16 +127,32 @@ def warn_of_missing_controls(arms, y, splits):
         Labels of all images.
     splits : list of (ndarray, ndarray)
         Training and test rows of each fold.
+
+    Returns
+    -------
+    controls : dict of str to str or None
+        For each arm that adds synthetic images, the first arm that adds as many duplicates. None
+        if there is none. An arm is left out if its class sizes, or those of an arm that adds
+        duplicates, depend on the images.
     """
-    with_synthetic = [
-        arm for arm, estimator in arms.items() if _has_sampler(estimator, adds_synthetic_images)
-    ]
-    controls = [
-        arm
-        for arm, estimator in arms.items()
-        if arm not in with_synthetic and _has_sampler(estimator, _is_duplicating)
-    ]
-    if with_synthetic and not controls:
+    with_synthetic, duplicating = _group_arms(arms)
+    sizes = _plan_all_sizes(arms, [*with_synthetic, *duplicating], y, splits)
+    if any(None in sizes[arm] for arm in duplicating):
+        return {}
+    return {
+        arm: next((other for other in duplicating if sizes[other] == sizes[arm]), None)
+        for arm in with_synthetic
+        if None not in sizes[arm]
+    }
+
+
+def warn_of_missing_controls(arms, y, splits):
+    """Warn if an arm adds synthetic images and no arm adds as many duplicates.
+
+    The parameters are those of :func:`find_controls`.
+    """
+    with_synthetic, duplicating = _group_arms(arms)
+    if with_synthetic and not duplicating:
         warnings.warn(
             "An arm adds synthetic images, but none adds duplicates as a control. More images also "
             "mean more training steps, so a gain may come from these alone. Add "
@@ -144,24 +160,37 @@ def warn_of_missing_controls(arms, y, splits):
             stacklevel=3,
         )
         return
-    sizes = {
-        arm: [_plan_sizes(arms[arm], y[train]) for train, _ in splits]
-        for arm in [*with_synthetic, *controls]
-    }
-    if any(None in sizes[control] for control in controls):
-        return
-    for arm in with_synthetic:
-        if None in sizes[arm] or any(sizes[arm] == sizes[control] for control in controls):
+    sizes = _plan_all_sizes(arms, [*with_synthetic, *duplicating], y, splits)
+    for arm, control in find_controls(arms, y, splits).items():
+        if control is not None:
             continue
-        differs = [sizes[arm][i] != sizes[controls[0]][i] for i in range(len(splits))]
+        differs = [sizes[arm][i] != sizes[duplicating[0]][i] for i in range(len(splits))]
         fold = differs.index(True)
-        others = ", ".join(f"{k} trains on {_format(sizes[k][fold])}" for k in controls)
+        others = ", ".join(f"{k} trains on {_format(sizes[k][fold])}" for k in duplicating)
         warnings.warn(
             f"In fold {fold}, {arm} trains on {_format(sizes[arm][fold])}; no arm adds as many "
             f"duplicates: {others}. More images also mean more training steps, so a difference may "
             f"come from these alone. Add duplicates_of(arms[{arm!r}]) to the arms.",
             stacklevel=3,
         )
+
+
+def _group_arms(arms):
+    """Return the arms that add synthetic images, and the other arms that add duplicates."""
+    with_synthetic = [
+        arm for arm, estimator in arms.items() if _has_sampler(estimator, adds_synthetic_images)
+    ]
+    duplicating = [
+        arm
+        for arm, estimator in arms.items()
+        if arm not in with_synthetic and _has_sampler(estimator, _is_duplicating)
+    ]
+    return with_synthetic, duplicating
+
+
+def _plan_all_sizes(arms, names, y, splits):
+    """Return the planned class sizes of some arms in each fold."""
+    return {arm: [_plan_sizes(arms[arm], y[train]) for train, _ in splits] for arm in names}
 
 
 def _has_sampler(estimator, is_of_kind):

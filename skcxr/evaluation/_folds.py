@@ -149,6 +149,8 @@ class FoldPlan:
         The arms.
     y : ndarray of shape (n,)
         Classes.
+    groups : ndarray of shape (n,) or None
+        Patient of each image.
     splits : list of (ndarray, ndarray)
         Training and test rows of each fold.
     scoring : dict of str to str or callable
@@ -159,6 +161,7 @@ class FoldPlan:
 
     arms: dict
     y: np.ndarray
+    groups: np.ndarray | None
     splits: list
     scoring: dict
     error_score: object
@@ -176,7 +179,7 @@ def plan_folds(arms, X, y, cv, groups, scoring, error_score):
     if error_score == "raise":
         check_pixels(arms, X)
         check_folds(arms, y, splits, scoring)
-    return FoldPlan(arms, y, splits, scoring, error_score)
+    return FoldPlan(arms, y, groups, splits, scoring, error_score)
 
 
 def run_folds(plan, X, *, n_jobs, memory, return_estimator):

@@ -135,20 +135,21 @@ def _advise(row, rope):
     """Return sentences on what could decide: more folds, more repeats, or only more patients."""
     if np.isnan(row["p_better"]):
         return ["There is no verdict without an interval. More folds or repeats can give one"]
-    if row["limit"] != UNDECIDED:
-        return [
+    if row["limit"] == UNDECIDED:
+        sentences = [
+            "With this difference and spread, no number of repeats decides it, so do not repeat "
+            "until there is a verdict. More patients could decide it"
+        ]
+    else:
+        sentences = [
             "More repeats of the cross-validation could decide it, if this difference persists. "
             "Choose their number first: repeating until there is a verdict finds differences that "
             "do not exist"
         ]
-    sentences = [
-        "With this difference and spread, no number of repeats decides it. More patients could. Do "
-        "not repeat until there is a verdict"
-    ]
     if 0 < rope < row["smallest_rope"]:
         sentences.append(
-            f"Practical equivalence within {rope:g} is out of reach for any number of repeats: the "
-            f"smallest rope for it is {_round_up(row['smallest_rope'])}"
+            f"No number of repeats shows practical equivalence within {rope:g}: the smallest rope "
+            f"for it is {_round_up(row['smallest_rope'])}"
         )
     return sentences
 
