@@ -216,34 +216,35 @@ class Comparison:
     def _list_differences(self, metrics):
         """Return the rows of `differences` for some metrics."""
         rows = []
-        for arm in self._other_arms:
-            for metric in metrics:
-                values = self._pair_folds(arm, metric)
-                mean, low, high = corrected_interval(values, self._test_ratio)
-                if metric.startswith(UNIT_SCORES):
-                    low, high = np.clip([low, high], -1, 1).tolist()
+        for metric in metrics:
+            for arm, values in self._pair_folds(metric).items():
+                mean, low, high = self._compute_interval(values, metric)
                 p_values = values.groupby("repeat").agg(wilcoxon_p_value)
                 rows.append((arm, metric, mean, low, high, p_values.median(), len(values)))
+        rows.sort(key=lambda row: self.arms.index(row[0]))
         columns = ["arm", "metric", "difference", "low", "high", "wilcoxon_p", "n_folds"]
         return pd.DataFrame(rows, columns=columns)
 
-    @property
-    def _other_arms(self):
-        """Names of all arms but the baseline."""
+    def _pair_folds(self, metric):
+        """Return the differences to the baseline by repeat and fold, without NaN, by other arm."""
         _check_arm("baseline", self.baseline, self.arms)
-        return [arm for arm in self.arms if arm != self.baseline]
+        wide = self.results[self.results["metric"] == metric].pivot(
+            index=["repeat", "fold"], columns="arm", values="value"
+        )
+        others = [arm for arm in self.arms if arm != self.baseline]
+        return {arm: (wide[arm] - wide[self.baseline]).dropna() for arm in others}
+
+    def _compute_interval(self, values, metric):
+        """Return the mean and the ends of the interval, which stays in the possible range."""
+        mean, low, high = corrected_interval(values, self._test_ratio)
+        if metric.startswith(UNIT_SCORES):
+            low, high = np.clip([low, high], -1, 1).tolist()
+        return mean, low, high
 
     @property
     def _test_ratio(self):
         """Mean number of test images of a fold over its number of training images."""
         return float((self.results["n_test"] / self.results["n_train"]).mean())
-
-    def _pair_folds(self, arm, metric):
-        """Return the differences of an arm to the baseline, by repeat and fold, without NaN."""
-        wide = self.results[self.results["metric"] == metric].pivot(
-            index=["repeat", "fold"], columns="arm", values="value"
-        )
-        return (wide[arm] - wide[self.baseline]).dropna()
 
     @property
     def sensitivities(self):
@@ -293,33 +294,48 @@ class Comparison:
         return error, low, high
 
     def _test_first_score(self):
-        """Return the first score's differences, probabilities and verdicts, by other arm.
+        """Return all paired tests of the first score, one row per other arm."""
+        table = self._judge_arms()
+        values = self._pair_folds(self.metric)
+        table["wilcoxon_p"] = [
+            values[arm].groupby("repeat").agg(wilcoxon_p_value).median() for arm in table.index
+        ]
+        columns = ["only_arm", "only_baseline", "mcnemar_p"]
+        counts = [self._test_with_mcnemar(arm)[columns] for arm in table.index]
+        table[columns] = np.reshape(counts, (len(table), len(columns)))
+        return table
+
+    def _judge_arms(self):
+        """Return what the verdicts rest on, one row per other arm, for the first score.
 
         ``limit`` is the verdict after infinitely many repeats with the same mean and spread, and
         ``smallest_rope`` the narrowest region of practical equivalence that they could show.
         """
-        table = self._list_differences([self.metric]).drop(columns="metric").set_index("arm")
-        columns = [*PROBABILITIES, "smallest_rope", "only_arm", "only_baseline", "mcnemar_p"]
-        table = table.reindex(columns=[*table, *columns])
-        limits = pd.DataFrame(index=table.index, columns=PROBABILITIES, dtype=float)
-        for arm in table.index:
-            counts = self._test_with_mcnemar(arm)
-            table.loc[arm, counts.index] = counts
-            values = self._pair_folds(arm, self.metric)
-            if (values == 0).all() and counts["only_arm"] + counts["only_baseline"] > 0:
+        values_by_arm = self._pair_folds(self.metric)
+        rows = {}
+        limits = {}
+        for arm, values in values_by_arm.items():
+            mean, low, high = self._compute_interval(values, self.metric)
+            probabilities = correlated_t_test(values, self._test_ratio, rope=self.rope)
+            *limit, smallest = extrapolate_repeats(values, self._test_ratio, rope=self.rope)
+            if (values == 0).all() and self._has_discordant(arm):
                 # Different predictions with equal scores in all folds are ties by chance, from
                 # which the spread cannot be estimated.
-                table.loc[arm, ["low", "high"]] = np.nan
-                continue
-            table.loc[arm, PROBABILITIES] = correlated_t_test(
-                values, self._test_ratio, rope=self.rope
-            )
-            *limit, smallest_rope = extrapolate_repeats(values, self._test_ratio, rope=self.rope)
-            limits.loc[arm] = limit
-            table.loc[arm, "smallest_rope"] = smallest_rope
+                low = high = smallest = np.nan
+                probabilities = limit = [np.nan] * 3
+            rows[arm] = [mean, low, high, *probabilities, len(values), smallest]
+            limits[arm] = limit
+        columns = ["difference", "low", "high", *PROBABILITIES, "n_folds", "smallest_rope"]
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).rename_axis("arm")
+        limits = pd.DataFrame.from_dict(limits, orient="index", columns=PROBABILITIES)
         table["verdict"] = decide_verdicts(table).where(table["n_folds"] > 0)
         table["limit"] = decide_verdicts(limits)
         return table
+
+    def _has_discordant(self, arm):
+        """Return whether an image was classified correctly by only one of arm and baseline."""
+        counts = self._test_with_mcnemar(arm)
+        return counts["only_arm"] + counts["only_baseline"] > 0
 
     def _test_with_mcnemar(self, arm):
         """Return the counts and p-value of McNemar's test as medians over repeats."""
@@ -445,7 +461,7 @@ class Comparison:
         its control says whether the gain comes from them.
         """
         seconds = self.results[self.results["metric"] == SECONDS].groupby("arm")["value"].mean()
-        return recommend(self, self._test_first_score(), seconds)
+        return recommend(self, self._judge_arms(), seconds)
 
     def to_markdown(self):
         """Return the summary, the differences in sensitivity and each arm's table 4 as Markdown.

@@ -106,7 +106,7 @@ def _judge(comparison, arm, other):
     if arm == other:
         return EQUIVALENT
     pair = comparison.only([arm, other]).against(other)
-    return pair._test_first_score().loc[arm, "verdict"]
+    return pair._judge_arms().loc[arm, "verdict"]
 
 
 def _credit_gain(comparison, chosen, better):
