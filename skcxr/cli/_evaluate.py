@@ -97,7 +97,7 @@ def evaluate(**options):
         "skipped": data.get("skipped", {}),
         "near_duplicates": near_duplicates,
     }
-    report = Report(create_folder(args.out), data, arms, settings=settings)
+    report = Report(create_folder(args.out), data, arms, settings, groups)
     return _run_fits(args, data, arms, cv, groups, report)
 
 

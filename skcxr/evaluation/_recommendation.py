@@ -61,7 +61,7 @@ def recommend(comparison, table, seconds):
         verb = "has" if len(missing) == 1 else "have"
         sentences.append(f"{' and '.join(missing)} {verb} no interval, so nothing is said of them")
     if _is_unfinished(comparison):
-        sentences.append("This is preliminary: the arms have not finished the same folds")
+        sentences.append("This is preliminary, because the arms have not finished the same folds")
     failures = comparison._describe_failures(comparison.arms)
     if failures:
         sentences.append(failures)

@@ -21,6 +21,7 @@ from skcxr._base.files import (
 )
 from skcxr.displays import AuditDisplay, ComparisonDisplay, ConfusionMatrixGridDisplay
 from skcxr.evaluation._comparison import Comparison
+from skcxr.evaluation._controls import find_controls
 from skcxr.evaluation._inspection import convert_audits
 from skcxr.report._first_fold import inspect_first_fold
 from skcxr.report._page import render_page
@@ -74,17 +75,22 @@ class Report:
         An existing folder with a sub-folder ``pipelines``.
     data : Bunch
         The images of the evaluation, as skcxr's loaders return them.
-    arms : iterable of str
-        Names of the arms. The first one is the baseline.
+    arms : dict of str to estimator
+        The arms. The first one is the baseline.
     settings : dict
         Settings of the run, of JSON's types only.
+    groups : array-like of shape (n,) or None, default=None
+        Patient of each image. None takes each image for a patient of its own.
     """
 
-    def __init__(self, folder, data, arms, settings):
+    def __init__(self, folder, data, arms, settings, groups=None):
         self.folder = folder
         self.data = data
         self.arms = list(arms)
         self.y = data.target_names[data.target]
+        self.groups = None if groups is None else np.asarray(groups)
+        all_rows = np.arange(len(self.y))
+        self.controls = find_controls(arms, self.y, [(all_rows, all_rows)])
         self.fold_results = []
         self.first_fold = None
         self.settings = {
@@ -108,7 +114,14 @@ class Report:
         """Return the Comparison of the finished folds."""
         finished = {result.arm for result in self.fold_results}
         arms = [arm for arm in self.arms if arm in finished]
-        return Comparison.of(self.fold_results, self.y, arms=arms, baseline=arms[0])
+        return Comparison.of(
+            self.fold_results,
+            self.y,
+            arms=arms,
+            baseline=arms[0],
+            groups=self.groups,
+            controls=self.controls,
+        )
 
     def write_summary(self):
         """Write the tables, figures and the page of all finished folds, if there are any."""
@@ -136,7 +149,7 @@ class Report:
         """Return the summary of all finished folds as text."""
         if not self.fold_results:
             return "No fold has finished."
-        return format_summary(self.build_comparison(), self.first_fold)
+        return format_summary(self.build_comparison(), self.first_fold, self._count_missing())
 
     def to_dict(self):
         """Return the summary of all finished folds as a dictionary of JSON's types."""
@@ -149,7 +162,12 @@ class Report:
         }
         if not self.fold_results:
             return result
-        return result | build_summary(self.build_comparison(), self.first_fold)
+        summary = build_summary(self.build_comparison(), self.first_fold, self._count_missing())
+        return result | summary
+
+    def _count_missing(self):
+        """Return the number of fits that have not finished."""
+        return len(self.arms) * self.settings["cv"] - len(self.fold_results)
 
     def _inspect_samples(self, result):
         """Inspect the synthetic images of the first fold, if `result` has any; write the files."""

@@ -36,3 +36,9 @@ def allow_breaks(name):
 def slugify(name):
     """Return a name as part of an element's id."""
     return re.sub(r"[^\w-]+", "-", str(name)).lower()
+
+
+def format_calibration(row):
+    """Return the calibration error of a row of the summary, with its interval."""
+    low, high = row["calibration_low"], row["calibration_high"]
+    return f"{row['calibration_error']:.3f} (95 % interval {low:.3f} to {high:.3f})"

@@ -23,6 +23,7 @@ from skcxr.report._figures import (
 from skcxr.report._first_fold import compare_with_control, list_limitations
 from skcxr.report._formats import (
     allow_breaks,
+    format_calibration,
     format_number,
     format_p_value,
     replace_minus,
@@ -80,6 +81,7 @@ def render_page(comparison, *, data, settings, first_fold=None):
         "comparison": comparison,
         "arms": {arm: ARMS.get(arm, "") for arm in comparison.arms},
         "n_folds": folds.nunique().to_dict(),
+        "recommendation": comparison.recommendation,
         "findings": _list_findings(comparison),
         "widest_interval": _get_widest_interval(comparison),
         "differences": _list_differences(comparison),
@@ -108,6 +110,7 @@ def _create_environment():
         lstrip_blocks=True,
     )
     environment.filters.update(
+        calibration=format_calibration,
         format_count=format_count,
         number=format_number,
         p_value=format_p_value,
@@ -148,8 +151,8 @@ def _list_differences(comparison):
 
 def _label_metric(metric):
     """Return "sensitivity, covid" for "sensitivity[covid]", and "accuracy, all classes"."""
-    if metric.startswith("sensitivity["):
-        return metric.removesuffix("]").replace("[", ", ", 1)
+    if metric.startswith(("sensitivity[", "auc[")):
+        return metric.removesuffix("]").replace("[", ", ", 1).replace("auc", "AUC", 1)
     return f"{metric}, all classes"
 
 

@@ -5,6 +5,7 @@ import json
 from skcxr._base.text import format_count
 from skcxr.metrics._generative_table import GENERATIVE_METRICS
 from skcxr.report._first_fold import compare_with_control, list_limitations
+from skcxr.report._formats import format_calibration
 
 # Columns of samples.csv that the text shows.
 SAMPLES_COLUMNS = [
@@ -21,8 +22,21 @@ SAMPLES_COLUMNS = [
     "copying",
 ]
 
+# Columns of summary.csv that the text shows.
+SUMMARY_COLUMNS = [
+    "score",
+    "difference",
+    "low",
+    "high",
+    "p_worse",
+    "p_equivalent",
+    "p_better",
+    "verdict",
+    "fit_seconds",
+]
 
-def format_summary(comparison, first_fold=None):
+
+def format_summary(comparison, first_fold=None, n_missing=0):
     """Return the summary as text.
 
     Parameters
@@ -31,17 +45,40 @@ def format_summary(comparison, first_fold=None):
         Results of the finished folds.
     first_fold : FirstFold or None, default=None
         Synthetic images of the first fold. None leaves them out.
+    n_missing : int, default=0
+        Number of fits that have not finished.
 
     Returns
     -------
     text : str
     """
-    blocks = [_format_arm(comparison, arm) for arm in comparison.arms]
+    blocks = []
+    if len(comparison.arms) > 1:
+        blocks += [_qualify_recommendation(comparison, n_missing), _format_verdicts(comparison)]
+    blocks += [_format_arm(comparison, arm) for arm in comparison.arms]
     if first_fold is not None:
         blocks.append(_format_samples(first_fold))
     if len(comparison.arms) > 1:
         blocks.append(_format_differences(comparison))
     return "\n\n".join(blocks) + "\n"
+
+
+def _qualify_recommendation(comparison, n_missing):
+    """Return the recommendation, and in front of it how many fits have not finished."""
+    if not n_missing:
+        return comparison.recommendation
+    verb = "has" if n_missing == 1 else "have"
+    fits = format_count(n_missing, "fit")
+    return f"Preliminary: {fits} {verb} not finished. {comparison.recommendation}"
+
+
+def _format_verdicts(comparison):
+    """Return the verdicts in words, compared with the baseline and with the control if any."""
+    lines = [comparison.reading]
+    control = compare_with_control(comparison)
+    if control is not None:
+        lines += ["", "Compared with duplicates, the control", control.reading]
+    return "\n".join(lines)
 
 
 def _format_arm(comparison, arm):
@@ -59,7 +96,8 @@ def _format_arm(comparison, arm):
             f"{folds['fit_seconds'].mean():.1f} s per fit",
             table.to_string(float_format="{:.3f}".format),
             f"Total accuracy {table.attrs['accuracy']:.3f} (folds {accuracies}), "
-            f"balanced accuracy {table.attrs['balanced_accuracy']:.3f}",
+            f"balanced accuracy {table.attrs['balanced_accuracy']:.3f}, calibration error "
+            + format_calibration(comparison.summary.loc[arm]),
             "",
             "Confusion matrix, true classes in rows",
             confusion.rename_axis(index=None, columns=None).to_string(),
@@ -91,24 +129,20 @@ def _format_samples(first_fold):
 
 
 def _format_differences(comparison):
-    """Return the differences from the baseline, and from the control if there is one."""
+    """Return the tables of differences from the baseline."""
     options = {"float_format": "{:.3f}".format, "na_rep": ""}
-    lines = [
-        f"Did it help? Differences from {comparison.baseline}",
-        comparison.reading,
-        "",
-        comparison.summary.to_string(**options),
-        "",
-        "Differences in sensitivity",
-        comparison.sensitivities.to_string(**options),
-    ]
-    control = compare_with_control(comparison)
-    if control is not None:
-        lines += ["", "Differences from duplicates, the control", control.reading]
-    return "\n".join(lines)
+    return "\n".join(
+        [
+            f"Differences from {comparison.baseline}",
+            comparison.summary[SUMMARY_COLUMNS].to_string(**options),
+            "",
+            "Differences in sensitivity",
+            comparison.sensitivities.to_string(**options),
+        ]
+    )
 
 
-def build_summary(comparison, first_fold=None):
+def build_summary(comparison, first_fold=None, n_missing=0):
     """Return the summary as a dictionary of JSON's types; None stands for NaN.
 
     Parameters
@@ -117,6 +151,8 @@ def build_summary(comparison, first_fold=None):
         Results of the finished folds.
     first_fold : FirstFold or None, default=None
         Synthetic images of the first fold. None leaves them out.
+    n_missing : int, default=0
+        Number of fits that have not finished.
 
     Returns
     -------
@@ -127,10 +163,14 @@ def build_summary(comparison, first_fold=None):
     if control is not None:
         reading += control.reading.splitlines()
     arms = comparison.arms
+    table = _convert_table(comparison.summary)
     summary = {
-        "metric": comparison.metric,
+        "recommendation": _qualify_recommendation(comparison, n_missing),
+        "verdicts": {arm: table[arm]["verdict"] for arm in arms if arm != comparison.baseline},
         "reading": reading,
-        "summary": _convert_table(comparison.summary),
+        "metric": comparison.metric,
+        "rope": comparison.rope,
+        "summary": table,
         "differences": _convert_table(comparison.differences, "records"),
         "table4": {arm: _convert_table(comparison.report(arm)) for arm in arms},
         "confusion": {arm: _convert_table(comparison.confusion(arm)) for arm in arms},

@@ -84,7 +84,8 @@ def test_differences_are_paired_by_fold(comparison):
 
 def test_sensitivity_of_each_class_has_a_difference(comparison):
     metrics = set(comparison.differences["metric"])
-    assert metrics == {"accuracy", "neg_log_loss"} | {f"sensitivity[{k}]" for k in set(NAMES)}
+    per_class = {f"{name}[{k}]" for name in ("sensitivity", "auc") for k in set(NAMES)}
+    assert metrics == {"accuracy", "neg_log_loss"} | per_class
     folds = comparison.predictions.query("arm == 'strong' and true == 'virginica'")
     expected = (folds["predicted"] == "virginica").groupby(folds["fold"]).mean()
     values = comparison.results.query("arm == 'strong' and metric == 'sensitivity[virginica]'")
@@ -112,7 +113,7 @@ def test_summary_pools_predictions():
     assert row["only_baseline"] == np.count_nonzero(~hits["strong"] & hits["classic"])
     assert comparison.summary["calibration_error"].to_dict() == pytest.approx(errors)
     pd.testing.assert_frame_equal(
-        comparison.report("strong"),
+        comparison.report("strong").drop(columns="AUC"),
         per_class_report(NAMES, _in_order(comparison, "strong")),
         check_names=False,
     )
@@ -123,10 +124,12 @@ def _in_order(comparison, arm):
     return rows["predicted"].to_numpy()
 
 
-def test_reading_says_better_worse_or_no_significant_difference(comparison):
+def test_reading_says_better_worse_or_practically_equivalent(comparison):
     assert re.fullmatch(
         r"strong is better than classic: accuracy \+0\.3\d+ "
         r"\(95 % CI \+0\.\d+ to \+0\.\d+, 12 folds\)\. "
+        r"Probabilities: better above 0\.999, practically equivalent \(within 0\.01\) below 0\.001, "
+        r"worse below 0\.001\. "
         r"\d+ images were classified correctly only by strong, \d+ only by classic "
         r"\(McNemar p = \S+\)\.",
         comparison.reading,
@@ -135,9 +138,10 @@ def test_reading_says_better_worse_or_no_significant_difference(comparison):
     assert worse.startswith("classic is worse than strong: accuracy -0.3")
     same = compare({"classic": STRONG, "same": STRONG}, X, y)
     assert same.reading == (
-        "No significant difference between same and classic: accuracy +0.000 (95 % CI +0.000 to "
-        "+0.000, 4 folds). 0 images were classified correctly only by same, 0 only by classic "
-        "(McNemar p = 1)."
+        "same and classic are practically equivalent: accuracy +0.000 (95 % CI +0.000 to +0.000, 4 "
+        "folds). Probabilities: better below 0.001, practically equivalent (within 0.01) above "
+        "0.999, worse below 0.001. 0 images were classified correctly only by same, 0 only by "
+        "classic (McNemar p = 1)."
     )
     row = same.summary.loc["same"]
     assert row[["difference", "low", "high", "wilcoxon_p", "mcnemar_p"]].tolist() == [0, 0, 0, 1, 1]
@@ -272,17 +276,18 @@ def test_a_progress_bar_on_request(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_one_split_has_no_interval():
+def test_one_split_has_no_interval_and_no_verdict():
     splits = [(np.arange(0, 150, 2), np.arange(1, 150, 2))]
     comparison = compare(ARMS, X, y, cv=splits)
-    assert re.match(
-        r"strong is better than classic: accuracy \+0\.\d+ "
+    assert re.fullmatch(
+        r"Undecided between strong and classic: accuracy \+0\.\d+ "
         r"\(no confidence interval from 1 fold\)\. "
-        r"\d+ images were classified correctly only by strong",
+        r"\d+ images were classified correctly only by strong, .*"
+        r"McNemar's test finds a difference where the interval does not, .*"
+        r"There is no verdict without an interval\. More folds or repeats can give one\.",
         comparison.reading,
     )
-    same = compare({"classic": STRONG, "same": STRONG}, X, y, cv=splits)
-    assert same.reading.startswith("No significant difference between same and classic")
+    assert comparison.recommendation.startswith("No recommendation: no arm has an interval of its")
     assert "nan" not in comparison.reading + comparison.to_markdown()
 
 
@@ -311,9 +316,9 @@ def make_comparison(hits_by_arm):
 def test_equal_differences_have_no_interval():
     comparison = make_comparison({"a": {0: 5, 1: 7}, "b": {0: 6, 1: 8}})
     assert comparison.reading == (
-        "No significant difference between b and a: accuracy +0.100 (no confidence interval: all 2 "
-        "folds have the same difference). 2 images were classified correctly only by b, 0 only by "
-        "a (McNemar p = 0.5)."
+        "Undecided between b and a: accuracy +0.100 (no confidence interval: all 2 folds have the "
+        "same difference). 2 images were classified correctly only by b, 0 only by a (McNemar p = "
+        "0.5). There is no verdict without an interval. More folds or repeats can give one."
     )
 
 
