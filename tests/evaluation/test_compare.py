@@ -324,7 +324,7 @@ def test_equal_differences_have_no_interval():
 
 def test_one_image_is_singular():
     comparison = make_comparison({"a": {0: 5, 1: 7}, "b": {0: 6, 1: 7}})
-    assert "2 folds). 1 image was classified correctly only by b, 0 only by a" in comparison.reading
+    assert ". 1 image was classified correctly only by b, 0 only by a" in comparison.reading
 
 
 def test_only_folds_that_both_arms_have_finished_are_counted():

@@ -115,6 +115,7 @@ def test_a_number_goes_on_without_the_fit_and_warns(n_jobs):
     assert list(values.index) == [
         "accuracy",
         *(f"sensitivity[{k}]" for k in range(3)),
+        *(f"auc[{k}]" for k in range(3)),
         "fit_seconds",
     ]
     assert values.isna().all()
@@ -144,7 +145,7 @@ def test_the_other_folds_are_compared():
     found = row[["difference", "low", "high"]].tolist()
     assert found == pytest.approx(corrected_interval(paired, ratio), abs=1e-3)
     assert row["mcnemar_p"] == mcnemar_p_value(hits["strong"], hits["classic"])
-    assert comparison.differences.query("arm == 'failing'")["n_folds"].tolist() == [3] * 4
+    assert comparison.differences.query("arm == 'failing'")["n_folds"].tolist() == [3] * 7
     rows = three[three["arm"] == "strong"]
     pd.testing.assert_frame_equal(
         comparison.report("failing").drop(columns="AUC"), per_class_report(rows["true"], rows["predicted"])

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 from imblearn.metrics import sensitivity_score, specificity_score
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+from scipy.special import softmax
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score, roc_auc_score
 
 from skcxr.metrics import expected_calibration_error, per_class_report
+from skcxr.metrics._classification import bootstrap_calibration_error, compute_auc
 
 rng = np.random.default_rng(0)
 LABELS = ["bac", "covid", "normal", "viral"]
@@ -187,3 +189,44 @@ def test_the_harmonic_mean_of_zeros_and_of_undefined_values():
         ["a", "b"], ["a", "b"], labels=["a", "c"], harmonic_mean=True, zero_division=np.nan
     )
     np.testing.assert_equal(missing["HarmonicMean"].tolist(), [1, np.nan])
+
+
+def draw_labelled(n, sharpness, rng):
+    """Return classes and predicted probabilities, which are calibrated for a sharpness of 1."""
+    logits = 1.5 * rng.normal(size=(n, 4))
+    true = softmax(sharpness * logits, axis=1).cumsum(axis=1)
+    return (true > rng.random((n, 1))).argmax(axis=1), softmax(logits, axis=1)
+
+
+def test_the_interval_of_the_calibration_error_holds_the_true_error():
+    rng = np.random.default_rng(0)
+    truth = expected_calibration_error(*draw_labelled(200_000, 0.6, rng), range(4))
+    assert truth == pytest.approx(0.122, abs=0.003)
+    covered = []
+    for seed in range(100):
+        y, p = draw_labelled(150, 0.6, np.random.default_rng(seed))
+        low, high = bootstrap_calibration_error(y, p, range(4), np.arange(150), n_resamples=200)
+        assert low <= expected_calibration_error(y, p, range(4)) <= high
+        covered.append(low <= truth <= high)
+    assert np.mean(covered) >= 0.9
+
+
+def test_the_interval_of_the_calibration_error_is_wider_over_patients_than_over_images():
+    """Four images of a patient that all have the same prediction are worth one."""
+    y, p = draw_labelled(100, 0.6, np.random.default_rng(0))
+    y, p = y.repeat(4), p.repeat(4, axis=0)
+    widths = [
+        np.ptp(bootstrap_calibration_error(y, p, range(4), units))
+        for units in (np.arange(400), np.arange(400) // 4)
+    ]
+    assert widths[1] > 1.3 * widths[0]
+    one = bootstrap_calibration_error(y, p, range(4), np.zeros(400))
+    np.testing.assert_equal(one, (np.nan, np.nan))
+
+
+def test_auc_equals_scikit_learns():
+    rng = np.random.default_rng(0)
+    is_class = rng.random(50) < 0.3
+    scores = (is_class + rng.normal(size=50)).round(1)
+    assert compute_auc(is_class, scores) == pytest.approx(roc_auc_score(is_class, scores))
+    assert np.isnan(compute_auc(np.ones(5, dtype=bool), rng.random(5)))

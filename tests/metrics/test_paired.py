@@ -1,8 +1,14 @@
 import numpy as np
 import pytest
-from scipy.stats import t
+from scipy.stats import norm, t
 
-from skcxr.metrics import corrected_interval, mcnemar_p_value, wilcoxon_p_value
+from skcxr.metrics import (
+    corrected_interval,
+    correlated_t_test,
+    mcnemar_p_value,
+    wilcoxon_p_value,
+)
+from skcxr.metrics._paired import adjust_with_holm, extrapolate_repeats
 
 
 def test_interval_is_nadeau_and_bengios():
@@ -58,3 +64,71 @@ def test_equal_differences_have_no_interval():
 def test_hits_must_be_of_the_same_images():
     with pytest.raises(ValueError, match=r"hits has shape \(3,\) and other_hits has shape \(1,\)"):
         mcnemar_p_value([True] * 3, [False])
+
+
+# Scores of two classifiers in five times four folds, and in four folds.
+REPEATED = [
+    0.025, 0.085, 0.003, 0.044, 0.066, 0.034, 0.0, -0.007, 0.012, 0.039,
+    -0.01, 0.022, 0.024, 0.052, 0.039, 0.044, 0.004, 0.025, 0.061, 0.09,
+]  # fmt: skip
+FOUR = [0.02, 0.03, -0.01, 0.04]
+
+
+@pytest.mark.parametrize(
+    ("differences", "rope", "expected"),
+    [
+        # baycomp 1.0.3: two_on_single(0 * x, x, rope, runs) for x = FOUR or REPEATED.
+        (FOUR, 0.01, (0.08330368531632737, 0.21031592406087496, 0.7063803906227977)),
+        (REPEATED, 0.01, (0.013258537521865956, 0.0954097153959611, 0.8913317470821729)),
+        (REPEATED, 0.0, (0.04067709037497602, 0.0, 0.959322909625024)),
+    ],
+)
+def test_probabilities_are_those_of_baycomp(differences, rope, expected):
+    assert correlated_t_test(differences, 1 / 3, rope=rope) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("rope", [0.001, 0.02, 0.2])
+def test_probabilities_equal_those_of_an_installed_baycomp(rope):
+    baycomp = pytest.importorskip("baycomp")
+    x = np.random.default_rng(3).uniform(0.6, 0.9, size=15)
+    y = x + np.random.default_rng(4).normal(0.01, 0.04, size=15)
+    expected = baycomp.two_on_single(x, y, rope=rope, runs=3)
+    assert correlated_t_test(y - x, 1 / 4, rope=rope) == pytest.approx(expected)
+
+
+def test_the_interval_holds_95_percent_of_the_posterior():
+    _, low, high = corrected_interval(REPEATED, 1 / 3)
+    # The mass above the upper end, and below the lower end of the mirrored differences.
+    assert correlated_t_test(np.subtract(REPEATED, high), 1 / 3, rope=0)[2] == pytest.approx(0.025)
+    assert correlated_t_test(np.subtract(REPEATED, low), 1 / 3, rope=0)[0] == pytest.approx(0.025)
+
+
+def test_equal_differences_have_no_probabilities():
+    for differences in ([0.1] * 4, [0.1, np.nan], []):
+        np.testing.assert_equal(correlated_t_test(differences, 1 / 3), (np.nan,) * 3)
+    assert correlated_t_test([0.0] * 4, 1 / 3) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("rope", [-0.01, np.nan, np.inf, "0.01", None, True])
+def test_the_rope_must_be_a_number_of_at_least_0(rope):
+    with pytest.raises(ValueError, match=r"rope=.* must be a number of at least 0\. Pass the large"):
+        correlated_t_test(FOUR, 1 / 3, rope=rope)
+
+
+def test_extrapolated_probabilities_are_those_of_very_many_repeats():
+    many = np.tile(REPEATED, 5000)
+    *limit, smallest = extrapolate_repeats(REPEATED, 1 / 3, rope=0.01)
+    # The standard deviation of few differences is divided by n - 1.
+    assert limit == pytest.approx(correlated_t_test(many, 1 / 3), abs=0.01)
+    deviation = np.sqrt(1 / 3) * np.std(REPEATED, ddof=1)
+    assert norm.cdf(smallest / deviation) - norm.cdf(-smallest / deviation) == pytest.approx(0.95)
+    centred = many - many.mean()
+    assert correlated_t_test(centred, 1 / 3, rope=0.95 * smallest)[1] < 0.95
+    assert correlated_t_test(centred, 1 / 3, rope=1.05 * smallest)[1] > 0.95
+
+
+def test_holm_adjusts_each_p_value_for_those_that_are_not_smaller():
+    assert adjust_with_holm([0.01, 0.04, 0.03]).tolist() == pytest.approx([0.03, 0.06, 0.06])
+    np.testing.assert_allclose(adjust_with_holm([np.nan, 0.04, 0.01]), [np.nan, 0.04, 0.02])
+    assert adjust_with_holm([0.8, 0.9]).tolist() == [1, 1]
+    assert adjust_with_holm([]).tolist() == []
