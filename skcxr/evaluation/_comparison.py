@@ -215,10 +215,11 @@ class Comparison:
 
     def _list_differences(self, metrics):
         """Return the rows of `differences` for some metrics."""
+        test_ratio = self._test_ratio
         rows = []
         for metric in metrics:
             for arm, values in self._pair_folds(metric).items():
-                mean, low, high = self._compute_interval(values, metric)
+                mean, low, high = _compute_interval(values, test_ratio, metric)
                 p_values = values.groupby("repeat").agg(wilcoxon_p_value)
                 rows.append((arm, metric, mean, low, high, p_values.median(), len(values)))
         rows.sort(key=lambda row: self.arms.index(row[0]))
@@ -233,13 +234,6 @@ class Comparison:
         )
         others = [arm for arm in self.arms if arm != self.baseline]
         return {arm: (wide[arm] - wide[self.baseline]).dropna() for arm in others}
-
-    def _compute_interval(self, values, metric):
-        """Return the mean and the ends of the interval, which stays in the possible range."""
-        mean, low, high = corrected_interval(values, self._test_ratio)
-        if metric.startswith(UNIT_SCORES):
-            low, high = np.clip([low, high], -1, 1).tolist()
-        return mean, low, high
 
     @property
     def _test_ratio(self):
@@ -311,13 +305,13 @@ class Comparison:
         ``limit`` is the verdict after infinitely many repeats with the same mean and spread, and
         ``smallest_rope`` the narrowest region of practical equivalence that they could show.
         """
-        values_by_arm = self._pair_folds(self.metric)
+        test_ratio = self._test_ratio
         rows = {}
         limits = {}
-        for arm, values in values_by_arm.items():
-            mean, low, high = self._compute_interval(values, self.metric)
-            probabilities = correlated_t_test(values, self._test_ratio, rope=self.rope)
-            *limit, smallest = extrapolate_repeats(values, self._test_ratio, rope=self.rope)
+        for arm, values in self._pair_folds(self.metric).items():
+            mean, low, high = _compute_interval(values, test_ratio, self.metric)
+            probabilities = correlated_t_test(values, test_ratio, rope=self.rope)
+            *limit, smallest = extrapolate_repeats(values, test_ratio, rope=self.rope)
             if (values == 0).all() and self._has_discordant(arm):
                 # Different predictions with equal scores in all folds are ties by chance, from
                 # which the spread cannot be estimated.
@@ -516,6 +510,14 @@ def _check_arm(name, arm, arms):
     """Refuse an `arm` that is not among the `arms`; `name` is the parameter that it comes from."""
     if arm not in arms:
         raise ValueError(f"{name}={arm!r} is not one of the arms, {arms}. Name one of them.")
+
+
+def _compute_interval(values, test_ratio, metric):
+    """Return the mean and the ends of the interval, which stays in the metric's possible range."""
+    mean, low, high = corrected_interval(values, test_ratio)
+    if metric.startswith(UNIT_SCORES):
+        low, high = np.clip([low, high], -1, 1).tolist()
+    return mean, low, high
 
 
 def _number_repeats(tests):

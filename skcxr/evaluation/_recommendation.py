@@ -58,8 +58,7 @@ def recommend(comparison, table, seconds):
             for arm in failed
         ]
     if missing:
-        verb = "has" if len(missing) == 1 else "have"
-        sentences.append(f"{' and '.join(missing)} {verb} no interval, so nothing is said of them")
+        sentences += [f"Nothing is said of {arm}, which has no interval" for arm in missing]
     if _is_unfinished(comparison):
         sentences.append("This is preliminary, because the arms have not finished the same folds")
     failures = comparison._describe_failures(comparison.arms)

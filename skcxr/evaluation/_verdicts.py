@@ -29,12 +29,12 @@ def decide_verdicts(table):
         number of arms, since the most different of several arms is often so by chance;
         "practically equivalent" where that probability is above 0.95; otherwise "undecided".
     """
-    verdicts = pd.Series(UNDECIDED, index=table.index, dtype=object)
+    verdicts = np.full(len(table), UNDECIDED, dtype=object)
     for verdict, column in ((BETTER, "p_better"), (WORSE, "p_worse")):
         doubts = adjust_with_holm(1 - table[column].to_numpy(dtype=float))
         verdicts[doubts < 1 - LEVEL] = verdict
-    verdicts[table["p_equivalent"] > LEVEL] = EQUIVALENT
-    return verdicts
+    verdicts[table["p_equivalent"].to_numpy(dtype=float) > LEVEL] = EQUIVALENT
+    return pd.Series(verdicts, index=table.index, dtype=object)
 
 
 def get_required_probability(table):

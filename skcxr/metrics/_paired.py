@@ -3,6 +3,7 @@
 from numbers import Real
 
 import numpy as np
+from scipy.special import ndtr, stdtr
 from scipy.stats import binomtest, norm, t, wilcoxon
 
 
@@ -93,7 +94,8 @@ def correlated_t_test(differences, test_ratio, *, rope=0.01):
     mean, deviation, n = _describe_differences(differences)
     if np.isnan(deviation):
         return np.nan, np.nan, np.nan
-    return _split_at_rope(t(n - 1), mean, np.sqrt(1 / n + test_ratio) * deviation, rope)
+    scale = np.sqrt(1 / n + test_ratio) * deviation
+    return _split_at_rope(lambda x: stdtr(n - 1, x), mean, scale, rope)
 
 
 def extrapolate_repeats(differences, test_ratio, *, rope):
@@ -116,15 +118,18 @@ def extrapolate_repeats(differences, test_ratio, *, rope):
         return np.nan, np.nan, np.nan, np.nan
     scale = np.sqrt(test_ratio) * deviation
     smallest_rope = float(norm.ppf(0.975) * scale)
-    return *_split_at_rope(norm(), mean, scale, rope), smallest_rope
+    return *_split_at_rope(ndtr, mean, scale, rope), smallest_rope
 
 
-def _split_at_rope(distribution, mean, scale, rope):
-    """Return the probabilities below, within and above [-rope, rope] of a scaled distribution."""
+def _split_at_rope(cdf, mean, scale, rope):
+    """Return the probabilities below, within and above [-rope, rope].
+
+    `cdf` is the distribution function of a symmetric distribution with mean 0 and scale 1.
+    """
     if scale == 0:
         return float(mean < -rope), float(abs(mean) <= rope), float(mean > rope)
-    worse = float(distribution.cdf((-rope - mean) / scale))
-    better = float(distribution.sf((rope - mean) / scale))
+    worse = float(cdf((-rope - mean) / scale))
+    better = float(cdf((mean - rope) / scale))
     return worse, max(0.0, 1 - worse - better), better
 
 
