@@ -35,14 +35,15 @@ sampler = DCGANOversampler(gan, sampling_strategy=grow(2), random_state=0)
 dcgan = Pipeline([("gan", sampler), ("clf", clf)])
 arms = {"classic": clf, "duplicates": duplicates_of(dcgan), "dcgan": dcgan}
 comparison = compare(arms, X, y, cv=4)
+print(comparison.recommendation)
 print(comparison.reading)
 comparison.against("duplicates").summary.round(3)
 
 # %%
 # Orange dots are folds. Blue dots are their means, with a 95 % interval that is corrected for
-# training images that folds share (Nadeau and Bengio). If an interval contains 0, this experiment
-# found no significant difference between the two arms. This does not show that they are equal.
-# Intervals of four folds are wide.
+# training images that folds share (Nadeau and Bengio). The verdict follows from the same
+# distribution as the interval. "Undecided" does not show that two arms are equal. Intervals of four
+# folds are wide.
 
 figure = plt.figure(figsize=(6.5, 4.6), layout="constrained")
 top, bottom = figure.subfigures(2, height_ratios=[1, 1.3])

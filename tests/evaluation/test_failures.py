@@ -148,7 +148,8 @@ def test_the_other_folds_are_compared():
     assert comparison.differences.query("arm == 'failing'")["n_folds"].tolist() == [3] * 7
     rows = three[three["arm"] == "strong"]
     pd.testing.assert_frame_equal(
-        comparison.report("failing").drop(columns="AUC"), per_class_report(rows["true"], rows["predicted"])
+        comparison.report("failing").drop(columns="AUC"),
+        per_class_report(rows["true"], rows["predicted"]),
     )
     np.testing.assert_array_equal(
         comparison.confusion("failing"), confusion_matrix(rows["true"], rows["predicted"])

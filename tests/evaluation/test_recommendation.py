@@ -33,7 +33,9 @@ def test_the_baseline_is_recommended_unless_an_arm_is_better():
 
 def test_the_required_probability_is_corrected_for_the_number_of_arms():
     comparison = build_comparison({"classic": CLASSIC, "a": EQUAL, "b": EQUAL, "c": EQUAL})
-    assert "with a probability above 0.983 (0.95, corrected for 3 arms)" in comparison.recommendation
+    assert (
+        "with a probability above 0.983 (0.95, corrected for 3 arms)" in comparison.recommendation
+    )
 
 
 def test_an_arm_that_is_better_is_recommended():

@@ -111,7 +111,9 @@ def test_equal_differences_have_no_probabilities():
 
 @pytest.mark.parametrize("rope", [-0.01, np.nan, np.inf, "0.01", None, True])
 def test_the_rope_must_be_a_number_of_at_least_0(rope):
-    with pytest.raises(ValueError, match=r"rope=.* must be a number of at least 0\. Pass the large"):
+    with pytest.raises(
+        ValueError, match=r"rope=.* must be a number of at least 0\. Pass the large"
+    ):
         correlated_t_test(FOUR, 1 / 3, rope=rope)
 
 
