@@ -2,8 +2,8 @@
 
 Each simulation draws features of 70 images in each of four classes. Four arms see the same images
 with noise of their own. Logistic regressions, each with a seed of its own, are fitted in 4-fold
-cross-validation, once and five times repeated, so that folds share training images. Either all arms are equally good, or one of them is
-better by 0.10 in accuracy.
+cross-validation, once and five times repeated, so that folds share training images. Either all arms
+are equally good, or one of them is better by 0.10 in accuracy.
 
     python experiments/recommendation.py calibrate
     python experiments/recommendation.py equal --runs 1000
@@ -198,7 +198,7 @@ def calibrate():
 
 
 def run_simulations(n_runs, *, better):
-    """Print how often another arm than classic is recommended, or the better arm if there is one."""
+    """Print how often an arm other than classic, or the better arm, is recommended."""
     columns = ["truth", "arms besides classic", "folds", "recommended", "share of runs"]
     print("| " + " | ".join(columns) + " |\n" + "| --- " * len(columns) + "|", flush=True)
     found = pd.DataFrame([list_recommended(simulate(i, better=better)) for i in range(n_runs)])

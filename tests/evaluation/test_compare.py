@@ -128,8 +128,8 @@ def test_reading_says_better_worse_or_practically_equivalent(comparison):
     assert re.fullmatch(
         r"strong is better than classic: accuracy \+0\.3\d+ "
         r"\(95 % CI \+0\.\d+ to \+0\.\d+, 12 folds\)\. "
-        r"Probabilities: better above 0\.999, practically equivalent \(within 0\.01\) below 0\.001, "
-        r"worse below 0\.001\. "
+        r"Probabilities: better above 0\.999, practically equivalent \(within 0\.01\) "
+        r"below 0\.001, worse below 0\.001\. "
         r"\d+ images were classified correctly only by strong, \d+ only by classic "
         r"\(McNemar p = \S+\)\.",
         comparison.reading,
