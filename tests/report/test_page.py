@@ -11,6 +11,7 @@ from sklearn.utils import Bunch
 
 from skcxr.report._formats import format_number
 from skcxr.report._page import render_page
+from skcxr.report._summary import build_summary, format_summary
 from tests.report.report_run import SETTINGS
 
 mpl.use("agg")
@@ -115,6 +116,43 @@ def test_findings_of_the_comparison_come_first(report_run, page):
     verdicts = [control.findings["dcgan"][0], *(v for v, _ in comparison.findings.values())]
     assert all(f"{verdict}." in page.text for verdict in verdicts)
     assert page.text.index(verdicts[0]) < page.text.index("Caution")
+
+
+def test_the_recommendation_comes_before_the_findings(report_run, page):
+    comparison = report_run.build_comparison()
+    first_finding = comparison.findings["duplicates"][0]
+    assert page.text.index(comparison.recommendation) < page.text.index(first_finding)
+
+
+def test_text_and_json_begin_with_the_recommendation(report_run):
+    comparison = report_run.build_comparison()
+    text = report_run.to_text()
+    assert text.startswith(f"{comparison.recommendation}\n\n{comparison.reading}\n")
+    result = report_run.to_dict()
+    assert result["recommendation"] == comparison.recommendation
+    verdicts = comparison.summary["verdict"]
+    assert result["verdicts"] == {arm: verdicts[arm] for arm in ("duplicates", "dcgan")}
+    assert result["rope"] == 0.01
+
+
+def test_the_control_is_known_to_the_recommendation(report_run):
+    assert report_run.build_comparison().controls == {"dcgan": "duplicates"}
+
+
+def test_a_run_with_missing_fits_has_a_preliminary_recommendation(report_run):
+    comparison = report_run.build_comparison()
+    text = format_summary(comparison, n_missing=1)
+    assert text.startswith(f"Preliminary: 1 fit has not finished. {comparison.recommendation}\n")
+    found = build_summary(comparison, n_missing=2)["recommendation"]
+    assert found == f"Preliminary: 2 fits have not finished. {comparison.recommendation}"
+
+
+def test_calibration_errors_have_an_interval(report_run, page):
+    row = report_run.build_comparison().summary.loc["dcgan"]
+    assert row["calibration_low"] < row["calibration_error"] < row["calibration_high"]
+    interval = f"{row['calibration_low']:.3f} to {row['calibration_high']:.3f}"
+    assert f"{row['calibration_error']:.3f} (95 % interval {interval})" in page.text
+    assert f"(95 % interval {interval})" in report_run.to_text()
 
 
 def test_audit_verdicts_come_before_the_details(report_run, page):
