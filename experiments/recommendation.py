@@ -7,7 +7,7 @@ are equally good, or one of them is better by 0.10 in accuracy.
 
     python experiments/recommendation.py calibrate
     python experiments/recommendation.py equal --runs 1000
-    python experiments/recommendation.py better --runs 400
+    python experiments/recommendation.py better --runs 200
 """
 
 import argparse
@@ -205,7 +205,7 @@ def run_simulations(n_runs, *, better):
     truth = "one is better by 0.10" if better else "all are equal"
     event = "the better arm" if better else "another arm than classic"
     for (n_others, n_repeats), arms in found.items():
-        n_hits = int((arms == ARMS[1] if better else arms != ARMS[0]).sum())
+        n_hits = int((arms == ARMS[1] if better else arms.isin(ARMS[1:])).sum())
         low, high = binomtest(n_hits, n_runs).proportion_ci()
         share = f"{n_hits / n_runs:.3f} ({low:.3f} to {high:.3f})"
         print(f"| {truth} | {n_others} | {N_FOLDS} x {n_repeats} | {event} | {share} |")

@@ -178,11 +178,9 @@ def count_recommended(study, arm, *, better, n_runs):
     return sum(study.get_recommended(comparison) == arm for comparison in comparisons)
 
 
-def test_equal_arms_rarely_replace_the_baseline(study):
-    """At 5 %, 7 or more of 40 runs have a probability of 0.004."""
-    assert count_recommended(study, "classic", better=False, n_runs=40) >= 34
+def test_equal_arms_replace_the_baseline_in_at_most_5_percent(study):
+    assert count_recommended(study, "classic", better=False, n_runs=40) >= 38
 
 
-def test_an_arm_that_is_better_by_0_10_is_mostly_found(study):
-    """At 80 %, 13 or fewer of 24 runs have a probability of 0.004."""
-    assert count_recommended(study, "first", better=True, n_runs=24) >= 14
+def test_an_arm_that_is_better_by_0_10_is_found_in_at_least_80_percent(study):
+    assert count_recommended(study, "first", better=True, n_runs=20) >= 16
