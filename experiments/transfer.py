@@ -186,62 +186,90 @@ def run(args):
     for draw in args.draws:
         chosen, pool = choose_draw(draw, train, y, groups)
         files = pretrain(draw, X, y, pool, args.keep)
-        for arm, pipeline in build_arms(draw, *files, str(args.keep / "memory")).items():
-            result = RESULTS / f"draw{draw}-{arm.replace(', ', '-').replace(' ', '_')}.csv"
-            if result.exists():
-                continue
-            start = time.perf_counter()
-            pipeline.fit(X[chosen], y[chosen])
-            table = pd.DataFrame({"row": test, "predicted": pipeline.predict(X[test])})
-            table.to_csv(result, index=False)
-            seconds = time.perf_counter() - start
-            score = balanced_accuracy_score(y[test], table["predicted"])
-            print(f"draw {draw}, {arm}: {score:.3f} ({seconds:.0f} s)", flush=True)
+        arms = build_arms(draw, *files, str(args.keep / "memory"))
+        fit_arms(draw, arms, X, y, chosen, test, RESULTS)
+
+
+def fit_arms(draw, arms, X, y, train, test, folder):
+    """Fit the arms of a draw that have no result yet, and write their predictions."""
+    for arm, pipeline in arms.items():
+        result = folder / f"draw{draw}-{arm.replace(', ', '-').replace(' ', '_')}.csv"
+        if result.exists():
+            continue
+        start = time.perf_counter()
+        pipeline.fit(X[train], y[train])
+        table = pd.DataFrame({"row": test, "predicted": pipeline.predict(X[test])})
+        table.to_csv(result, index=False)
+        seconds = time.perf_counter() - start
+        score = balanced_accuracy_score(y[test], table["predicted"])
+        print(f"draw {draw}, {arm}: {score:.3f} ({seconds:.0f} s)", flush=True)
 
 
 def report(args):
-    """Print the balanced accuracy of each arm, and its gain over a baseline."""
+    """Print the balanced accuracy of each arm, and its gain over its baselines."""
     _, y, groups = load_images(args.data)
+    report_results(RESULTS, y, groups)
+
+
+def report_results(folder, y, groups):
+    """Print the balanced accuracies in a folder of predictions, and the gains of each arm."""
     accuracy = {}
     predictions = {}
-    for file in sorted(RESULTS.glob("draw*.csv")):
+    for file in sorted(folder.glob("draw*.csv")):
         draw, arm = file.stem.removeprefix("draw").split("-", 1)
-        table = pd.read_csv(file)
-        predictions[arm, int(draw)] = table.set_index("row")["predicted"]
-        accuracy[arm, int(draw)] = balanced_accuracy_score(y[table["row"]], table["predicted"])
+        table = pd.read_csv(file).set_index("row")["predicted"]
+        predictions[arm, int(draw)] = table
+        accuracy[arm, int(draw)] = balanced_accuracy_score(y[table.index], table)
     scores = pd.Series(accuracy).unstack()
     print(scores.assign(mean=scores.mean(axis=1)).round(3).to_string())
     for arm in scores.index:
         start = arm.split("-")[0]
         for baseline in (f"{start}-duplicates", "random-classic"):
             if baseline in scores.index and baseline != arm:
-                print(_describe_gain(arm, baseline, scores, predictions, y, groups))
+                print(describe_gain(arm, baseline, scores, predictions, y, groups))
 
 
-def _describe_gain(arm, baseline, scores, predictions, y, groups):
+def describe_gain(arm, baseline, scores, predictions, y, groups):
     """Return a line with the gain, and its intervals over draws and over test patients."""
     gains = (scores.loc[arm] - scores.loc[baseline]).dropna()
     half = t.ppf(0.975, len(gains) - 1) * gains.sem() if len(gains) > 1 else np.nan
-    rng = np.random.default_rng(0)
-    draws = gains.index
-    rows = predictions[arm, draws[0]].index.to_numpy()
-    _, patients = np.unique(groups[rows], return_inverse=True)
-    recalls = [np.zeros((2, len(rows))) for _ in draws]
-    for correct, draw in zip(recalls, draws, strict=True):
-        for i, name in enumerate((arm, baseline)):
-            correct[i] = predictions[name, draw].loc[rows] == y[rows]
-    difference = np.mean([correct[0] - correct[1] for correct in recalls], axis=0)
-    members = [np.flatnonzero(patients == k) for k in range(patients.max() + 1)]
-    resampled = []
-    for _ in range(1000):
-        drawn = np.concatenate([members[k] for k in rng.integers(len(members), size=len(members))])
-        by_class = pd.Series(difference[drawn]).groupby(y[rows][drawn]).mean()
-        resampled.append(by_class.mean())
-    low, high = np.quantile(resampled, [0.025, 0.975])
+    low, high = bootstrap_patients(
+        [(predictions[arm, draw], predictions[baseline, draw]) for draw in gains.index], y, groups
+    )
     return (
         f"{arm} against {baseline}: {gains.mean():+.3f}, draws {gains.mean() - half:+.3f} to "
         f"{gains.mean() + half:+.3f} (n={len(gains)}), patients {low:+.3f} to {high:+.3f}"
     )
+
+
+def bootstrap_patients(pairs, y, groups, n_resamples=1000):
+    """Return a 95 % interval of the gain in balanced accuracy, over test patients.
+
+    Parameters
+    ----------
+    pairs : list of (Series, Series)
+        Predictions of an arm and of the baseline for each draw, by row of the test images.
+    y, groups : ndarray
+        Class and patient of all images.
+    n_resamples : int, default=1000
+        Number of resamples.
+    """
+    gains = [
+        (predicted == y[predicted.index]).astype(float) - (baseline == y[baseline.index])
+        for predicted, baseline in pairs
+    ]
+    # An image may be among the test images of several draws.
+    gain = pd.concat(gains).groupby(level=0).mean()
+    rows = gain.index.to_numpy()
+    _, patients = np.unique(groups[rows], return_inverse=True)
+    members = [np.flatnonzero(patients == k) for k in range(patients.max() + 1)]
+    rng = np.random.default_rng(0)
+    means = []
+    for _ in range(n_resamples):
+        drawn = np.concatenate([members[k] for k in rng.integers(len(members), size=len(members))])
+        by_class = pd.Series(gain.to_numpy()[drawn]).groupby(y[rows][drawn]).mean()
+        means.append(by_class.mean())
+    return np.quantile(means, [0.025, 0.975])
 
 
 def main():
