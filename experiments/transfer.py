@@ -1,6 +1,7 @@
 """Do networks learn from a pool of further radiographs? kermany64, other patients for testing.
 
-    OMP_NUM_THREADS=1 python experiments/transfer.py run --data ../shared/data --draws 0 1 2 3
+    OMP_NUM_THREADS=1 python experiments/pretrain.py train --data ../shared/data --steps 6000 --seeds 0 1
+    OMP_NUM_THREADS=1 python experiments/transfer.py run --data ../shared/data
     python experiments/transfer.py report
 
 The protocol was written down before the first run:
@@ -8,20 +9,23 @@ The protocol was written down before the first run:
 - Test: the 30 % of kermany64's patients that the "cxr" features never saw. No network of the study
   sees them.
 - A draw: 60 images per class of the other patients, who suffice for seven draws. Draws share no
-  patient of a class. The images of all patients outside the draw are its pool.
-- Pool GAN: one DCGAN of width 24 on the pool without labels, 6,000 steps. It is fine-tuned on each
-  class of the draw for 200 steps. The GAN from random weights takes 1,000 steps per class.
-- Pool classifier: CXRNet on the labelled pool, 30 epochs of the default recipe. Fine-tuning takes
-  150 steps at a rate of 0.01.
+  patient of a class.
+- Pool: the 2,012 images of all patients who are not for testing. The images of a draw are among
+  them, as a user's own images may be part of a pool.
+- Pool GAN: one DCGAN of width 24 on the pool without labels, 6,000 steps, with two seeds that take
+  turns over the draws. It is fine-tuned on each class of the draw for 200 steps. The GAN from
+  random weights takes 1,000 steps per class.
+- Pool classifier: CXRNet on the labelled pool, 30 epochs of the default recipe, with two seeds.
+  Fine-tuning takes 150 steps at a rate of 0.01.
 - All arms of a start take the same number of steps: 900 from random weights, 150 from the pool's.
   Sampling arms double each class.
-- Probe: the packaged "cxr" features and logistic regression (C 0.01). These features saw labelled
-  images of the pool, and of the draws.
+- Probe: the packaged "cxr" features and logistic regression (C 0.01). These features saw the
+  labelled pool.
 - Figure: balanced accuracy on the test patients. Intervals: t over draws, and bootstrap over test
   patients of the mean over draws.
 
-Each draw takes about 50 minutes of one core of Zen 3, and resumes between fits. The predictions
-are kept in ``experiments/transfer/``, and no images.
+``run`` fits what has no result yet. The predictions are kept in ``experiments/transfer/``, and no
+images.
 """
 
 import argparse
@@ -48,7 +52,7 @@ RESULTS = Path(__file__).parent / "transfer"
 N_PER_CLASS = 60
 WIDTH = 24
 STEPS_PER_EPOCH = 50
-POOL_STEPS = 6000
+N_PRETRAININGS = 2
 FRESH_STEPS = 1000
 FINE_STEPS = 200
 RANDOM_CLASSIFIER_STEPS = 900
@@ -67,7 +71,7 @@ def split_patients(X, y, groups):
 
 
 def choose_draw(draw, rows, y, groups):
-    """Return the labelled rows of a draw, and the rows of its pool.
+    """Return the labelled rows of a draw.
 
     The patients of a class, in random order, fill one draw after the other.
     """
@@ -87,8 +91,7 @@ def choose_draw(draw, rows, y, groups):
             while taken < len(of_class) and groups[of_class[taken]] == groups[images[-1]]:
                 taken += 1
         chosen.append(images)
-    chosen = np.concatenate(chosen)
-    return chosen, rows[~np.isin(groups[rows], groups[chosen])]
+    return np.concatenate(chosen)
 
 
 def build_gan(seed, n_steps, weights=None):
@@ -101,19 +104,6 @@ def build_gan(seed, n_steps, weights=None):
         weights=weights,
         random_state=seed,
     )
-
-
-def pretrain(draw, X, y, pool, folder):
-    """Train both networks on the pool of a draw, and return the files of their weights."""
-    gan_file = folder / f"gan-{draw}.safetensors"
-    if not gan_file.exists():
-        gan = build_gan(draw, POOL_STEPS).set_params(checkpoint=folder / f"gan-{draw}.pt")
-        gan.fit(X[pool]).save_weights(gan_file, discriminator=True)
-    classifier_file = folder / f"classifier-{draw}.safetensors"
-    if not classifier_file.exists():
-        clf = CXRClassifier(max_epochs=30, random_state=draw).fit(X[pool], y[pool])
-        clf.save_weights(classifier_file)
-    return gan_file, classifier_file
 
 
 def flatten_images(X):
@@ -184,10 +174,12 @@ def run(args):
     RESULTS.mkdir(exist_ok=True)
     args.keep.mkdir(parents=True, exist_ok=True)
     for draw in args.draws:
-        chosen, pool = choose_draw(draw, train, y, groups)
-        files = pretrain(draw, X, y, pool, args.keep)
-        arms = build_arms(draw, *files, str(args.keep / "memory"))
-        fit_arms(draw, arms, X, y, chosen, test, RESULTS)
+        seed = draw % N_PRETRAININGS
+        gan_file = args.pretrained / f"gan-{seed}-6000.safetensors"
+        classifier_file = args.pretrained / f"classifier-{seed}.safetensors"
+        arms = build_arms(draw, gan_file, classifier_file, str(args.keep / "memory"))
+        arms = {name: arm for name, arm in arms.items() if args.only in name}
+        fit_arms(draw, arms, X, y, choose_draw(draw, train, y, groups), test, RESULTS)
 
 
 def fit_arms(draw, arms, X, y, train, test, folder):
@@ -277,7 +269,9 @@ def main():
     parser.add_argument("command", choices=["run", "report"])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--keep", type=Path, default=Path("results/transfer"))
+    parser.add_argument("--pretrained", type=Path, default=Path("results/pretrain"))
     parser.add_argument("--draws", type=int, nargs="+", default=list(range(7)))
+    parser.add_argument("--only", default="", help="fit the arms whose name contains this alone")
     args = parser.parse_args()
     {"run": run, "report": report}[args.command](args)
 
