@@ -1,7 +1,7 @@
 """Do networks learn from a pool of further radiographs? kermany64, other patients for testing.
 
-    OMP_NUM_THREADS=1 python experiments/pretrain.py train --data ../shared/data --steps 6000 --seeds 0 1
-    OMP_NUM_THREADS=1 python experiments/transfer.py run --data ../shared/data
+    OMP_NUM_THREADS=1 python experiments/pretrain.py train --steps 6000 --seeds 0 1
+    OMP_NUM_THREADS=1 python experiments/transfer.py run
     python experiments/transfer.py report
 
 The protocol was written down before the first run:
@@ -20,7 +20,8 @@ The protocol was written down before the first run:
 - All arms of a start take the same number of steps: 900 from random weights, 150 from the pool's.
   Sampling arms double each class.
 - Probe: the packaged "cxr" features and logistic regression (C 0.01). These features saw the
-  labelled pool.
+  labelled pool. The unlabelled probe takes the channel means of all stages of the pool GAN's
+  discriminator, and its control those of a discriminator with random weights.
 - Figure: balanced accuracy on the test patients. Intervals: t over draws, and bootstrap over test
   patients of the mean over draws.
 
@@ -34,6 +35,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import Pipeline
 from scipy.stats import t
@@ -42,9 +44,10 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from torch import nn
 
-from skcxr import DCGAN, CXRClassifier, DCGANOversampler
-from skcxr.metrics.features import feature_extractor
+from skcxr import DCGAN, CXRClassifier, CXRFeatures, DCGANOversampler
+from skcxr.networks import Discriminator
 from skcxr.over_sampling import grow
 from skcxr.over_sampling._duplicates import DuplicateOversampler
 
@@ -110,8 +113,28 @@ def flatten_images(X):
     return X.reshape(len(X), -1)
 
 
-def compute_features(X):
-    return feature_extractor("cxr", X)(X)
+class StageMeans:
+    """Features of uint8 images: the channel means of all stages of a discriminator."""
+
+    def __init__(self, discriminator):
+        self.discriminator = discriminator.eval()
+
+    @torch.inference_mode()
+    def __call__(self, X):
+        means = []
+        x = torch.from_numpy(X).float()[:, None] / 127.5 - 1
+        for layer in self.discriminator.layers[:-2]:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                means.append(x.mean(dim=(2, 3)))
+        return torch.cat(means, dim=1).numpy()
+
+
+def build_probe(features):
+    """Return a logistic regression on features."""
+    return make_pipeline(
+        CXRFeatures(features), StandardScaler(), LogisticRegression(C=0.01, max_iter=2000)
+    )
 
 
 def build_samplers(draw, gan_file):
@@ -159,11 +182,14 @@ def build_arms(draw, gan_file, classifier_file, memory):
     for sampler, steps in build_samplers(draw, gan_file).items():
         for start, clf in starts.items():
             arms[f"{start}, {sampler}"] = Pipeline([*steps, ("clf", clf)], memory=memory)
-    arms["probe"] = make_pipeline(
-        FunctionTransformer(compute_features),
-        StandardScaler(),
-        LogisticRegression(C=0.01, max_iter=2000),
+    random_weights = torch.Generator().manual_seed(draw)
+    arms["probe"] = build_probe("cxr")
+    arms["untrained probe"] = build_probe(
+        StageMeans(Discriminator(base_width=WIDTH, generator=random_weights))
     )
+    if gan_file.exists():
+        pool_gan = build_gan(draw, FINE_STEPS).load_weights(gan_file)
+        arms["unlabelled probe"] = build_probe(StageMeans(pool_gan.discriminator_))
     return arms
 
 
