@@ -41,7 +41,7 @@ add_pool_options = combine_options(
 
 
 def choose_fine_tuning(args):
-    """Shorten the GANs' training if they start from a pool, unless the user chose its length."""
+    """Set fewer epochs for GANs that start from a pool, unless the user chose their number."""
     source = click.get_current_context().get_parameter_source("gan_epochs")
     if args.pool is not None and source is ParameterSource.DEFAULT:
         args.gan_epochs = FINE_EPOCHS
