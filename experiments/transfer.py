@@ -1,6 +1,7 @@
 """Do networks learn from a pool of further radiographs? kermany64, other patients for testing.
 
-    OMP_NUM_THREADS=1 python experiments/transfer.py run --data ../shared/data --draws 0 1 2 3
+    OMP_NUM_THREADS=1 python experiments/pretrain.py train --steps 6000 --seeds 0 1
+    OMP_NUM_THREADS=1 python experiments/transfer.py run
     python experiments/transfer.py report
 
 The protocol was written down before the first run:
@@ -8,20 +9,24 @@ The protocol was written down before the first run:
 - Test: the 30 % of kermany64's patients that the "cxr" features never saw. No network of the study
   sees them.
 - A draw: 60 images per class of the other patients, who suffice for seven draws. Draws share no
-  patient of a class. The images of all patients outside the draw are its pool.
-- Pool GAN: one DCGAN of width 24 on the pool without labels, 6,000 steps. It is fine-tuned on each
-  class of the draw for 200 steps. The GAN from random weights takes 1,000 steps per class.
-- Pool classifier: CXRNet on the labelled pool, 30 epochs of the default recipe. Fine-tuning takes
-  150 steps at a rate of 0.01.
+  patient of a class.
+- Pool: the 2,012 images of all patients who are not for testing. The images of a draw are among
+  them, as a user's own images may be part of a pool.
+- Pool GAN: one DCGAN of width 24 on the pool without labels, 6,000 steps, with two seeds that take
+  turns over the draws. It is fine-tuned on each class of the draw for 200 steps. The GAN from
+  random weights takes 1,000 steps per class.
+- Pool classifier: CXRNet on the labelled pool, 30 epochs of the default recipe, with two seeds.
+  Fine-tuning takes 150 steps at a rate of 0.01.
 - All arms of a start take the same number of steps: 900 from random weights, 150 from the pool's.
   Sampling arms double each class.
-- Probe: the packaged "cxr" features and logistic regression (C 0.01). These features saw labelled
-  images of the pool, and of the draws.
+- Probe: the packaged "cxr" features and logistic regression (C 0.01). These features saw the
+  labelled pool. The unlabelled probe takes the channel means of all stages of the pool GAN's
+  discriminator, and its control those of a discriminator with random weights.
 - Figure: balanced accuracy on the test patients. Intervals: t over draws, and bootstrap over test
   patients of the mean over draws.
 
-Each draw takes about 50 minutes of one core of Zen 3, and resumes between fits. The predictions
-are kept in ``experiments/transfer/``, and no images.
+``run`` fits what has no result yet. The predictions are kept in ``experiments/transfer/``, and no
+images.
 """
 
 import argparse
@@ -30,6 +35,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import torch
 from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import Pipeline
 from scipy.stats import t
@@ -38,9 +44,10 @@ from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from torch import nn
 
-from skcxr import DCGAN, CXRClassifier, DCGANOversampler
-from skcxr.metrics.features import feature_extractor
+from skcxr import DCGAN, CXRClassifier, CXRFeatures, DCGANOversampler
+from skcxr.networks import Discriminator
 from skcxr.over_sampling import grow
 from skcxr.over_sampling._duplicates import DuplicateOversampler
 
@@ -48,7 +55,7 @@ RESULTS = Path(__file__).parent / "transfer"
 N_PER_CLASS = 60
 WIDTH = 24
 STEPS_PER_EPOCH = 50
-POOL_STEPS = 6000
+N_PRETRAININGS = 2
 FRESH_STEPS = 1000
 FINE_STEPS = 200
 RANDOM_CLASSIFIER_STEPS = 900
@@ -67,7 +74,7 @@ def split_patients(X, y, groups):
 
 
 def choose_draw(draw, rows, y, groups):
-    """Return the labelled rows of a draw, and the rows of its pool.
+    """Return the labelled rows of a draw.
 
     The patients of a class, in random order, fill one draw after the other.
     """
@@ -87,8 +94,7 @@ def choose_draw(draw, rows, y, groups):
             while taken < len(of_class) and groups[of_class[taken]] == groups[images[-1]]:
                 taken += 1
         chosen.append(images)
-    chosen = np.concatenate(chosen)
-    return chosen, rows[~np.isin(groups[rows], groups[chosen])]
+    return np.concatenate(chosen)
 
 
 def build_gan(seed, n_steps, weights=None):
@@ -103,25 +109,32 @@ def build_gan(seed, n_steps, weights=None):
     )
 
 
-def pretrain(draw, X, y, pool, folder):
-    """Train both networks on the pool of a draw, and return the files of their weights."""
-    gan_file = folder / f"gan-{draw}.safetensors"
-    if not gan_file.exists():
-        gan = build_gan(draw, POOL_STEPS).set_params(checkpoint=folder / f"gan-{draw}.pt")
-        gan.fit(X[pool]).save_weights(gan_file, discriminator=True)
-    classifier_file = folder / f"classifier-{draw}.safetensors"
-    if not classifier_file.exists():
-        clf = CXRClassifier(max_epochs=30, random_state=draw).fit(X[pool], y[pool])
-        clf.save_weights(classifier_file)
-    return gan_file, classifier_file
-
-
 def flatten_images(X):
     return X.reshape(len(X), -1)
 
 
-def compute_features(X):
-    return feature_extractor("cxr", X)(X)
+class StageMeans:
+    """Features of uint8 images: the channel means of all stages of a discriminator."""
+
+    def __init__(self, discriminator):
+        self.discriminator = discriminator.eval()
+
+    @torch.inference_mode()
+    def __call__(self, X):
+        means = []
+        x = torch.from_numpy(X).float()[:, None] / 127.5 - 1
+        for layer in self.discriminator.layers[:-2]:
+            x = layer(x)
+            if isinstance(layer, nn.LeakyReLU):
+                means.append(x.mean(dim=(2, 3)))
+        return torch.cat(means, dim=1).numpy()
+
+
+def build_probe(features):
+    """Return a logistic regression on features."""
+    return make_pipeline(
+        CXRFeatures(features), StandardScaler(), LogisticRegression(C=0.01, max_iter=2000)
+    )
 
 
 def build_samplers(draw, gan_file):
@@ -169,11 +182,14 @@ def build_arms(draw, gan_file, classifier_file, memory):
     for sampler, steps in build_samplers(draw, gan_file).items():
         for start, clf in starts.items():
             arms[f"{start}, {sampler}"] = Pipeline([*steps, ("clf", clf)], memory=memory)
-    arms["probe"] = make_pipeline(
-        FunctionTransformer(compute_features),
-        StandardScaler(),
-        LogisticRegression(C=0.01, max_iter=2000),
+    random_weights = torch.Generator().manual_seed(draw)
+    arms["probe"] = build_probe("cxr")
+    arms["untrained probe"] = build_probe(
+        StageMeans(Discriminator(base_width=WIDTH, generator=random_weights))
     )
+    if gan_file.exists():
+        pool_gan = build_gan(draw, FINE_STEPS).load_weights(gan_file)
+        arms["unlabelled probe"] = build_probe(StageMeans(pool_gan.discriminator_))
     return arms
 
 
@@ -184,64 +200,94 @@ def run(args):
     RESULTS.mkdir(exist_ok=True)
     args.keep.mkdir(parents=True, exist_ok=True)
     for draw in args.draws:
-        chosen, pool = choose_draw(draw, train, y, groups)
-        files = pretrain(draw, X, y, pool, args.keep)
-        for arm, pipeline in build_arms(draw, *files, str(args.keep / "memory")).items():
-            result = RESULTS / f"draw{draw}-{arm.replace(', ', '-').replace(' ', '_')}.csv"
-            if result.exists():
-                continue
-            start = time.perf_counter()
-            pipeline.fit(X[chosen], y[chosen])
-            table = pd.DataFrame({"row": test, "predicted": pipeline.predict(X[test])})
-            table.to_csv(result, index=False)
-            seconds = time.perf_counter() - start
-            score = balanced_accuracy_score(y[test], table["predicted"])
-            print(f"draw {draw}, {arm}: {score:.3f} ({seconds:.0f} s)", flush=True)
+        seed = draw % N_PRETRAININGS
+        gan_file = args.pretrained / f"gan-{seed}-6000.safetensors"
+        classifier_file = args.pretrained / f"classifier-{seed}.safetensors"
+        arms = build_arms(draw, gan_file, classifier_file, str(args.keep / "memory"))
+        arms = {name: arm for name, arm in arms.items() if args.only in name}
+        fit_arms(draw, arms, X, y, choose_draw(draw, train, y, groups), test, RESULTS)
+
+
+def fit_arms(draw, arms, X, y, train, test, folder):
+    """Fit the arms of a draw that have no result yet, and write their predictions."""
+    for arm, pipeline in arms.items():
+        result = folder / f"draw{draw}-{arm.replace(', ', '-').replace(' ', '_')}.csv"
+        if result.exists():
+            continue
+        start = time.perf_counter()
+        pipeline.fit(X[train], y[train])
+        table = pd.DataFrame({"row": test, "predicted": pipeline.predict(X[test])})
+        table.to_csv(result, index=False)
+        seconds = time.perf_counter() - start
+        score = balanced_accuracy_score(y[test], table["predicted"])
+        print(f"draw {draw}, {arm}: {score:.3f} ({seconds:.0f} s)", flush=True)
 
 
 def report(args):
-    """Print the balanced accuracy of each arm, and its gain over a baseline."""
+    """Print the balanced accuracy of each arm, and its gain over its baselines."""
     _, y, groups = load_images(args.data)
+    report_results(RESULTS, y, groups)
+
+
+def report_results(folder, y, groups):
+    """Print the balanced accuracies in a folder of predictions, and the gains of each arm."""
     accuracy = {}
     predictions = {}
-    for file in sorted(RESULTS.glob("draw*.csv")):
+    for file in sorted(folder.glob("draw*.csv")):
         draw, arm = file.stem.removeprefix("draw").split("-", 1)
-        table = pd.read_csv(file)
-        predictions[arm, int(draw)] = table.set_index("row")["predicted"]
-        accuracy[arm, int(draw)] = balanced_accuracy_score(y[table["row"]], table["predicted"])
+        table = pd.read_csv(file).set_index("row")["predicted"]
+        predictions[arm, int(draw)] = table
+        accuracy[arm, int(draw)] = balanced_accuracy_score(y[table.index], table)
     scores = pd.Series(accuracy).unstack()
     print(scores.assign(mean=scores.mean(axis=1)).round(3).to_string())
     for arm in scores.index:
         start = arm.split("-")[0]
         for baseline in (f"{start}-duplicates", "random-classic"):
             if baseline in scores.index and baseline != arm:
-                print(_describe_gain(arm, baseline, scores, predictions, y, groups))
+                print(describe_gain(arm, baseline, scores, predictions, y, groups))
 
 
-def _describe_gain(arm, baseline, scores, predictions, y, groups):
+def describe_gain(arm, baseline, scores, predictions, y, groups):
     """Return a line with the gain, and its intervals over draws and over test patients."""
     gains = (scores.loc[arm] - scores.loc[baseline]).dropna()
     half = t.ppf(0.975, len(gains) - 1) * gains.sem() if len(gains) > 1 else np.nan
-    rng = np.random.default_rng(0)
-    draws = gains.index
-    rows = predictions[arm, draws[0]].index.to_numpy()
-    _, patients = np.unique(groups[rows], return_inverse=True)
-    recalls = [np.zeros((2, len(rows))) for _ in draws]
-    for correct, draw in zip(recalls, draws, strict=True):
-        for i, name in enumerate((arm, baseline)):
-            correct[i] = predictions[name, draw].loc[rows] == y[rows]
-    difference = np.mean([correct[0] - correct[1] for correct in recalls], axis=0)
-    members = [np.flatnonzero(patients == k) for k in range(patients.max() + 1)]
-    resampled = []
-    for _ in range(1000):
-        drawn = np.concatenate([members[k] for k in rng.integers(len(members), size=len(members))])
-        by_class = pd.Series(difference[drawn]).groupby(y[rows][drawn]).mean()
-        resampled.append(by_class.mean())
-    low, high = np.quantile(resampled, [0.025, 0.975])
+    low, high = bootstrap_patients(
+        [(predictions[arm, draw], predictions[baseline, draw]) for draw in gains.index], y, groups
+    )
     return (
         f"{arm} against {baseline}: {gains.mean():+.3f}, draws {gains.mean() - half:+.3f} to "
         f"{gains.mean() + half:+.3f} (n={len(gains)}), patients {low:+.3f} to {high:+.3f}"
     )
+
+
+def bootstrap_patients(pairs, y, groups, n_resamples=1000):
+    """Return a 95 % interval of the gain in balanced accuracy, over test patients.
+
+    Parameters
+    ----------
+    pairs : list of (Series, Series)
+        Predictions of an arm and of the baseline for each draw, by row of the test images.
+    y, groups : ndarray
+        Class and patient of all images.
+    n_resamples : int, default=1000
+        Number of resamples.
+    """
+    gains = [
+        (predicted == y[predicted.index]).astype(float) - (baseline == y[baseline.index])
+        for predicted, baseline in pairs
+    ]
+    # An image may be among the test images of several draws.
+    gain = pd.concat(gains).groupby(level=0).mean()
+    rows = gain.index.to_numpy()
+    _, patients = np.unique(groups[rows], return_inverse=True)
+    members = [np.flatnonzero(patients == k) for k in range(patients.max() + 1)]
+    rng = np.random.default_rng(0)
+    means = []
+    for _ in range(n_resamples):
+        drawn = np.concatenate([members[k] for k in rng.integers(len(members), size=len(members))])
+        by_class = pd.Series(gain.to_numpy()[drawn]).groupby(y[rows][drawn]).mean()
+        means.append(by_class.mean())
+    return np.quantile(means, [0.025, 0.975])
 
 
 def main():
@@ -249,7 +295,9 @@ def main():
     parser.add_argument("command", choices=["run", "report"])
     parser.add_argument("--data", type=Path, default=Path("../shared/data"))
     parser.add_argument("--keep", type=Path, default=Path("results/transfer"))
+    parser.add_argument("--pretrained", type=Path, default=Path("results/pretrain"))
     parser.add_argument("--draws", type=int, nargs="+", default=list(range(7)))
+    parser.add_argument("--only", default="", help="fit the arms whose name contains this alone")
     args = parser.parse_args()
     {"run": run, "report": report}[args.command](args)
 

@@ -58,10 +58,11 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         Network. "cxrnet" is :class:`skcxr.networks.CXRNet`; another string is a torchvision
         classification network, such as "resnet18"; an ``nn.Module`` class is called as
         ``module(n_classes, n_channels)`` and returns logits.
-    weights : str, path or None, default=None
+    weights : "cxr", str, path or None, default=None
         Weights that training starts from. A file that :meth:`save_weights` wrote for the same
         module: if its classes differ from those of y, the layers that depend on their number start
-        from random weights; one and three channels fit each other. For a torchvision network, a
+        from random weights; one and three channels fit each other. "cxr" is the file for "cxrnet"
+        that comes with skcxr (see :meth:`pretrained`). For a torchvision network, another
         string that does not end in ".safetensors" is "DEFAULT" or one of torchvision's names, and
         torchvision downloads those weights unless its cache holds them. Fewer and smaller steps
         are needed with weights: try ``lr=0.01, max_epochs=50``. None starts from random weights.
@@ -136,6 +137,8 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
     .. [1] Davoodi and Lo Giudice, "Synthetic of Chest X-ray Images".
     .. [2] Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
        Learning Rates", 2019.
+    .. [3] Kermany et al., "Identifying Medical Diagnoses and Treatable Diseases by Image-Based
+       Deep Learning", Cell 2018.
 
     Examples
     --------
@@ -244,6 +247,37 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         }
         return cls(**(recipe | params))
 
+    @classmethod
+    def pretrained(cls, **params):
+        """Return the recipe for fine-tuning the classifier that comes with skcxr.
+
+        That classifier was trained on 2,012 radiographs of children [3]_: normal, bacterial and
+        viral pneumonia. On radiographs of that hospital it needs few images per class. On adults of
+        another hospital it was not better than random weights. Do not evaluate on images that it
+        was trained on: `fit` and `predict` warn of them, and
+        :func:`skcxr.evaluation.find_pretraining_overlap` finds them.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters that replace those of the recipe. ``weights=path`` puts a file of your own in
+            place of "cxr".
+
+        Returns
+        -------
+        clf : CXRClassifier
+            Unfitted estimator.
+
+        Examples
+        --------
+        >>> from skcxr import CXRClassifier
+        >>> clf = CXRClassifier.pretrained(random_state=0)
+        >>> clf.weights, clf.lr, clf.max_epochs
+        ('cxr', 0.01, 50)
+        """
+        recipe = {"weights": "cxr", "lr": 0.01, "max_epochs": 50}
+        return cls(**(recipe | params))
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y):
         """Train the network.
@@ -273,6 +307,10 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         net = self._build_net(classes, y, spec.shape[0], device, seed)
         start = self._get_last_weights(net, classes) if self.warm_start else None
+        fingerprints = read_fingerprints(self.weights) if self._starts_from_file() else None
+        n_overlap = None
+        if fingerprints is not None:
+            n_overlap = count_pretraining_overlap(X, fingerprints, self.image_shape, self.weights)
         images = TrainingImages(X, spec, None, device)
         targets = np.searchsorted(classes, y)
         labels = torch.as_tensor(targets, dtype=torch.int64, device=device)
@@ -292,10 +330,6 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
                 load_start(self, net, classes)
             net.partial_fit(LabelledImages(images, labels), y=None)
         check_finite(net)
-        fingerprints = read_fingerprints(self.weights) if self._starts_from_file() else None
-        n_overlap = None
-        if fingerprints is not None:
-            n_overlap = count_pretraining_overlap(X, fingerprints, self.image_shape, self.weights)
         # Set together and last: a fit that failed leaves the last one as it was.
         self.net_ = strip_net(net)
         self.classes_ = classes

@@ -20,6 +20,7 @@ from skcxr.persistence._state import extract_arrays, raising_value_error
 from skcxr.persistence._weights import (
     check_same,
     describe_training_images,
+    locate_weights,
     naming_weights,
     raising_broken_file,
     read_spec,
@@ -112,9 +113,9 @@ def load_start(clf, net, classes):
     ValueError
         If it holds weights of another module, or of other shapes.
     """
-    path = clf.weights
+    path = locate_weights(clf.weights, "classifier")
     name = type(clf).__name__
-    with naming_weights():
+    with naming_weights(clf.weights, path):
         header, tensors = read_weights(path, name)
         with raising_broken_file(path):
             architecture = header["architecture"]
@@ -126,7 +127,7 @@ def load_start(clf, net, classes):
         restore_torchvision(net.module_, architecture, saved)
     state = net.module_.state_dict()
     head = set() if saved_classes == classes.tolist() else _find_head(clf, net)
-    with raising_value_error(f"weights={str(path)!r} does not fit module={clf.module!r}."):
+    with raising_value_error(f"weights={str(clf.weights)!r} does not fit module={clf.module!r}."):
         for key, own in state.items():
             if key not in head:
                 state[key] = _match_channels(saved[key], own)

@@ -25,12 +25,35 @@ def load_folder(args, path, groups=None):
             n_jobs=-1,
             verbose=int(is_progress_shown(args)),
         )
-    if data.skipped and not args.quiet:
-        n_files = len(data.filenames) + len(data.skipped)
-        echo(f"Left out of {path}: {len(data.skipped)} of {n_files} files", err=True)
-        for name, reason in data.skipped.items():
-            echo(f"  {name}: {reason}", err=True)
+    _print_skipped(args, path, data)
     return data
+
+
+def load_unlabelled(args, path):
+    """Return all images below a folder, in any layout, and print which files are skipped."""
+    from skcxr.datasets._folders import load_unlabelled_folder
+
+    data = load_unlabelled_folder(
+        path,
+        image_size=args.image_size,
+        fit=args.fit,
+        percentiles=args.percentiles,
+        on_error=args.on_error,
+        max_pixels=args.max_pixels,
+        n_jobs=-1,
+        verbose=int(is_progress_shown(args)),
+    )
+    _print_skipped(args, path, data)
+    return data
+
+
+def _print_skipped(args, path, data):
+    if args.quiet or not data.skipped:
+        return
+    n_files = len(data.filenames) + len(data.skipped)
+    echo(f"Left out of {path}: {len(data.skipped)} of {n_files} files", err=True)
+    for name, reason in data.skipped.items():
+        echo(f"  {name}: {reason}", err=True)
 
 
 def find_training_rows(args, data):
@@ -55,15 +78,15 @@ def build_gan(args, **params):
     from skcxr import DCGAN
 
     recipe = DCGAN.paper if args.gan_recipe == "paper" else DCGAN
-    return recipe(
-        image_size=args.image_size,
-        base_width=args.gan_width,
-        max_epochs=args.gan_epochs,
-        batch_size=args.gan_batch,
+    settings = {
+        "image_size": args.image_size,
+        "base_width": args.gan_width,
+        "max_epochs": args.gan_epochs,
+        "batch_size": args.gan_batch,
         # The paper's rate at its width; narrower networks learn faster at a higher one.
-        lr=2e-4 * 64 / args.gan_width,
-        **params,
-    )
+        "lr": 2e-4 * 64 / args.gan_width,
+    }
+    return recipe(**(settings | params))
 
 
 def describe_gans(args):

@@ -1,6 +1,7 @@
 """skcxr synthesize: synthetic images of each class, with their provenance."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import click
@@ -23,6 +24,13 @@ from skcxr.cli._options import (
     refuse_nan,
 )
 from skcxr.cli._overlap import join_near_duplicates, leave_out_overlap
+from skcxr.cli._pool import (
+    CHECKPOINTS,
+    add_pool_options,
+    audit_against_pool,
+    choose_fine_tuning,
+    prepare_pool,
+)
 from skcxr.cli._printing import (
     color_verdict,
     is_progress_shown,
@@ -65,6 +73,7 @@ PARENT = "skcxr-synthetic"
     help="share of images kept for the audit",
 )
 @add_gan_options(epochs=200, width=64, batch=32)
+@add_pool_options
 @click.option(
     "--checkpoint", type=click.Path(), metavar="DIR", help="folder from which a killed run resumes"
 )
@@ -82,13 +91,16 @@ def synthesize(**options):
 
     The images are marked as synthetic and audited for copies of training images. The audit needs
     real images that no GAN sees: test/ of DIR, or else val/, or else the share --holdout of each
-    class. --holdout 0 skips it. The default GANs have the paper's size and take hours.
+    class. --holdout 0 skips it. The default GANs have the paper's size and take hours. With --pool,
+    they start from a GAN that is trained once on further images; its weights are written next to
+    the folder of images, not into it, since they may reveal which images were in the pool.
     """
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
     from skcxr._base.files import check_writable, reserve_folder
     from skcxr.datasets._export import check_classes, check_target
 
     args = SimpleNamespace(**options)
+    choose_fine_tuning(args)
     if args.out is None:
         check_writable(PARENT)
     else:
@@ -108,7 +120,12 @@ def synthesize(**options):
     with reserve_folder(args.out, parent=PARENT) as folder:
         args.out = str(folder)
         check_classes(folder, train.target_names)
-        return _train_and_write(args, train, holdout, overlap)
+        # Not in the folder itself: whoever shares the images must not share the discriminator.
+        place = folder.resolve()
+        weights = place.with_name(f"{place.name}-pool.safetensors")
+        checkpoints = Path(args.checkpoint or place.parent / CHECKPOINTS)
+        pool = prepare_pool(args, data, weights, checkpoints)
+        return _train_and_write(args, train, holdout, overlap, pool)
 
 
 def _split(args, data):
@@ -155,7 +172,7 @@ def _describe_holdout(train, holdout, overlap):
     }
 
 
-def _train_and_write(args, train, holdout, overlap):
+def _train_and_write(args, train, holdout, overlap, pool):
     """Train the GANs, audit their images, write them and return the exit code."""
     import numpy as np
 
@@ -174,6 +191,7 @@ def _train_and_write(args, train, holdout, overlap):
         args,
         checkpoint=args.checkpoint,
         verbose=int(args.n_jobs == 1 and is_progress_shown(args)),
+        weights=None if pool is None else pool.weights,
     )
     sampler = DCGANOversampler(
         gan, sampling_strategy=counts, random_state=args.seed, n_jobs=args.n_jobs
@@ -188,11 +206,15 @@ def _train_and_write(args, train, holdout, overlap):
         "n_files_left_out": len(train.skipped),
         "holdout": None if holdout is None else _describe_holdout(train, holdout, overlap),
         "audit": None,
+        "pool": None if pool is None else pool.record,
+        "pool_audit": None,
     }
     if holdout is None:
         print_text(args, f"{', '.join(counts)}: not audited, since nothing was held out")
     else:
         provenance["audit"], provenance["quality"] = _inspect(args, sampler, X, y, holdout, samples)
+        if pool is not None and pool.images is not None:
+            provenance["pool_audit"] = audit_against_pool(args, samples, pool, holdout)
     shape = (-1, args.image_size, args.image_size)
     images = {str(k): rows.reshape(shape) for k, rows in samples.items()}
     manifest = write_images(
@@ -209,6 +231,8 @@ def _train_and_write(args, train, holdout, overlap):
             "n_by_class": {str(k): args.n for k in counts},
             "holdout": provenance["holdout"],
             "audit": provenance["audit"],
+            "pool": provenance["pool"],
+            "pool_audit": provenance["pool_audit"],
             "quality": provenance.get("quality"),
         },
     )

@@ -14,7 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions, validate_param
 
 from skcxr._base.text import format_count
 from skcxr.datasets._groups import format_lines, match_groups, read_groups, read_patient_ids
-from skcxr.datasets._layout import ImageFile, find_files
+from skcxr.datasets._layout import ImageFile, find_all_files, find_files
 from skcxr.datasets._reading import read_images
 
 if TYPE_CHECKING:
@@ -187,14 +187,7 @@ def load_image_folder(
             f"percentiles must be two numbers, 0 <= low < high <= 100, got {percentiles!r}. Pass "
             "(1, 99), or None."
         )
-    root = Path(path)
-    if not root.exists():
-        raise FileNotFoundError(f"path {str(root)!r} does not exist. Pass an existing folder.")
-    if not root.is_dir():
-        raise NotADirectoryError(
-            f"path {str(root)!r} is a file. Pass the folder that holds the class folders."
-        )
-
+    root = _check_folder(path)
     by_patient_id = isinstance(groups, str) and groups == "PatientID"
     groups_by_file = None if groups is None or by_patient_id else read_groups(groups)
     found = {}
@@ -244,6 +237,58 @@ def load_image_folder(
         f"{images.shape[2]} pixels in {format_count(len(target_names), 'class')}, loaded from "
         f"{str(root)!r}.",
     )
+
+
+def load_unlabelled_folder(path: str | os.PathLike[str], *, on_error: str, **options) -> Bunch:
+    """Load all images below a folder, in any layout.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The folder.
+    on_error : {"raise", "skip"}
+        How to handle files that are not readable as one still image.
+    **options : dict
+        Parameters of :func:`skcxr.datasets._reading.read_images`.
+
+    Returns
+    -------
+    bunch : Bunch
+        ``images``, ``filenames`` and ``skipped``, as :func:`load_image_folder` returns them.
+
+    Raises
+    ------
+    FileNotFoundError, NotADirectoryError
+        If `path` does not exist or is not a folder.
+    ValueError
+        If there is no image, or if files are not readable and `on_error` is "raise".
+    """
+    root = _check_folder(path)
+    paths = list(find_all_files(root))
+    names = [file.relative_to(root).as_posix() for file in paths]
+    results = dict(zip(names, read_images(paths, **options), strict=True))
+    skipped = {name: result for name, result in results.items() if isinstance(result, str)}
+    if skipped and (on_error == "raise" or len(skipped) == len(names)):
+        limit = None if on_error == "raise" else 20
+        reasons = format_lines([f"{name}: {reason}" for name, reason in skipped.items()], limit)
+        raise ValueError(
+            f"path must hold still images, got {len(skipped)} of {len(names)} files that are not "
+            f"readable as one. Repair, convert or remove them:{reasons}"
+        )
+    names = [name for name in names if name not in skipped]
+    images = _stack([results[name] for name in names], names)
+    return Bunch(images=images, filenames=np.array(names), skipped=skipped)
+
+
+def _check_folder(path: str | os.PathLike[str]) -> Path:
+    root = Path(path)
+    if not root.exists():
+        raise FileNotFoundError(f"path {str(root)!r} does not exist. Pass an existing folder.")
+    if not root.is_dir():
+        raise NotADirectoryError(
+            f"path {str(root)!r} is a file. Pass the folder that holds the images."
+        )
+    return root
 
 
 def _is_percentile_range(percentiles: object) -> bool:

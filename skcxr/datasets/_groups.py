@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from skcxr.datasets._dicom import read_patient_id, silence_pydicom
 
 if TYPE_CHECKING:
@@ -143,6 +145,38 @@ def match_groups(
             f"{format_lines(failures)}"
         )
     return found
+
+
+def find_files_of_groups(
+    root: str | os.PathLike[str],
+    names: Iterable[str],
+    groups: str | os.PathLike[str] | pd.DataFrame,
+    known: set[str],
+) -> np.ndarray:
+    """Return a mask of the files that belong to known groups.
+
+    Files without a group are in none of them. A row is found by any tail of a file's path.
+
+    Parameters
+    ----------
+    root : str or path-like
+        Folder of the files.
+    names : iterable of str
+        Paths relative to it.
+    groups : str, path-like, DataFrame or "PatientID"
+        Groups, as in :func:`skcxr.datasets.load_image_folder`.
+    known : set of str
+        The groups to look for.
+    """
+    if isinstance(groups, str) and groups == "PatientID":
+        with silence_pydicom():
+            return np.array([_try_patient_id(Path(root) / name) in known for name in names])
+    groups_by_file = read_groups(groups)
+    found = []
+    for name in names:
+        matched = (groups_by_file.get(tail, set()) for tail in _list_tails(name))
+        found.append(any(str(group) in known for rows in matched for group in rows))
+    return np.array(found)
 
 
 def _describe_nearest(unmatched: list[str], groups_by_file: dict[str, set]) -> str:

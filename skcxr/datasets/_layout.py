@@ -67,6 +67,20 @@ def find_files(root: Path) -> Iterator[ImageFile]:
                 yield ImageFile(splits.get(parent), normalize_text(class_folder.name), file)
 
 
+def find_all_files(root: Path) -> Iterator[Path]:
+    """Yield all files below a folder, whatever its layout, except those that systems add.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    files = list(_walk_files(root, set()))
+    if not files:
+        raise ValueError(f"path holds no file: {str(root)!r}. Pass a folder of images.")
+    yield from files
+
+
 def _find_split(folder: Path) -> str | None:
     """Return the split that a folder is named after, or None."""
     match = _SPLIT_NAME.fullmatch(normalize_text(folder.name))

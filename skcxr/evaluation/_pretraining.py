@@ -16,8 +16,8 @@ def find_pretraining_overlap(estimator, X):
 
     Every parameter ``weights`` of the estimator and its parts is looked up, such as that of the GAN
     of a sampler in a pipeline. A file of weights knows its training images only if it was written
-    with ``save_weights(..., training_images=)``. :func:`compare` calls this function; call it
-    before scikit-learn's ``cross_validate``.
+    with ``save_weights(..., training_images=)``, and the file "cxr" of skcxr knows them.
+    :func:`compare` calls this function; call it before scikit-learn's ``cross_validate``.
 
     Parameters
     ----------

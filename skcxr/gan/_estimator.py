@@ -103,12 +103,13 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         Epochs between two saves. The last epoch and Ctrl-C save too.
     warm_start : bool, default=False
         Whether `fit` starts from the networks of the last fit. Their optimizers start anew.
-    weights : str, path or None, default=None
-        File that training starts from, written by :meth:`save_weights` with
-        ``discriminator=True``: networks trained on a pool of further images, which need no labels.
-        `latent_dim`, `image_size`, `base_width` and the number of channels must be those of the
-        file. Fewer steps are needed then. Later fits under `warm_start` start from the last fit.
-        None starts from random weights.
+    weights : "cxr", str, path or None, default=None
+        Weights that training starts from. A file that :meth:`save_weights` wrote with
+        ``discriminator=True`` holds networks trained on a pool of further images, which need no
+        labels. "cxr" is the file that comes with skcxr (see :meth:`pretrained`). `latent_dim`,
+        `image_size`, `base_width` and the number of channels must be those of the file. Fewer
+        steps are needed then. Later fits under `warm_start` start from the last fit. None starts
+        from random weights.
 
     Attributes
     ----------
@@ -151,6 +152,8 @@ class DCGAN(EpochHistory, Persistent, Estimator):
        section 3.2.
     .. [5] Mao et al., "Mode Seeking Generative Adversarial Networks for Diverse Image Synthesis",
        CVPR 2019, equation 2.
+    .. [6] Kermany et al., "Identifying Medical Diagnoses and Treatable Diseases by Image-Based
+       Deep Learning", Cell 2018.
 
     Examples
     --------
@@ -271,6 +274,41 @@ class DCGAN(EpochHistory, Persistent, Estimator):
             "augment": "classic",
             "diff_augment": None,
             "mode_seeking": 0.0,
+        }
+        return cls(**(recipe | params))
+
+    @classmethod
+    def pretrained(cls, **params):
+        """Return the recipe for fine-tuning the GAN that comes with skcxr.
+
+        That GAN was trained on 2,012 radiographs of children [6]_, without labels. Fine-tuning
+        takes 200 steps. Do not evaluate on images that it was trained on:
+        :func:`skcxr.evaluation.find_pretraining_overlap` finds them.
+
+        Parameters
+        ----------
+        **params : dict
+            Parameters that replace those of the recipe. ``weights=path`` puts a file of your own in
+            place of "cxr"; pass its `base_width` too if it is another one.
+
+        Returns
+        -------
+        gan : DCGAN
+            Unfitted estimator.
+
+        Examples
+        --------
+        >>> from skcxr import DCGAN
+        >>> gan = DCGAN.pretrained(random_state=0)
+        >>> gan.weights, gan.base_width, gan.max_epochs * gan.steps_per_epoch
+        ('cxr', 24, 200)
+        """
+        recipe = {
+            "weights": "cxr",
+            "base_width": 24,
+            "lr": 2e-4 * 64 / 24,
+            "max_epochs": 20,
+            "steps_per_epoch": 10,
         }
         return cls(**(recipe | params))
 

@@ -6,6 +6,7 @@ from skcxr.persistence._state import describe_network, rebuild_network
 from skcxr.persistence._weights import (
     check_same,
     describe_training_images,
+    locate_weights,
     naming_weights,
     raising_broken_file,
     read_spec,
@@ -61,8 +62,8 @@ def read_start(gan, n_channels):
     ValueError
         If it holds no discriminator, or networks of other parameters or channels.
     """
-    path = gan.weights
-    with naming_weights():
+    path = locate_weights(gan.weights, "gan")
+    with naming_weights(gan.weights, path):
         _, networks = _read_networks(gan, path)
     if "discriminator" not in networks:
         raise ValueError(
@@ -72,7 +73,7 @@ def read_start(gan, n_channels):
     saved = networks["generator"].config["n_channels"]
     if saved != n_channels:
         raise ValueError(
-            f"weights={str(path)!r} was trained on images of {saved} channels, and X has "
+            f"weights={str(gan.weights)!r} was trained on images of {saved} channels, and X has "
             f"{n_channels}. Convert X, or pass weights of such images."
         )
     return networks["generator"].state_dict(), networks["discriminator"].state_dict()

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,24 @@ from skcxr.datasets._near_duplicates import compute_fingerprints
 from skcxr.persistence._state import FORMAT, check_format, raising_value_error
 
 FINGERPRINTS = "fingerprints"
+# Name of the weights that come with skcxr. All of them were trained on the same images, whose
+# fingerprints are in the classifier's file.
+PACKAGED = "cxr"
+
+
+def locate_weights(weights, role):
+    """Return the path of the file that a parameter `weights` names.
+
+    Parameters
+    ----------
+    weights : str or path
+        Path, or "cxr" for a file that comes with skcxr.
+    role : {"gan", "classifier"}
+        Which of these files.
+    """
+    if isinstance(weights, str) and weights == PACKAGED:
+        return resources.files("skcxr.networks") / f"cxr_{role}.safetensors"
+    return weights
 
 
 def write_weights(path, estimator, header, tensors):
@@ -81,8 +100,9 @@ def describe_training_images(estimator, training_images):
     return {FINGERPRINTS: {"images": fingerprints}}
 
 
-def read_fingerprints(path):
-    """Return the fingerprints (n, 32) in a file of weights, or None if it holds none."""
+def read_fingerprints(weights):
+    """Return the fingerprints (n, 32) of the images behind `weights`, or None if there are none."""
+    path = locate_weights(weights, "classifier")
     try:
         with safe_open(path, framework="np") as file:
             key = f"{FINGERPRINTS}.images"
@@ -110,6 +130,7 @@ def read_weights(path, name):
         with safe_open(path, framework="pt", device="cpu") as file:
             header = json.loads(file.metadata()["skcxr"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        tensors = {key: _convert_to_float32(tensor) for key, tensor in tensors.items()}
         saved_as, version, number = header["class"], header["skcxr"], header["format"]
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise ValueError(
@@ -125,18 +146,23 @@ def read_weights(path, name):
     return header, tensors
 
 
+def _convert_to_float32(tensor):
+    """Return float16, in which the packaged files are written, as float32."""
+    return tensor.float() if tensor.dtype == torch.float16 else tensor
+
+
 def raising_broken_file(path):
     """Turn what unexpected values in a file of weights raise into a ValueError that names it."""
     return raising_value_error(f"path={str(path)!r} is broken; write it again with save_weights.")
 
 
 @contextmanager
-def naming_weights():
-    """Let errors about a file name the parameter `weights`."""
+def naming_weights(weights, path):
+    """Let errors about the file `path` name the parameter `weights` as it was passed."""
     try:
         yield
     except (FileNotFoundError, ValueError) as error:
-        message = str(error).replace("path=", "weights=", 1)
+        message = str(error).replace(f"path={str(path)!r}", f"weights={str(weights)!r}", 1)
         raise type(error)(message) from error
 
 
@@ -160,7 +186,7 @@ def check_same(path, saved, own, name):
     if differing:
         call = ", ".join(f"{key}={value!r}" for key, value in saved.items())
         raise ValueError(
-            f"path={str(path)!r} does not fit this {name}: {'; '.join(differing)}. Load it into "
+            f"path={str(path)!r} does not fit this {name}: {'; '.join(differing)}. Use "
             f"{name}({call})."
         )
 

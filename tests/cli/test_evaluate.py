@@ -219,7 +219,7 @@ def test_fits_in_parallel(folder, tmp_path):
         (["--data", "nowhere"], "path 'nowhere' does not exist"),
         (
             ["--data", "{folder}/covid/0.png"],
-            "is a file. Pass the folder that holds the class folders",
+            "is a file. Pass the folder that holds the images",
         ),
         (["--data", "{folder}/covid"], "must hold one sub-folder per class"),
         (["--data", "{folder}", "--cv", "5"], "class 'covid' has 4 images, fewer than --cv 5"),

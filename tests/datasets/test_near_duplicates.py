@@ -175,3 +175,12 @@ def test_at_most_1_percent_of_other_radiographs_are_recognized(data_folder, name
     else:
         others = kermany[::12, :, ::-1]
     assert find_fingerprinted(others, compute_fingerprints(kermany)).mean() <= 0.01
+
+
+@pytest.mark.parametrize("side", [16, 32])
+def test_fingerprints_of_other_small_images_are_not_found(side):
+    known = make_chest_phantoms(100, image_size=side, random_state=0).images
+    others = make_chest_phantoms(60, image_size=side, random_state=1).images
+    fingerprints = compute_fingerprints(known)
+    assert not find_fingerprinted(others, fingerprints).any()
+    assert find_fingerprinted(known // 2, fingerprints).all()
