@@ -1,6 +1,13 @@
 """Mixins of estimators: the link to their documentation, and the history of their training."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from sklearn.base import BaseEstimator
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # Where .readthedocs.yaml puts the site of the released version, once the project is registered.
 DOCUMENTATION = "https://skcxr.readthedocs.io/en/stable"
@@ -15,9 +22,12 @@ class Documented:
     _doc_link_module = "skcxr"
     _doc_link_template = DOCUMENTATION + "/generated/{name}.html"
 
-    def _doc_link_url_param_generator(self):
+    def _name_page(self) -> dict[str, str]:
         # The name that users import, not the module that defines the class.
         return {"name": f"skcxr.{type(self).__name__}"}
+
+    # scikit-learn's own is None.
+    _doc_link_url_param_generator: Any = _name_page
 
 
 class Estimator(Documented, BaseEstimator):
@@ -30,8 +40,10 @@ class EpochHistory:
     Plain values are kept: a table would tie saved files to a version of pandas.
     """
 
+    _history: list[dict[str, Any]]
+
     @property
-    def history_(self):
+    def history_(self) -> pd.DataFrame:
         """Statistics of training.
 
         Returns

@@ -84,7 +84,7 @@ def _warn_of_color(n_features):
 def _check_image_shape(image_shape):
     """Return `image_shape` as a tuple of two or three positive ints."""
     sides = tuple(image_shape)
-    if len(sides) not in (2, 3) or not all(isinstance(s, Integral) and s > 0 for s in sides):
+    if len(sides) not in (2, 3) or not all(isinstance(s, Integral) and int(s) > 0 for s in sides):
         raise ValueError(
             f"image_shape={image_shape!r} must be (height, width) or (channels, height, width), "
             "all positive ints."
