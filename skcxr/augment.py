@@ -39,7 +39,7 @@ class Affine:
     scale: float = 0.1
     flip: float = 0.0
 
-    def __call__(self, x, generator=None):
+    def __call__(self, x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         """Return a transformed copy of `x` (n, c, h, w). Random numbers come from `generator`."""
         n, _, h, w = x.shape
         # One (5, n) draw: rotation, log scale, shift in x and y in [-1, 1], and the flip.

@@ -215,7 +215,7 @@ def fingerprint_training(X, params):
     """
     digest = hashlib.sha256(f"{len(X)} {X.dtype.str}".encode())
     for rows in gen_batches(len(X), HASHED_ROWS):
-        digest.update(np.ascontiguousarray(X[rows]))
+        digest.update(np.ascontiguousarray(X[rows]).data)
     fingerprint = {name: _describe(value) for name, value in sorted(params.items())}
     fingerprint["images"] = digest.hexdigest()[:16]
     return fingerprint

@@ -15,7 +15,7 @@ _BACKWARD = threading.Lock()
 # PyTorch has 32 streams a device; one that a finished training leaves is free at once.
 N_STREAMS = 24
 _STREAMS_LEFT = threading.BoundedSemaphore(N_STREAMS)
-_STREAMS_TAKEN = set()
+_STREAMS_TAKEN: set[int] = set()
 _TAKING = threading.Lock()
 
 
@@ -70,13 +70,12 @@ class GraphedStep:
         # Captured on this training's own stream: PyTorch's default for captures is one of the
         # pooled streams, and another training may be running on it.
         stream = torch.cuda.current_stream()
-        options = {"stream": stream, "capture_error_mode": "thread_local"}
         try:
             # Backward runs in this thread: the one that PyTorch has for the device may be running
             # that of a classifier.
             with (
                 torch.autograd.set_multithreading_enabled(False),
-                torch.cuda.graph(graph, **options),
+                torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"),
             ):
                 self.result = self.step(self.rows)
         except RuntimeError as error:

@@ -1,11 +1,13 @@
 """DCGAN: a generative estimator of images, with scikit-learn's interface."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
 from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -13,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from skcxr._base.estimators import EpochHistory, Estimator
 from skcxr._base.images import pad_to_square
 from skcxr._base.parallel import resolve_device
-from skcxr._base.validation import convert_and_validate
+from skcxr._base.validation import convert_and_validate, validate_before
 from skcxr.gan._fit import convert_to_rows, fit_dcgan
 from skcxr.gan._weights import NO_DISCRIMINATOR, read_gan, write_gan
 from skcxr.networks import Discriminator
@@ -21,6 +23,23 @@ from skcxr.networks._dcgan import IMAGE_SIZES
 from skcxr.networks._inference import forward_in_batches
 from skcxr.networks._precision import PRECISIONS
 from skcxr.persistence._state import Persistent
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from skcxr._base.images import ImageSpec
+    from skcxr._base.types import (
+        Augmentation,
+        Device,
+        Features,
+        Images,
+        ImageShape,
+        Path,
+        Precision,
+        RandomState,
+    )
+    from skcxr.networks import Generator
 
 
 class DCGAN(EpochHistory, Persistent, Estimator):
@@ -167,6 +186,14 @@ class DCGAN(EpochHistory, Persistent, Estimator):
     [1, 2]
     """
 
+    generator_: Generator
+    discriminator_: Discriminator
+    monitor_: dict[str, Any] | None
+    precision_: Literal["float32", "bfloat16"] | None
+    spec_: ImageSpec
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+
     _parameter_constraints: dict = {
         "latent_dim": [Interval(Integral, 1, None, closed="left")],
         "image_size": [Options(Integral, set(IMAGE_SIZES))],
@@ -196,30 +223,30 @@ class DCGAN(EpochHistory, Persistent, Estimator):
     def __init__(
         self,
         *,
-        latent_dim=100,
-        image_size=64,
-        base_width=64,
-        max_epochs=200,
-        steps_per_epoch=34,
-        batch_size=32,
-        lr=2e-4,
-        betas=(0.5, 0.999),
-        dropout=0.0,
-        augment=None,
-        diff_augment="classic",
-        mode_seeking=0.3,
-        image_shape=None,
-        precision="auto",
-        device="auto",
-        random_state=None,
-        verbose=0,
-        monitor=None,
-        monitor_every=10,
-        checkpoint=None,
-        checkpoint_every=10,
-        warm_start=False,
-        weights=None,
-    ):
+        latent_dim: int = 100,
+        image_size: int = 64,
+        base_width: int = 64,
+        max_epochs: int = 200,
+        steps_per_epoch: int = 34,
+        batch_size: int = 32,
+        lr: float = 2e-4,
+        betas: tuple[float, float] | list[float] = (0.5, 0.999),
+        dropout: float = 0.0,
+        augment: Augmentation | None = None,
+        diff_augment: Augmentation | None = "classic",
+        mode_seeking: float = 0.3,
+        image_shape: ImageShape | None = None,
+        precision: Precision = "auto",
+        device: Device = "auto",
+        random_state: RandomState | None = None,
+        verbose: int = 0,
+        monitor: Features | None = None,
+        monitor_every: int = 10,
+        checkpoint: Path | None = None,
+        checkpoint_every: int = 10,
+        warm_start: bool = False,
+        weights: Path | None = None,
+    ) -> None:
         self.latent_dim = latent_dim
         self.image_size = image_size
         self.base_width = base_width
@@ -245,7 +272,7 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         self.weights = weights
 
     @classmethod
-    def paper(cls, **params):
+    def paper(cls, **params: Any) -> Self:
         """Return the paper's exact recipe, in every version of skcxr.
 
         Tables 1 and 2 at 64x64, 200 epochs of 34 steps of 32 images, Adam with learning rate
@@ -261,7 +288,7 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         gan : DCGAN
             Unfitted estimator.
         """
-        recipe = {
+        recipe: dict[str, Any] = {
             "latent_dim": 100,
             "image_size": 64,
             "base_width": 64,
@@ -278,7 +305,7 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         return cls(**(recipe | params))
 
     @classmethod
-    def pretrained(cls, **params):
+    def pretrained(cls, **params: Any) -> Self:
         """Return the recipe for fine-tuning the GAN that comes with skcxr.
 
         That GAN was trained on 2,012 radiographs of children [6]_, without labels. Fine-tuning
@@ -303,7 +330,7 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         >>> gan.weights, gan.base_width, gan.max_epochs * gan.steps_per_epoch
         ('cxr', 24, 200)
         """
-        recipe = {
+        recipe: dict[str, Any] = {
             "weights": "cxr",
             "base_width": 24,
             "lr": 2e-4 * 64 / 24,
@@ -312,8 +339,8 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         }
         return cls(**(recipe | params))
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    @validate_before
+    def fit(self, X: Images, y: object = None) -> Self:
         """Train the two networks on the images X.
 
         Parameters
@@ -337,7 +364,7 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         """
         return fit_dcgan(self, X)
 
-    def sample(self, n_samples=1, random_state=None):
+    def sample(self, n_samples: int = 1, random_state: RandomState | None = None) -> NDArray[Any]:
         """Draw synthetic images.
 
         Parameters
@@ -372,7 +399,7 @@ class DCGAN(EpochHistory, Persistent, Estimator):
             X[rows] = convert_to_rows(self.spec_, images)
         return X
 
-    def decision_function(self, X):
+    def decision_function(self, X: Images) -> NDArray[np.float64]:
         """Return the discriminator's logits, which are larger for images it takes for real.
 
         Parameters
@@ -406,7 +433,9 @@ class DCGAN(EpochHistory, Persistent, Estimator):
             logits[rows] = outputs.flatten().numpy()
         return logits
 
-    def save_weights(self, path, *, discriminator=False, training_images=None):
+    def save_weights(
+        self, path: Path, *, discriminator: bool = False, training_images: Images | None = None
+    ) -> None:
         """Write the fitted generator to a safetensors file, which cannot hold code.
 
         Parameters
@@ -428,7 +457,7 @@ class DCGAN(EpochHistory, Persistent, Estimator):
         """
         write_gan(self, path, discriminator=discriminator, training_images=training_images)
 
-    def load_weights(self, path):
+    def load_weights(self, path: Path) -> Self:
         """Become fitted with the weights that :meth:`save_weights` wrote.
 
         Parameters

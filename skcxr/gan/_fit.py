@@ -78,7 +78,7 @@ def fit_dcgan(gan, X, labels=None):
                 for epoch in range(len(history) + 1, gan.max_epochs + 1):
                     is_last = epoch == gan.max_epochs
                     start_time = time.perf_counter()
-                    row = {"epoch": epoch}
+                    row: dict[str, float] = {"epoch": epoch}
                     row.update(training.run_epoch(gan.steps_per_epoch, _build_callback(bar, epoch)))
                     row["seconds"] = time.perf_counter() - start_time
                     check_convergence(row, training.G)

@@ -9,6 +9,7 @@ long. In channels_last layout, the patches that such a product needs are one str
 import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.grad import conv2d_weight
 
 # Up to this side, oneDNN's bfloat16 gradients of kernels reach only half of the peak.
 DEEP_SIDE = 16
@@ -106,7 +107,7 @@ def _compute_kernel_gradient(small, large):
     on_cpu = small.device.type == "cpu"
     if large.shape[1] > FEW and not (on_cpu and is_deep):
         shape = (small.shape[1], large.shape[1], 4, 4)
-        return torch.nn.grad.conv2d_weight(large, shape, small, stride=2, padding=1)
+        return conv2d_weight(large, shape, small, stride=2, padding=1)
     # One row per 4x4 patch that the kernel is applied to: (n * h * w, 4 * 4 * k).
     patches = F.pad(_nhwc(large), (0, 0, 1, 1, 1, 1)).unfold(1, 4, 2).unfold(2, 4, 2)
     patches = patches.permute(0, 1, 2, 4, 5, 3).reshape(-1, 16 * large.shape[1])

@@ -1,5 +1,9 @@
 """CXRNet: the classifier's default network."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -32,8 +36,14 @@ class CXRNet(nn.Sequential):
     torch.Size([2, 4])
     """
 
-    def __init__(self, n_classes, n_channels=1, widths=(24, 48, 96, 128), dropout=0.2):
-        layers = []
+    def __init__(
+        self,
+        n_classes: int,
+        n_channels: int = 1,
+        widths: Sequence[int] = (24, 48, 96, 128),
+        dropout: float = 0.2,
+    ) -> None:
+        layers: list[nn.Module] = []
         for i, width in enumerate(widths):
             n_inputs = widths[i - 1] if i > 0 else n_channels
             stride = 2 if i == 0 else 1

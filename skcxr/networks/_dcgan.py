@@ -1,5 +1,7 @@
 """The paper's generator and discriminator, tables 1 and 2."""
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -74,7 +76,7 @@ def _draw_factors(x, keep, generator):
 
 def _draw_bits(n_words, numerator, generator):
     """Return int64 words, each of whose bits is 1 with probability ``numerator / 256``."""
-    bits = 0
+    bits = torch.zeros(n_words, dtype=torch.int64)
     # From the probability's last binary digit to its first. A random word halves the probability:
     # & for the digit 0, and | adds one half for the digit 1.
     last_digit = (numerator & -numerator).bit_length() - 1
@@ -155,9 +157,16 @@ class Generator(nn.Module):
     torch.Size([2, 1, 64, 64])
     """
 
-    def __init__(self, latent_dim=100, image_size=64, base_width=64, n_channels=1, generator=None):
+    def __init__(
+        self,
+        latent_dim: int = 100,
+        image_size: int = 64,
+        base_width: int = 64,
+        n_channels: int = 1,
+        generator: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
-        self.config = {
+        self.config: dict[str, Any] = {
             "latent_dim": latent_dim,
             "image_size": image_size,
             "base_width": base_width,
@@ -165,7 +174,9 @@ class Generator(nn.Module):
         }
         widths = compute_widths(image_size, base_width)[::-1]
         with torch.device("meta"):
-            layers = [nn.ConvTranspose2d(latent_dim, widths[0], 4, 1, 0, bias=False)]
+            layers: list[nn.Module] = [
+                nn.ConvTranspose2d(latent_dim, widths[0], 4, 1, 0, bias=False)
+            ]
             for width, next_width in zip(widths, [*widths[1:], n_channels], strict=True):
                 layers.append(nn.BatchNorm2d(width))
                 layers.append(nn.ReLU(inplace=True))
@@ -174,7 +185,7 @@ class Generator(nn.Module):
             network = nn.Sequential(*layers)
         self.layers = _initialize(network, generator)
 
-    def forward(self, z):
+    def forward(self, z: torch.Tensor) -> torch.Tensor:
         """Map latent vectors to images.
 
         Parameters
@@ -233,9 +244,16 @@ class Discriminator(nn.Module):
     torch.Size([2, 1, 1, 1])
     """
 
-    def __init__(self, image_size=64, base_width=64, n_channels=1, dropout=0.5, generator=None):
+    def __init__(
+        self,
+        image_size: int = 64,
+        base_width: int = 64,
+        n_channels: int = 1,
+        dropout: float = 0.5,
+        generator: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
-        self.config = {
+        self.config: dict[str, Any] = {
             "image_size": image_size,
             "base_width": base_width,
             "n_channels": n_channels,
@@ -243,7 +261,7 @@ class Discriminator(nn.Module):
         }
         widths = compute_widths(image_size, base_width)
         with torch.device("meta"):
-            layers = [
+            layers: list[nn.Module] = [
                 nn.Conv2d(n_channels, base_width, 4, 2, 1, bias=False),
                 nn.LeakyReLU(LEAK, inplace=True),
                 Dropout(dropout),
@@ -264,7 +282,7 @@ class Discriminator(nn.Module):
             network = nn.Sequential(*layers)
         self.layers = _initialize(network, generator)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return each image's probability of being real.
 
         Parameters
@@ -279,7 +297,7 @@ class Discriminator(nn.Module):
         """
         return self.layers[-1](self.logits(x))
 
-    def logits(self, x, generator=None):
+    def logits(self, x: torch.Tensor, generator: torch.Generator | None = None) -> torch.Tensor:
         """Return the logits, which the sigmoid is applied to.
 
         Parameters

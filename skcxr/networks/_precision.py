@@ -1,11 +1,18 @@
 """Arithmetic of training: float32, or bfloat16 where the processor has it."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
 import torch
+
+if TYPE_CHECKING:
+    from skcxr._base.types import Precision
 
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
-def resolve_precision(precision, device):
+def resolve_precision(precision: Precision, device: torch.device) -> Literal["float32", "bfloat16"]:
     """Return the arithmetic that a parameter ``precision`` stands for.
 
     The choice depends on the processor alone, never on a measured time, so that `random_state`

@@ -35,6 +35,9 @@ class TorchvisionNet(nn.Module):
         If torchvision has no classification network or no weights of that name.
     """
 
+    mean: torch.Tensor
+    std: torch.Tensor
+
     def __init__(self, n_classes, n_channels=1, name="resnet18", weights=None):
         super().__init__()
         from torchvision import models
