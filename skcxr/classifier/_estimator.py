@@ -1,14 +1,17 @@
 """CXRClassifier: a convolutional network with scikit-learn's classifier interface."""
 
+from __future__ import annotations
+
 import copy
 import math
 from inspect import signature
 from numbers import Integral, Real
 from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_class_weight
@@ -18,7 +21,7 @@ from skorch.callbacks import Callback, LRScheduler
 from skcxr._base.estimators import EpochHistory, Estimator
 from skcxr._base.images import ImageSpec, TrainingImages
 from skcxr._base.parallel import limit_threads, resolve_device, use_repeatable_convolutions
-from skcxr._base.validation import convert_and_validate, validate_labelled
+from skcxr._base.validation import convert_and_validate, validate_before, validate_labelled
 from skcxr.augment import resolve_augment
 from skcxr.classifier._batches import LabelledImages, count_batches
 from skcxr.classifier._skorch_net import (
@@ -41,6 +44,21 @@ from skcxr.networks._inference import forward_in_batches
 from skcxr.networks._precision import PRECISIONS, autocast, resolve_precision
 from skcxr.persistence._state import Persistent, raising_value_error
 from skcxr.persistence._weights import read_fingerprints
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+    from torch import nn
+    from typing_extensions import Self
+
+    from skcxr._base.types import (
+        Augmentation,
+        Device,
+        Images,
+        ImageShape,
+        Path,
+        Precision,
+        RandomState,
+    )
 
 
 class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
@@ -150,6 +168,14 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
     (3, 4)
     """
 
+    net_: Any
+    classes_: NDArray[Any]
+    n_pretraining_overlap_: int | None
+    precision_: Literal["float32", "bfloat16"] | None
+    spec_: ImageSpec
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+
     _parameter_constraints: dict = {
         "module": [str, type],
         "weights": [str, PathLike, None],
@@ -174,27 +200,27 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
 
     def __init__(
         self,
-        module="cxrnet",
+        module: str | type[nn.Module] = "cxrnet",
         *,
-        weights=None,
-        max_epochs=150,
-        max_steps=None,
-        batch_size=64,
-        lr=0.1,
-        lr_schedule="onecycle",
-        momentum=0.9,
-        nesterov=True,
-        weight_decay=1e-3,
-        augment="classic",
-        class_weight=None,
-        image_shape=None,
-        precision="float32",
-        device="auto",
-        random_state=None,
-        verbose=0,
-        callbacks=None,
-        warm_start=False,
-    ):
+        weights: Path | None = None,
+        max_epochs: int = 150,
+        max_steps: int | None = None,
+        batch_size: int = 64,
+        lr: float = 0.1,
+        lr_schedule: Literal["onecycle", "constant"] = "onecycle",
+        momentum: float = 0.9,
+        nesterov: bool = True,
+        weight_decay: float = 1e-3,
+        augment: Augmentation | None = "classic",
+        class_weight: Literal["balanced"] | dict[Any, float] | None = None,
+        image_shape: ImageShape | None = None,
+        precision: Precision = "float32",
+        device: Device = "auto",
+        random_state: RandomState | None = None,
+        verbose: int = 0,
+        callbacks: list[Any] | None = None,
+        warm_start: bool = False,
+    ) -> None:
         self.module = module
         self.weights = weights
         self.max_epochs = max_epochs
@@ -216,7 +242,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         self.warm_start = warm_start
 
     @classmethod
-    def paper(cls, **params):
+    def paper(cls, **params: Any) -> Self:
         """Return the paper's exact recipe, in every version of skcxr.
 
         150 epochs of SGD in batches of 256 at most, at a constant learning rate of 0.01 with
@@ -233,7 +259,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         clf : CXRClassifier
             Unfitted estimator.
         """
-        recipe = {
+        recipe: dict[str, Any] = {
             "module": "cxrnet",
             "max_epochs": 150,
             "batch_size": 256,
@@ -248,7 +274,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         return cls(**(recipe | params))
 
     @classmethod
-    def pretrained(cls, **params):
+    def pretrained(cls, **params: Any) -> Self:
         """Return the recipe for fine-tuning the classifier that comes with skcxr.
 
         That classifier was trained on 2,012 radiographs of children [3]_: normal, bacterial and
@@ -275,11 +301,11 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         >>> clf.weights, clf.lr, clf.max_epochs
         ('cxr', 0.01, 50)
         """
-        recipe = {"weights": "cxr", "lr": 0.01, "max_epochs": 50}
+        recipe: dict[str, Any] = {"weights": "cxr", "lr": 0.01, "max_epochs": 50}
         return cls(**(recipe | params))
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y):
+    @validate_before
+    def fit(self, X: Images, y: ArrayLike) -> Self:
         """Train the network.
 
         Parameters
@@ -409,7 +435,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
             "verbose": self.verbose,
         }
 
-    def predict_proba(self, X):
+    def predict_proba(self, X: Images) -> NDArray[np.float64]:
         """Return the probability of each class.
 
         Parameters
@@ -438,7 +464,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
             proba[rows] = logits.double().softmax(dim=1).numpy()
         return proba
 
-    def predict(self, X):
+    def predict(self, X: Images) -> NDArray[Any]:
         """Return the most probable class of each image.
 
         Parameters
@@ -454,7 +480,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         proba = self.predict_proba(X)
         return self.classes_[proba.argmax(axis=1)]
 
-    def save_weights(self, path, *, training_images=None):
+    def save_weights(self, path: Path, *, training_images: Images | None = None) -> None:
         """Write the fitted network to a safetensors file, which cannot hold code.
 
         Parameters
@@ -475,7 +501,7 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
         """
         write_classifier(self, path, training_images=training_images)
 
-    def load_weights(self, path):
+    def load_weights(self, path: Path) -> Self:
         """Become fitted with the weights that :meth:`save_weights` wrote.
 
         Parameters

@@ -1,18 +1,28 @@
 """CXRFeatures: features of a network that was trained on radiographs, as a transformer."""
 
+from __future__ import annotations
+
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from skcxr._base.estimators import Estimator
 from skcxr._base.images import ImageSpec
 from skcxr._base.parallel import limit_threads, resolve_device
-from skcxr._base.validation import convert_and_validate
+from skcxr._base.validation import convert_and_validate, validate_before
 from skcxr.metrics.features import build_feature_extractor
 from skcxr.persistence._state import Persistent
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from skcxr._base.types import Device, Features, Images, ImageShape
 
 
 class CXRFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Persistent, Estimator):
@@ -75,19 +85,29 @@ class CXRFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Persistent,
     (40,)
     """
 
+    spec_: ImageSpec
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+
     _parameter_constraints: dict = {
         "weights": [str, PathLike, callable],
         "image_shape": [tuple, list, None],
         "device": [str, torch.device],
     }
 
-    def __init__(self, weights="cxr", *, image_shape=None, device="auto"):
+    def __init__(
+        self,
+        weights: Features = "cxr",
+        *,
+        image_shape: ImageShape | None = None,
+        device: Device = "auto",
+    ) -> None:
         self.weights = weights
         self.image_shape = image_shape
         self.device = device
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    @validate_before
+    def fit(self, X: Images, y: object = None) -> Self:
         """Infer the layout and range of the images X.
 
         Parameters
@@ -125,7 +145,7 @@ class CXRFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Persistent,
         self._n_features_out = n_features
         return self
 
-    def transform(self, X):
+    def transform(self, X: Images) -> NDArray[np.float64]:
         """Return the features of images.
 
         Parameters

@@ -82,7 +82,7 @@ def read_classifier(clf, path):
 
 
 # Files whose overlap with the user's images this process has warned of.
-_WARNED = set()
+_WARNED: set[str] = set()
 
 
 def count_pretraining_overlap(X, fingerprints, image_shape, path):

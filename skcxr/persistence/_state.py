@@ -25,7 +25,7 @@ FORMAT = 3
 # skops trusts.
 #: For the parameter ``trusted`` of ``skops.io.load``: the types of skcxr's own estimators and of
 #: pipelines of them.
-TRUSTED_TYPES = (
+TRUSTED_TYPES: tuple[str, ...] = (
     "imblearn.pipeline.Pipeline",
     "skcxr._base.images.ImageSpec",
     "skcxr.augment.Affine",
@@ -54,7 +54,7 @@ class Persistent:
     """
 
     def __getstate__(self):
-        state = {name: _pack(value) for name, value in super().__getstate__().items()}
+        state = {name: _pack(value) for name, value in super().__getstate__().items()}  # type: ignore[misc]
         state["_skcxr_version"] = __version__
         state["_skcxr_format"] = FORMAT
         return state
@@ -66,7 +66,7 @@ class Persistent:
         check_format(f"This {name}", version, state.pop("_skcxr_format", None))
         with raising_value_error(f"The saved state of this {name} is broken; fit it again."):
             state = {key: _unpack(value) for key, value in state.items()}
-        super().__setstate__(state)
+        super().__setstate__(state)  # type: ignore[misc]
 
 
 def check_format(what, version, number):
@@ -148,4 +148,4 @@ def rebuild_network(name, config, tensors):
     load_arrays(network, tensors, assign=True)
     network.eval().requires_grad_(False)
     # The layout of training: it decides how a convolution rounds.
-    return network.to(torch.float32, memory_format=torch.channels_last)
+    return network.to(torch.float32).to(memory_format=torch.channels_last)
