@@ -1,9 +1,11 @@
 """What over-samplers of images share: which classes grow, and where synthetic rows go."""
 
+from __future__ import annotations
+
 import math
 from inspect import signature
 from numbers import Integral
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 from imblearn.over_sampling.base import BaseOverSampler
@@ -25,6 +27,14 @@ from skcxr.over_sampling._selection import (
     select_rows,
 )
 from skcxr.persistence._state import Persistent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import ArrayLike, NDArray
+
+    from skcxr._base.types import Images, Labels, Pixels, RandomState, Strategy
+    from skcxr.over_sampling._selection import Selection
 
 # Images are rounded in pieces: rounding goes through floats of up to eight times their size.
 ROUNDED_ROWS = 1024
@@ -56,13 +66,32 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
     parameter `estimator`. It also has the parameters `select`, `candidates` and `random_state`.
     """
 
+    estimator: Any
+    sampling_strategy: Strategy
+    select: Selection | None
+    candidates: int
+    random_state: RandomState | None
+    estimators_: dict[Any, Any]
+    synthetic_mask_: NDArray[np.bool_]
+    sampling_strategy_: dict[Any, int]
+    n_features_in_: int
+    feature_names_in_: NDArray[Any]
+
     _parameter_constraints: dict = {
         **BaseOverSampler._parameter_constraints,
         "select": [StrOptions(set(SELECTIONS)), callable, None],
         "candidates": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def fit_resample(self, X, y, **params):
+    @overload
+    def fit_resample(
+        self, X: NDArray[Pixels], y: NDArray[Labels], **params: Any
+    ) -> tuple[NDArray[Pixels], NDArray[Labels]]: ...
+
+    @overload
+    def fit_resample(self, X: Images, y: ArrayLike, **params: Any) -> tuple[Any, Any]: ...
+
+    def fit_resample(self, X: Images, y: ArrayLike, **params: Any) -> tuple[Any, Any]:
         """Train a generative model for each class that grows, and add its images.
 
         Parameters
@@ -93,6 +122,11 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         X = stack_images(X)
         return super().fit_resample(X, y, **params)
 
+    def _generate(
+        self, estimator: Any, X: Any, y: Any, growing: list[GrowingClass]
+    ) -> Iterator[tuple[Any, NDArray[Any]]]:
+        raise NotImplementedError
+
     def _check_X_y(self, X, y, accept_sparse=("csr", "csc")):
         y, one_hot = check_target_type(y, indicate_one_vs_all=True)
         # A table of several dtypes becomes an array of floats, and its dtypes are restored at last.
@@ -101,7 +135,7 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         _check_sizes(self.sampling_strategy, y)
         return X, y, one_hot
 
-    def _fit_resample(self, X, y):
+    def _fit_resample(self, X, y, **params):
         growing = self._list_growing_classes(y)
         estimator = self._clone_estimator()
 
@@ -179,7 +213,7 @@ class _Stack:
 
     def __init__(self, X, n_rows):
         if sparse.issparse(X):
-            self.parts = [X]
+            self.parts: list | None = [X]
         else:
             self.parts = None
             self.stacked = np.empty((n_rows, *X.shape[1:]), X.dtype)

@@ -1,5 +1,9 @@
 """ConditionalDCGANOversampler: synthetic images of all classes from one conditional GAN."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.base import clone
 
@@ -8,6 +12,10 @@ from skcxr._base.parallel import limit_threads
 from skcxr.gan import DCGAN
 from skcxr.gan._fit import fit_dcgan
 from skcxr.over_sampling._base import ImageOversampler, sample_like
+
+if TYPE_CHECKING:
+    from skcxr._base.types import RandomState, Strategy
+    from skcxr.over_sampling._selection import Selection
 
 
 class ConditionalDCGANOversampler(ImageOversampler):
@@ -73,6 +81,8 @@ class ConditionalDCGANOversampler(ImageOversampler):
     ((48, 256), 24)
     """
 
+    estimators_: dict[Any, DCGAN]
+
     _parameter_constraints: dict = {
         **ImageOversampler._parameter_constraints,
         "estimator": [DCGAN, None],
@@ -80,13 +90,13 @@ class ConditionalDCGANOversampler(ImageOversampler):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: DCGAN | None = None,
         *,
-        sampling_strategy="auto",
-        select=None,
-        candidates=4,
-        random_state=None,
-    ):
+        sampling_strategy: Strategy = "auto",
+        select: Selection | None = None,
+        candidates: int = 4,
+        random_state: RandomState | None = None,
+    ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.estimator = estimator
         self.select = select

@@ -29,7 +29,7 @@ class DuplicateOversampler(RandomOverSampler):
     (12, 16, 16)
     """
 
-    def _check_X_y(self, X, y):
+    def _check_X_y(self, X, y):  # type: ignore[override]
         if np.ndim(X) <= 2:  # of sparse matrices and tables too
             return super()._check_X_y(X, y)
         y, one_hot = check_target_type(y, indicate_one_vs_all=True)

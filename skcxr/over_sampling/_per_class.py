@@ -1,7 +1,10 @@
 """DCGANOversampler: synthetic images of each class, in imbalanced-learn's pipelines."""
 
+from __future__ import annotations
+
 import copy
 from numbers import Integral
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from sklearn.utils import get_tags
@@ -16,6 +19,10 @@ from skcxr.over_sampling._base import (
     sample_like,
     seed_model,
 )
+
+if TYPE_CHECKING:
+    from skcxr._base.types import GenerativeModel, RandomState, Strategy
+    from skcxr.over_sampling._selection import Selection
 
 
 class DCGANOversampler(ImageOversampler):
@@ -113,16 +120,16 @@ class DCGANOversampler(ImageOversampler):
 
     def __init__(
         self,
-        estimator=None,
+        estimator: GenerativeModel | None = None,
         *,
-        sampling_strategy="auto",
-        n_jobs=None,
-        pretrain=None,
-        fine_tune_epochs=None,
-        select=None,
-        candidates=4,
-        random_state=None,
-    ):
+        sampling_strategy: Strategy = "auto",
+        n_jobs: int | None = None,
+        pretrain: Literal["pooled"] | None = None,
+        fine_tune_epochs: int | None = None,
+        select: Selection | None = None,
+        candidates: int = 4,
+        random_state: RandomState | None = None,
+    ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.estimator = estimator
         self.n_jobs = n_jobs

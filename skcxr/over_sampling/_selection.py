@@ -4,14 +4,23 @@ Each callable takes :class:`Candidates` and the number to keep, and returns that
 in the order in which they were drawn.
 """
 
+from __future__ import annotations
+
 import reprlib
 import warnings
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import logit
 from sklearn.utils import check_random_state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Literal
+
+    from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True)
@@ -32,14 +41,20 @@ class Candidates:
         Seed.
     """
 
-    images: np.ndarray
-    real: np.ndarray
-    label: object
-    estimator: object
+    images: NDArray[Any]
+    real: NDArray[Any]
+    label: Any
+    estimator: Any
     random_state: int
 
 
-def by_discriminator(candidates, n):
+# Text, since only type checkers read it.
+Selection: TypeAlias = (
+    "Literal['discriminator', 'distinct'] | Callable[[Candidates, int], ArrayLike]"
+)
+
+
+def by_discriminator(candidates: Candidates, n: int) -> NDArray[np.integer[Any]]:
     """Keep samples at random, with a chance that grows with the discriminator's logit.
 
     Discriminator rejection sampling accepts a sample if a uniform random number is below its
@@ -85,7 +100,7 @@ def check_has_discriminator(estimator):
         )
 
 
-def distinct(candidates, n):
+def distinct(candidates: Candidates, n: int) -> NDArray[np.integer[Any]]:
     """Keep samples that are not near-duplicates of training images or of one another.
 
     A sample is a near-duplicate if it is nearer than all but a twentieth of the training images are
@@ -114,7 +129,7 @@ def distinct(candidates, n):
     # Distance of each sample to what it must not repeat: real images and samples kept before it.
     to_real = cdist(samples, real).min(axis=1)
     between = cdist(samples, samples)
-    kept = []
+    kept: list[int] = []
     for row in range(len(samples)):
         nearest = min(to_real[row], between[row, kept].min(initial=np.inf))
         if len(kept) < n and nearest >= least:

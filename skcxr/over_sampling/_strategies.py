@@ -1,9 +1,15 @@
 """Sampling strategies: how far each class grows."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 
 @dataclass(frozen=True)
@@ -33,14 +39,14 @@ class grow:
 
     factor: float
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not isinstance(self.factor, Real) or not 1 <= self.factor < np.inf:
             raise ValueError(
                 f"factor must be a finite number >= 1, got {self.factor!r}. "
                 "2 doubles each class, 1 leaves it as it is."
             )
 
-    def __call__(self, y):
+    def __call__(self, y: ArrayLike) -> dict[Any, int]:
         """Return the new size of each class of `y`, as a dict."""
         classes, counts = np.unique(np.asarray(y), return_counts=True)
         sizes = np.rint(counts * self.factor).astype(int)
