@@ -1,5 +1,9 @@
 """Metrics of a classifier: the paper's table 4 for each class, and calibration."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from scipy.stats import hmean, rankdata
@@ -12,8 +16,18 @@ from sklearn.metrics import (
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import unique_labels
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def per_class_report(y_true, y_pred, *, labels=None, zero_division=0.0, harmonic_mean=False):
+
+def per_class_report(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    labels: ArrayLike | None = None,
+    zero_division: float = 0.0,
+    harmonic_mean: bool = False,
+) -> pd.DataFrame:
     """Return one-against-rest accuracy, sensitivity, specificity and F1 score of each class.
 
     Parameters
@@ -62,7 +76,7 @@ def per_class_report(y_true, y_pred, *, labels=None, zero_division=0.0, harmonic
     rest = one_against_rest[:, 0].sum(axis=1)
     report = pd.DataFrame(
         {
-            "Accuracy": np.trace(one_against_rest, axis1=1, axis2=2) / len(y_true),
+            "Accuracy": np.trace(one_against_rest, axis1=1, axis2=2) / np.size(y_true),
             "Sensitivity": recall_score(y_true, y_pred, **options),
             "Specificity": np.where(rest, true_negative / np.maximum(rest, 1), zero_division),
             "F1Score": f1_score(y_true, y_pred, **options),
@@ -78,7 +92,9 @@ def per_class_report(y_true, y_pred, *, labels=None, zero_division=0.0, harmonic
     return report
 
 
-def expected_calibration_error(y_true, probabilities, classes, *, n_bins=10):
+def expected_calibration_error(
+    y_true: ArrayLike, probabilities: ArrayLike, classes: ArrayLike, *, n_bins: int = 10
+) -> float:
     """Return the mean distance between a classifier's confidence and its accuracy.
 
     With a few hundred images the error is biased upward. Compare the errors of classifiers on the

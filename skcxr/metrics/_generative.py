@@ -1,14 +1,21 @@
 """Metrics of real and synthetic images' features, for small sets of about 60 images per class."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from numbers import Integral
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from scipy.spatial.distance import cdist, pdist
 from scipy.special import rel_entr
 from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.utils import check_array, check_random_state
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from skcxr._base.types import RandomState
 
 
 def _check_features(**sets):
@@ -47,7 +54,7 @@ def _check_result(results, **sets):
     )
 
 
-def frechet_distance(A, B):
+def frechet_distance(A: ArrayLike, B: ArrayLike) -> float:
     """Return the squared Frechet distance between Gaussians fitted to two sets of features.
 
     With Inception's 2,048 features it is known as FID. For 60 images, most of the FID is bias.
@@ -128,7 +135,14 @@ class KernelDistance:
     p_value: float
 
 
-def kernel_distance(A, B, *, degree=3, n_permutations=1000, random_state=None):
+def kernel_distance(
+    A: ArrayLike,
+    B: ArrayLike,
+    *,
+    degree: int = 3,
+    n_permutations: int = 1000,
+    random_state: RandomState | None = None,
+) -> KernelDistance:
     r"""Return the unbiased kernel distance between two sets of features, with a permutation test.
 
     This is the squared maximum mean discrepancy with the polynomial kernel
@@ -215,7 +229,7 @@ def _compute_squared_mmd(kernel, members):
     return first / (n * (n - 1)) + second / (m * (m - 1)) - 2 * between / (n * m)
 
 
-def inception_score(probabilities, splits=1):
+def inception_score(probabilities: ArrayLike, splits: int = 1) -> float:
     r"""Return the exponential of the mean divergence of class probabilities from their mean.
 
     :math:`\exp \mathbb{E}_x \mathrm{KL}(p(y|x) \,\|\, p(y))` is 1 if the classifier gives all
@@ -290,7 +304,7 @@ class PRDC(NamedTuple):
     coverage: float
 
 
-def precision_recall_density_coverage(real, fake, k=5):
+def precision_recall_density_coverage(real: ArrayLike, fake: ArrayLike, k: int = 5) -> PRDC:
     """Return the fidelity and diversity of synthetic images, by neighborhoods of images.
 
     The radius of an image's neighborhood is the distance to its k-th nearest neighbor in its own
@@ -358,7 +372,7 @@ def _compute_radii(features, k):
     return np.partition(cdist(features, features), k, axis=1)[:, k]
 
 
-def intra_diversity(features):
+def intra_diversity(features: ArrayLike) -> float:
     """Return the mean distance between two images of one set, near 0 if a GAN has collapsed.
 
     Compare it with the diversity of real images of the same class.

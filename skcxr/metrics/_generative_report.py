@@ -1,5 +1,9 @@
 """All generative metrics of synthetic images, next to the values of real images."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
@@ -15,12 +19,24 @@ from skcxr.metrics._generative import (
 from skcxr.metrics._generative_table import GENERATIVE_METRICS
 from skcxr.metrics.features import feature_extractor
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from skcxr._base.types import Features, ImageShape, RandomState
+
 N_DRAWS = 20
 
 
 def generative_report(
-    real, fake, *, unseen=None, features="cxr", k=5, image_shape=None, random_state=None
-):
+    real: ArrayLike,
+    fake: ArrayLike,
+    *,
+    unseen: ArrayLike | None = None,
+    features: Features = "cxr",
+    k: int = 5,
+    image_shape: ImageShape | None = None,
+    random_state: RandomState | None = None,
+) -> pd.DataFrame:
     """Return all generative metrics of synthetic images, next to their values for real images.
 
     The metrics depend on the numbers of images, so both columns compare sets of equal sizes. Half

@@ -1,13 +1,21 @@
 """Statistics of two classifiers on the same images and folds."""
 
+from __future__ import annotations
+
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import ndtr, stdtr
 from scipy.stats import binomtest, norm, t, wilcoxon
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
-def corrected_interval(differences, test_ratio, *, confidence=0.95):
+
+def corrected_interval(
+    differences: ArrayLike, test_ratio: float, *, confidence: float = 0.95
+) -> tuple[float, float, float]:
     """Return the mean of paired differences over folds, with a corrected interval.
 
     Cross-validation folds share training images, so the usual interval of a mean is far too narrow.
@@ -186,7 +194,7 @@ def _round_differences(differences):
     return differences[~np.isnan(differences)]
 
 
-def wilcoxon_p_value(differences):
+def wilcoxon_p_value(differences: ArrayLike) -> float:
     """Return the two-sided p-value of Wilcoxon's signed-rank test.
 
     The test assumes that folds are independent, which they are not. Over repeats of
@@ -214,7 +222,7 @@ def wilcoxon_p_value(differences):
     return float(wilcoxon(differences).pvalue) if len(differences) else 1.0
 
 
-def mcnemar_p_value(hits, other_hits):
+def mcnemar_p_value(hits: ArrayLike, other_hits: ArrayLike) -> float:
     """Return the exact p-value of McNemar's test that two classifiers err equally often.
 
     Parameters

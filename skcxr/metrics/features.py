@@ -1,11 +1,14 @@
 """Features of images, from which the distances between sets of images are computed."""
 
+from __future__ import annotations
+
 import copy
 import functools
 import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -17,6 +20,11 @@ from skcxr._base.images import ImageSpec
 from skcxr._base.text import format_count
 from skcxr._base.validation import check_finite
 from skcxr.networks._feature_net import load_feature_net, load_packaged_feature_net
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from skcxr._base.types import Device, Features, ImageShape, Rows
 
 NAMES = ("cxr", "inception", "pixels")
 SUFFIXES = (".safetensors", ".pth", ".pt")
@@ -52,10 +60,10 @@ class FeatureExtractor:
 
     name: str
     layer: str
-    function: Callable
-    classifier: Callable | None = None
+    function: Callable[[Any], Any]
+    classifier: Callable[[Any], NDArray[np.float64]] | None = None
 
-    def __call__(self, images):
+    def __call__(self, images: Rows) -> NDArray[np.float64]:
         """Return features of `images` as float64 (n, d).
 
         The images must have the layout of the reference images.
@@ -83,7 +91,7 @@ class FeatureExtractor:
             )
         return features
 
-    def probabilities(self, images):
+    def probabilities(self, images: Rows) -> NDArray[np.float64] | None:
         """Return class probabilities of images, if the features have a classifier.
 
         Parameters
@@ -143,7 +151,7 @@ class _Network:
     `batch_size`.
     """
 
-    network: nn.Module
+    network: Any
     spec: ImageSpec
     channels: int
     side: int
@@ -233,7 +241,13 @@ def _find_inception_weights():
     return path
 
 
-def feature_extractor(features, reference, *, image_shape=None, device="cpu"):
+def feature_extractor(
+    features: Features,
+    reference: ArrayLike,
+    *,
+    image_shape: ImageShape | None = None,
+    device: Device = "cpu",
+) -> FeatureExtractor:
     """Return the extractor that a parameter ``features`` stands for.
 
     Layout and range of values are inferred once, from the real training images, and applied to

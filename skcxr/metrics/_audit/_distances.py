@@ -158,8 +158,8 @@ def measure_distances(name, embed, synthetic, train, holdout, probes, spec, *, s
 def blur_pixels(X, spec):
     """Return rows of downsampled and blurred pixels with mean 0 and norm 1."""
     x = spec.to_tensor(X)
-    size = [min(side, PIXEL_SIDE) for side in x.shape[2:]]
-    x = F.adaptive_avg_pool2d(x, size).double().numpy()
+    height, width = x.shape[2:]
+    x = F.adaptive_avg_pool2d(x, (min(height, PIXEL_SIDE), min(width, PIXEL_SIDE))).double().numpy()
     x = gaussian_filter(x, sigma=(0, 0, 1, 1)).reshape(len(x), -1)
     x -= x.mean(axis=1, keepdims=True)
     norms = np.linalg.norm(x, axis=1, keepdims=True)

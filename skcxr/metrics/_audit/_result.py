@@ -1,11 +1,17 @@
 """What the audit returns: a verdict, its text, a table of statistics and pairs of images."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from skcxr.metrics._audit._verdict import is_passed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +49,8 @@ class SuspiciousPair:
     p_value: float
     copy: bool
     mirrored: bool
-    synthetic_image: np.ndarray = field(repr=False)
-    train_image: np.ndarray = field(repr=False)
+    synthetic_image: NDArray[np.float32] = field(repr=False)
+    train_image: NDArray[np.float32] = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,20 +80,20 @@ class AuditResult:
         The most suspicious pairs first. Each synthetic image occurs at most once.
     """
 
-    verdict: str
+    verdict: Literal["copies found", "suspicious", "cannot tell", "no sign of copying"]
     limitation: str
     power: float
     n_holdout_needed: int | None
     reading: str
     table: pd.DataFrame
-    pairs: tuple
+    pairs: tuple[SuspiciousPair, ...]
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         """Return True if the verdict is "no sign of copying"."""
         return is_passed(self.verdict)
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the result without images, as values that JSON can store.
 
         Returns
@@ -112,6 +118,6 @@ class AuditResult:
             "pairs": pairs,
         }
 
-    def __str__(self):
+    def __str__(self) -> str:
         table = self.table.to_string(index=False, na_rep="", float_format="{:.3g}".format)
         return f"{self.reading}\n\n{table}"

@@ -1,14 +1,17 @@
 """The audit, from the check of the images to the result."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 
 from skcxr._base.images import ImageSpec
-from skcxr._base.validation import check_finite
+from skcxr._base.validation import check_finite, validate_arguments
 from skcxr.metrics._audit._distances import measure_distances, measure_pixel_distances
 from skcxr.metrics._audit._power import (
     estimate_holdout_needed,
@@ -43,11 +46,18 @@ from skcxr.metrics._audit._verdict import (
 )
 from skcxr.metrics.features import feature_extractor, standardize_features
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import ArrayLike
+
+    from skcxr._base.types import Features, HasDiscriminator, ImageShape, RandomState
+
 # Synthetic images whose values are larger by this factor are not on the scale of the real ones.
 LARGEST_RATIO = 1e9
 
 
-@validate_params(
+@validate_arguments(
     {
         "synthetic": ["array-like"],
         "train": ["array-like"],
@@ -57,21 +67,20 @@ LARGEST_RATIO = 1e9
         "n_bootstrap": [Interval(Integral, 200, None, closed="left")],
         "n_pairs": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def audit(
-    synthetic,
-    train,
-    holdout,
+    synthetic: ArrayLike,
+    train: ArrayLike,
+    holdout: ArrayLike,
     *,
-    features="cxr",
-    discriminator=None,
-    image_shape=None,
-    n_bootstrap=1000,
-    n_pairs=8,
-    random_state=None,
-):
+    features: Features | None = "cxr",
+    discriminator: HasDiscriminator | Callable[[Any], Any] | None = None,
+    image_shape: ImageShape | None = None,
+    n_bootstrap: int = 1000,
+    n_pairs: int = 8,
+    random_state: RandomState | None = None,
+) -> AuditResult:
     """Search synthetic images for copies of training images.
 
     All statistics are calibrated by the hold-out: images of the same kind that the generator has
@@ -281,7 +290,7 @@ def _compute_statistics(space, n_draws, rng):
         _make_row(space.name, MEMBERSHIP, auc, 0.5, auc.p_value < LEVEL),
     ]
     swapped = np.minimum(space.swapped_p_values * len(nearest), 1)
-    n_equal = np.count_nonzero(space.equals_holdout)
+    n_equal = int(np.count_nonzero(space.equals_holdout))
     rows += [
         _make_row(space.name, EQUAL_TO_HOLDOUT, Estimate(n_equal), 0, n_equal > 0),
         # It limits what the audit can tell, and is no evidence of copied training images.
