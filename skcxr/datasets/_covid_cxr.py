@@ -11,24 +11,26 @@ from functools import partial
 from hashlib import sha256
 from importlib.resources import files
 from importlib.util import find_spec
-from io import BytesIO
+from io import BytesIO, StringIO
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, overload
 from zipfile import ZipFile
 
 import numpy as np
 from PIL import Image
 from sklearn.datasets import get_data_home
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcxr._base.files import write_atomically
+from skcxr._base.validation import validate_arguments
 from skcxr.datasets._downloading import resume_download
 from skcxr.datasets._folders import load_image_folder
 
 if TYPE_CHECKING:
     import pooch
+    from numpy.typing import NDArray
 
 # A commit, not a branch, so that the content of an address never changes. Its metadata.csv lists
 # all 69 images with the licences and sources that data/covid_cxr.csv repeats.
@@ -63,7 +65,33 @@ pass `groups` to the cross-validation.
 """
 
 
-@validate_params(
+@overload
+def fetch_covid_cxr(
+    *,
+    subset: Literal["train", "test", "all"] = ...,
+    image_size: int = ...,
+    data_home: str | os.PathLike[str] | None = ...,
+    download_if_missing: bool = ...,
+    return_X_y: Literal[False] = ...,
+    n_retries: int = ...,
+    delay: float = ...,
+) -> Bunch: ...
+
+
+@overload
+def fetch_covid_cxr(
+    *,
+    subset: Literal["train", "test", "all"] = ...,
+    image_size: int = ...,
+    data_home: str | os.PathLike[str] | None = ...,
+    download_if_missing: bool = ...,
+    return_X_y: Literal[True],
+    n_retries: int = ...,
+    delay: float = ...,
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]: ...
+
+
+@validate_arguments(
     {
         "subset": [StrOptions({"train", "test", "all"})],
         "image_size": [Interval(Integral, 1, None, closed="left")],
@@ -72,19 +100,18 @@ pass `groups` to the cross-validation.
         "return_X_y": ["boolean"],
         "n_retries": [Interval(Integral, 0, None, closed="left")],
         "delay": [Interval(Real, 0, None, closed="left")],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def fetch_covid_cxr(
     *,
-    subset="train",
-    image_size=64,
-    data_home=None,
-    download_if_missing=True,
-    return_X_y=False,
-    n_retries=3,
-    delay=1.0,
-):
+    subset: Literal["train", "test", "all"] = "train",
+    image_size: int = 64,
+    data_home: str | os.PathLike[str] | None = None,
+    download_if_missing: bool = True,
+    return_X_y: bool = False,
+    n_retries: int = 3,
+    delay: float = 1.0,
+) -> Bunch | tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Fetch the paper's 306 chest X-rays in four classes (download).
 
     The first call downloads 69 images from GitHub and an archive of 1.2 GB from Mendeley Data,
@@ -235,9 +262,9 @@ def _check_packages() -> None:
 
 def _read_list() -> dict[str, dict[str, str]]:
     """Map each file, <split>/<class>/<original name>, to its row of the packaged list."""
-    table = files("skcxr.datasets").joinpath("data", "covid_cxr.csv")
-    with table.open(encoding="utf-8", newline="") as lines:
-        return {row["file"]: row for row in csv.DictReader(lines)}
+    table = files("skcxr.datasets") / "data" / "covid_cxr.csv"
+    lines = StringIO(table.read_text("utf-8"))
+    return {row["file"]: row for row in csv.DictReader(lines)}
 
 
 def _read_registry(root: Path) -> dict[str, str]:

@@ -6,13 +6,14 @@ import os
 import warnings
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcxr._base.text import format_count
+from skcxr._base.validation import validate_arguments
 from skcxr.datasets._groups import format_lines, match_groups, read_groups, read_patient_ids
 from skcxr.datasets._layout import ImageFile, find_all_files, find_files
 from skcxr.datasets._reading import read_images
@@ -21,24 +22,23 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@validate_params(
+@validate_arguments(
     {
         "fit": [StrOptions({"squash", "pad", "crop"})],
         "on_error": [StrOptions({"raise", "skip"})],
         "max_pixels": [Interval(Integral, 1, None, closed="left"), None],
         "n_jobs": [Integral, None],
         "verbose": ["verbose"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def load_image_folder(
     path: str | os.PathLike[str],
     *,
     image_size: int | None = 64,
-    fit: str = "squash",
+    fit: Literal["squash", "pad", "crop"] = "squash",
     percentiles: tuple[float, float] | None = None,
     groups: str | os.PathLike[str] | pd.DataFrame | None = None,
-    on_error: str = "raise",
+    on_error: Literal["raise", "skip"] = "raise",
     max_pixels: int | None = None,
     n_jobs: int | None = None,
     verbose: int = 0,
@@ -214,14 +214,15 @@ def load_image_folder(
     skipped = {name: result for name, result in results.items() if isinstance(result, str)}
     if skipped:
         _report_skipped(skipped, found, on_error)
-    names = [name for name in found if name not in skipped]
+    readable = {name: result for name, result in results.items() if not isinstance(result, str)}
+    names = list(readable)
     splits, classes, paths = zip(*(found[name] for name in names), strict=True)
     image_groups = None
     if by_patient_id:
         image_groups = read_patient_ids(names, paths)
     elif groups_by_file is not None:
         image_groups = match_groups(names, groups_by_file, skipped)
-    images = _stack([results[name] for name in names], names)
+    images = _stack(list(readable.values()), names)
 
     target_names, target = np.unique(classes, return_inverse=True)
     return Bunch(
@@ -239,7 +240,7 @@ def load_image_folder(
     )
 
 
-def load_unlabelled_folder(path: str | os.PathLike[str], *, on_error: str, **options) -> Bunch:
+def load_unlabelled_folder(path: str | os.PathLike[str], *, on_error: str, **options: Any) -> Bunch:
     """Load all images below a folder, in any layout.
 
     Parameters
@@ -275,8 +276,9 @@ def load_unlabelled_folder(path: str | os.PathLike[str], *, on_error: str, **opt
             f"path must hold still images, got {len(skipped)} of {len(names)} files that are not "
             f"readable as one. Repair, convert or remove them:{reasons}"
         )
-    names = [name for name in names if name not in skipped]
-    images = _stack([results[name] for name in names], names)
+    readable = {name: result for name, result in results.items() if not isinstance(result, str)}
+    names = list(readable)
+    images = _stack(list(readable.values()), names)
     return Bunch(images=images, filenames=np.array(names), skipped=skipped)
 
 
@@ -291,7 +293,7 @@ def _check_folder(path: str | os.PathLike[str]) -> Path:
     return root
 
 
-def _is_percentile_range(percentiles: object) -> bool:
+def _is_percentile_range(percentiles: Any) -> bool:
     try:
         low, high = percentiles
         return bool(0 <= low < high <= 100)

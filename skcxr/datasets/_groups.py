@@ -102,7 +102,7 @@ def read_patient_ids(names: Iterable[str], files: Iterable[Path]) -> list[str]:
             f"{len(found)} files without one. Pass a table of files and groups:"
             f"{format_lines(failures)}"
         )
-    return list(found.values())
+    return [patient_id for patient_id in found.values() if patient_id]
 
 
 def _try_patient_id(file: Path) -> str | None:
@@ -125,7 +125,7 @@ def match_groups(
     tails = [_list_tails(name) for name in names]
     n_owners = Counter(tail for image_tails in tails for tail in image_tails)
     n_owners.update(tail for name in skipped for tail in _list_tails(name))
-    found = []
+    found: list[str] = []
     failures = []
     unmatched = []
     for name, (path, *shorter) in zip(names, tails, strict=True):

@@ -124,7 +124,7 @@ def find_near_duplicates(X, Y=None, *, image_shape=None):
         "candidate": SMALL_THRESHOLD if is_small else CANDIDATE,
         "threshold": SMALL_THRESHOLD if is_small else THRESHOLD,
     }
-    found = {}
+    found: dict[tuple[int, int], float] = {}
     if y is None:
         for i, j, similarity in _compare(x, describe_detail(x), **options, is_same=True):
             pair = (min(i, j), max(i, j))

@@ -1,33 +1,43 @@
 """Procedural chest radiographs: labelled sets of any size, without patient data."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import Interval
 
 from skcxr._base.text import format_count
+from skcxr._base.validation import validate_arguments
 from skcxr.datasets._thorax import SIGNS, draw_radiograph
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-@validate_params(
+    from numpy.typing import ArrayLike
+
+    from skcxr._base.types import RandomState
+
+
+@validate_arguments(
     {
         "n_samples": [Interval(Integral, 1, None, closed="left"), "array-like"],
         "classes": ["array-like"],
         "image_size": [Interval(Integral, 16, None, closed="left")],
         "noise": [Interval(Real, 0, None, closed="left")],
         "random_state": ["random_state"],
-    },
-    prefer_skip_nested_validation=True,
+    }
 )
 def make_chest_phantoms(
-    n_samples=100,
+    n_samples: int | ArrayLike = 100,
     *,
-    classes=("normal", "pneumonia_bac", "pneumonia_vir", "covid"),
-    image_size=64,
-    noise=0.03,
-    random_state=None,
-):
+    classes: Sequence[str] = ("normal", "pneumonia_bac", "pneumonia_vir", "covid"),
+    image_size: int = 64,
+    noise: float = 0.03,
+    random_state: RandomState | None = None,
+) -> Bunch:
     """Generate chest radiograph phantoms with the signs of pneumonia.
 
     Each image is a new patient: trunk, lungs, ribs, heart, diaphragm and vessels are drawn with
@@ -130,7 +140,7 @@ def make_chest_phantoms(
 def _count_per_class(n_samples, n_classes):
     """Return the number of images of each class."""
     if isinstance(n_samples, Integral):
-        return np.bincount(np.arange(n_samples) % n_classes, minlength=n_classes)
+        return np.bincount(np.arange(int(n_samples)) % n_classes, minlength=n_classes)
     counts = np.asarray(n_samples)
     if counts.shape != (n_classes,) or counts.dtype.kind not in "iu" or counts.min() < 0:
         raise ValueError(

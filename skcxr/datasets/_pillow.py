@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageFile, ImageOps
 
 from skcxr.datasets._dicom import LUMA, read_jpeg_header
 
@@ -56,15 +57,18 @@ def read_with_pillow(file: Path) -> tuple[np.ndarray, tuple[float, float]]:
         return _read_8_bits(image)
 
 
-def _count_bits(image: Image.Image, file: Path) -> int:
+def _count_bits(image: ImageFile.ImageFile, file: Path) -> int:
     """Return the number of bits per channel in the file, which the mode does not tell."""
     if image.format == "PNG":
         with file.open("rb") as stream:
             return stream.read(25)[24]  # in the chunk IHDR, which is the first
     if image.format == "TIFF":
-        return int(np.max(image.tag_v2.get(_BITS_PER_SAMPLE, 1)))
+        return int(np.max(_get_tag(image, _BITS_PER_SAMPLE, 1)))
     if image.format == "JPEG2000":
-        _, _, precision = read_jpeg_header(file.read_bytes())
+        header = read_jpeg_header(file.read_bytes())
+        if header is None:
+            raise ValueError("its header is damaged")
+        _, _, precision = header
         return precision
     if image.format == "PPM":
         # The decoder's arguments hold the largest value, unless it is 255.
@@ -73,9 +77,14 @@ def _count_bits(image: Image.Image, file: Path) -> int:
     return 8
 
 
+def _get_tag(image: Any, tag: int, default: Any = None) -> Any:
+    """Return the value of a tag of a TIFF."""
+    return image.tag_v2.get(tag, default)
+
+
 def _is_signed(image: Image.Image) -> bool:
     """Return whether an 8-bit TIFF holds negative values, which Pillow reads as high ones."""
-    return image.format == "TIFF" and image.mode == "L" and image.tag_v2.get(_SAMPLE_FORMAT) == (2,)
+    return image.format == "TIFF" and image.mode == "L" and _get_tag(image, _SAMPLE_FORMAT) == (2,)
 
 
 def _read_8_bits(image: Image.Image) -> tuple[np.ndarray, tuple[float, float]]:
@@ -95,13 +104,13 @@ def _read_deep_gray(image: Image.Image, n_bits: int) -> tuple[np.ndarray, tuple[
     """Return the values of an image with one channel. convert("L") would clip those above 255."""
     values = np.asarray(ImageOps.exif_transpose(image))
     if image.format == "TIFF":
-        sample_format = image.tag_v2.get(_SAMPLE_FORMAT, (1,))
+        sample_format = _get_tag(image, _SAMPLE_FORMAT, (1,))
         if sample_format == (1,) and n_bits == 32:
             values = values.view(np.uint32)  # Pillow reads the upper half as negative
         elif image.mode == "L":
             values = values.view(np.int8)
     values = values.astype(np.float64)
-    if image.format == "TIFF" and image.tag_v2.get(_PHOTOMETRIC_INTERPRETATION) == 0:
+    if image.format == "TIFF" and _get_tag(image, _PHOTOMETRIC_INTERPRETATION) == 0:
         values = -values  # low values are white, which Pillow considers only up to 8 bits
     if not np.isfinite(values).all():
         raise ValueError("it has NaN or infinite pixels")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -31,7 +32,12 @@ def _pad(image: Image.Image, size: tuple[int, int], method: Image.Resampling) ->
     return padded
 
 
-_FITS = {"squash": Image.Image.resize, "pad": _pad, "crop": ImageOps.fit}
+# From an image, the size and a filter.
+_FITS: dict[str, Callable[[Image.Image, tuple[int, int], Image.Resampling], Image.Image]] = {
+    "squash": Image.Image.resize,
+    "pad": _pad,
+    "crop": ImageOps.fit,
+}
 
 
 def read_images(
@@ -100,7 +106,7 @@ def _limit_pixels(max_pixels: int | None) -> Iterator[None]:
         Image.MAX_IMAGE_PIXELS = limit
 
 
-def _try_read(file: Path, **options) -> np.ndarray | str:
+def _try_read(file: Path, **options: Any) -> np.ndarray | str:
     """Return the image, or the reason for which it cannot be read."""
     try:
         return read_image(file, **options)
