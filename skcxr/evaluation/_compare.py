@@ -1,5 +1,9 @@
 """The comparison of several estimators, the arms, on the same cross-validation folds."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
 from tqdm.auto import tqdm
 
 from skcxr.evaluation._checks import check_names
@@ -9,22 +13,28 @@ from skcxr.evaluation._folds import plan_folds, run_folds
 from skcxr.evaluation._pretraining import warn_of_pretraining_overlap
 from skcxr.metrics._paired import check_rope
 
+if TYPE_CHECKING:
+    from joblib import Memory
+    from numpy.typing import ArrayLike
+
+    from skcxr._base.types import Arms, Folds, Images, Path, Scoring
+
 
 def compare(
-    arms,
-    X,
-    y,
+    arms: Arms,
+    X: Images,
+    y: ArrayLike,
     *,
-    cv=4,
-    groups=None,
-    baseline=None,
-    scoring="accuracy",
-    rope=0.01,
-    n_jobs=None,
-    memory=None,
-    verbose=0,
-    error_score="raise",
-):
+    cv: Folds = 4,
+    groups: ArrayLike | None = None,
+    baseline: str | None = None,
+    scoring: Scoring = "accuracy",
+    rope: float = 0.01,
+    n_jobs: int | None = None,
+    memory: Path | Memory | None = None,
+    verbose: int = 0,
+    error_score: Literal["raise"] | float = "raise",
+) -> Comparison:
     """Fit all arms on the same folds and compare them by their paired differences.
 
     Parameters

@@ -1,6 +1,9 @@
 """The result of a comparison: tables, paired differences, verdicts and a recommendation."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pandas as pd
@@ -18,6 +21,15 @@ from skcxr.metrics import (
 )
 from skcxr.metrics._classification import bootstrap_calibration_error, compute_auc
 from skcxr.metrics._paired import check_rope, extrapolate_repeats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from skcxr._base.types import Path
+    from skcxr.evaluation._folds import FoldResult
 
 # A metric in the results, but not a score: no paired test includes it.
 SECONDS = "fit_seconds"
@@ -66,14 +78,24 @@ class Comparison:
 
     results: pd.DataFrame
     predictions: pd.DataFrame
-    classes: np.ndarray
+    classes: NDArray[Any]
     baseline: str
     rope: float = 0.01
-    groups: np.ndarray | None = None
-    controls: dict = field(default_factory=dict)
+    groups: NDArray[Any] | None = None
+    controls: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, fold_results, y, *, arms, baseline, rope=0.01, groups=None, controls=None):
+    def of(
+        cls,
+        fold_results: Iterable[FoldResult],
+        y: NDArray[Any],
+        *,
+        arms: Iterable[str],
+        baseline: str,
+        rope: float = 0.01,
+        groups: NDArray[Any] | None = None,
+        controls: dict[str, str] | None = None,
+    ) -> Self:
         """Build a comparison from the results of single folds.
 
         Parameters
@@ -137,7 +159,7 @@ class Comparison:
             controls={} if controls is None else controls,
         )
 
-    def against(self, baseline):
+    def against(self, baseline: str) -> Self:
         """Return the same results with differences to another arm.
 
         Parameters
@@ -158,7 +180,7 @@ class Comparison:
         _check_arm("baseline", baseline, self.arms)
         return replace(self, baseline=baseline)
 
-    def only(self, arms):
+    def only(self, arms: Sequence[str]) -> Self:
         """Return the results of some arms alone.
 
         Parameters
@@ -185,24 +207,24 @@ class Comparison:
         return replace(self, results=results, predictions=predictions)
 
     @property
-    def arms(self):
+    def arms(self) -> list[str]:
         """Names of the arms, in order."""
         return self.results["arm"].unique().tolist()
 
     @property
-    def metric(self):
+    def metric(self) -> str:
         """The first of the requested scores, which decides the reading."""
         return self.results["metric"].iloc[0]
 
     @property
-    def n_failed(self):
+    def n_failed(self) -> dict[str, int]:
         """Number of folds in which the fit of an arm failed, by arm."""
         n_folds = self.results.groupby("arm")["fold"].nunique()
         n_predicted = self.predictions.groupby("arm")["fold"].nunique()
         return {arm: int(n_folds[arm] - n_predicted.get(arm, 0)) for arm in self.arms}
 
     @property
-    def differences(self):
+    def differences(self) -> pd.DataFrame:
         """Paired differences to the baseline, one row per other arm and metric.
 
         Columns ``arm``, ``metric``, ``difference`` (mean over folds), ``low`` and ``high`` (95 %
@@ -241,14 +263,14 @@ class Comparison:
         return float((self.results["n_test"] / self.results["n_train"]).mean())
 
     @property
-    def sensitivities(self):
+    def sensitivities(self) -> pd.DataFrame:
         """The rows of `differences` for the sensitivity of each class, by arm."""
         table = self.differences
         table = table[table["metric"].str.startswith("sensitivity[")]
         return table.set_index("arm").drop(columns="n_folds")
 
     @property
-    def summary(self):
+    def summary(self) -> pd.DataFrame:
         """One row per arm, for the first score.
 
         Columns ``score`` (mean over folds); ``difference``, ``low`` and ``high`` as in
@@ -349,7 +371,7 @@ class Comparison:
         ]
         return pd.DataFrame(repeats, columns=["only_arm", "only_baseline", "mcnemar_p"]).median()
 
-    def report(self, arm, *, harmonic_mean=False):
+    def report(self, arm: str, *, harmonic_mean: bool = False) -> pd.DataFrame:
         """Return the paper's table 4 of one arm, pooled over folds, and the AUC of each class.
 
         Probabilities of different folds come from different classifiers and must not be ranked
@@ -385,7 +407,7 @@ class Comparison:
         report["AUC"] = [values[f"auc[{k}]"] for k in self.classes]
         return report
 
-    def confusion(self, arm):
+    def confusion(self, arm: str) -> pd.DataFrame:
         """Return the confusion matrix of one arm, pooled over folds.
 
         Parameters
@@ -429,7 +451,7 @@ class Comparison:
         )
 
     @property
-    def findings(self):
+    def findings(self) -> dict[str, tuple[str, str]]:
         """Verdict and basis of each arm but the baseline: two strings, by arm."""
         findings = {}
         for arm, row in self._test_first_score().iterrows():
@@ -441,12 +463,12 @@ class Comparison:
         return findings
 
     @property
-    def reading(self):
+    def reading(self) -> str:
         """The findings as text, one line per arm."""
         return "\n".join(f"{verdict}: {basis}." for verdict, basis in self.findings.values())
 
     @property
-    def recommendation(self):
+    def recommendation(self) -> str:
         """The arm to use, and why, in a few sentences.
 
         Only an arm with the verdict "better" that failed in no fold can replace the baseline. Of
@@ -457,7 +479,7 @@ class Comparison:
         seconds = self.results[self.results["metric"] == SECONDS].groupby("arm")["value"].mean()
         return recommend(self, self._judge_arms(), seconds)
 
-    def to_markdown(self):
+    def to_markdown(self) -> str:
         """Return the summary, the differences in sensitivity and each arm's table 4 as Markdown.
 
         Returns
@@ -490,7 +512,13 @@ class Comparison:
             ]
         return "\n\n".join(parts) + "\n"
 
-    def to_csv(self, path=None):
+    @overload
+    def to_csv(self, path: None = None) -> str: ...
+
+    @overload
+    def to_csv(self, path: Path) -> None: ...
+
+    def to_csv(self, path: Path | None = None) -> str | None:
         """Write `results` as CSV.
 
         Parameters
@@ -524,7 +552,7 @@ def _number_repeats(tests):
     """Return the repeat of each fold; a new one starts where a test image recurs."""
     repeats = {}
     repeat = 0
-    seen = set()
+    seen: set[int] = set()
     for fold, test in sorted(tests.items()):
         rows = set(test.tolist())
         if seen & rows:

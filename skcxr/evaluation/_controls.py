@@ -1,11 +1,12 @@
 """Control arms, which add duplicates of real images in place of synthetic ones."""
 
 import warnings
+from typing import TypeVar
 
 from imblearn.over_sampling import RandomOverSampler
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.under_sampling.base import BaseCleaningSampler, BaseUnderSampler
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 
 from skcxr.evaluation._find_samplers import (
     adds_synthetic_images,
@@ -17,11 +18,13 @@ from skcxr.evaluation._find_samplers import (
 )
 from skcxr.over_sampling._duplicates import DuplicateOversampler
 
+Estimator = TypeVar("Estimator", bound=BaseEstimator)
+
 # Samplers that a control shares with its arm: they add duplicates, or only leave images out.
 SHARED = (RandomOverSampler, BaseUnderSampler, BaseCleaningSampler)
 
 
-def duplicates_of(pipeline):
+def duplicates_of(pipeline: Estimator) -> Estimator:
     """Build the control of a pipeline: it adds as many duplicates as that adds synthetic images.
 
     Parameters

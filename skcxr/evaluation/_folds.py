@@ -1,5 +1,7 @@
 """Fits of several estimators, the arms, on the same cross-validation folds."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import time
@@ -7,6 +9,7 @@ import warnings
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -30,6 +33,15 @@ from skcxr.evaluation._checks import (
     check_pixels,
     check_splits,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from joblib import Memory
+    from numpy.typing import ArrayLike, NDArray
+
+    from skcxr._base import types
+    from skcxr._base.types import Arms, Folds, Images, Scoring
 
 # The end of a message about a fit that failed.
 ADVICE = (
@@ -68,30 +80,30 @@ class FoldResult:
 
     arm: str
     fold: int
-    train: np.ndarray
-    test: np.ndarray
-    predictions: np.ndarray | None
-    probabilities: np.ndarray | None
-    classes: np.ndarray | None
-    scores: dict
+    train: NDArray[np.intp]
+    test: NDArray[np.intp]
+    predictions: NDArray[Any] | None
+    probabilities: NDArray[np.float64] | None
+    classes: NDArray[Any] | None
+    scores: dict[str, float]
     seconds: float
     estimator: BaseEstimator | None
     error: str | None = None
 
 
 def fit_folds(
-    arms,
-    X,
-    y,
+    arms: Arms,
+    X: Images,
+    y: ArrayLike,
     *,
-    cv=4,
-    groups=None,
-    scoring="accuracy",
-    n_jobs=None,
-    memory=None,
-    return_estimator=True,
-    error_score="raise",
-):
+    cv: Folds = 4,
+    groups: ArrayLike | None = None,
+    scoring: Scoring = "accuracy",
+    n_jobs: int | None = None,
+    memory: types.Path | Memory | None = None,
+    return_estimator: bool = True,
+    error_score: Literal["raise"] | float = "raise",
+) -> Iterator[FoldResult]:
     """Fit every arm on every fold and yield each result when it is ready.
 
     Parameters

@@ -1,5 +1,9 @@
 """Quality and copying of the images of a fitted sampler, class by class."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 
@@ -16,10 +20,24 @@ from skcxr.metrics._audit._verdict import (
 )
 from skcxr.over_sampling._base import check_classes, check_samples, sample_like
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from skcxr._base.types import Features, FittedSampler, Images, ImagesByClass
+    from skcxr.metrics import AuditResult
+
 
 def inspect_samples(
-    sampler, X, y, X_holdout, y_holdout, *, samples=None, features="cxr", random_state=0
-):
+    sampler: FittedSampler,
+    X: Images,
+    y: ArrayLike,
+    X_holdout: Images,
+    y_holdout: ArrayLike,
+    *,
+    samples: ImagesByClass | None = None,
+    features: Features = "cxr",
+    random_state: int = 0,
+) -> tuple[pd.DataFrame, dict[Any, AuditResult]]:
     """Measure and audit the synthetic images of each class that `sampler` has grown.
 
     Parameters
@@ -106,12 +124,12 @@ def inspect_samples(
             fake = sample_like(estimator, real, len(real), random_state)
         else:
             fake = samples[k]
-        options = {
+        options: dict[str, Any] = {
             "features": features,
             "image_shape": getattr(estimator, "image_shape", None),
             "random_state": random_state,
         }
-        row = {"n_real": len(real), "n_fake": len(fake)}
+        row: dict[str, Any] = {"n_real": len(real), "n_fake": len(fake)}
         if len(real) >= 4 and len(fake) >= 2:
             row.update(_measure_quality(real, fake, options))
         row["n_shared"] = np.count_nonzero(is_shared & (y_holdout == k))

@@ -1,7 +1,10 @@
 """Images that files of weights were trained on: a test on them is not a test."""
 
+from __future__ import annotations
+
 import os
 import warnings
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,8 +13,14 @@ from skcxr._base.text import format_count
 from skcxr.datasets._near_duplicates import find_fingerprinted
 from skcxr.persistence._weights import read_fingerprints
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from sklearn.base import BaseEstimator
 
-def find_pretraining_overlap(estimator, X):
+    from skcxr._base.types import Images
+
+
+def find_pretraining_overlap(estimator: BaseEstimator, X: Images) -> NDArray[np.bool_]:
     """Find images that the weights of an estimator were trained on.
 
     Every parameter ``weights`` of the estimator and its parts is looked up, such as that of the GAN
