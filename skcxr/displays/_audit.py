@@ -1,10 +1,22 @@
 """The result of a memorization audit, as a figure."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
 from skcxr.displays._base import BLUE, ORANGE, DisplayMixin, style_interval_chart
 from skcxr.displays._image_grid import ImageGrid
 from skcxr.metrics._audit._verdict import format_power
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from skcxr.displays._base import ManyAxes
+    from skcxr.metrics import AuditResult
 
 
 class AuditDisplay(DisplayMixin):
@@ -39,11 +51,14 @@ class AuditDisplay(DisplayMixin):
     'Copies found'
     """
 
-    def __init__(self, *, result):
+    axes_: NDArray[Any]
+    figure_: Figure
+
+    def __init__(self, *, result: AuditResult) -> None:
         self.result = result
 
     @classmethod
-    def from_result(cls, result, *, ax=None):
+    def from_result(cls, result: AuditResult, *, ax: ManyAxes | None = None) -> Self:
         """Create the display from the result of an audit.
 
         Parameters
@@ -65,7 +80,7 @@ class AuditDisplay(DisplayMixin):
         """
         return cls(result=result).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: ManyAxes | None = None) -> Self:
         """Draw the statistics and the pairs.
 
         Parameters

@@ -1,6 +1,20 @@
 """What the displays share: axes, colours and the layout of interval charts."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+# Text, since only type checkers read it.
+ManyAxes: TypeAlias = "Sequence[Axes] | NDArray[Any]"
 
 # Okabe and Ito's palette, which remains distinguishable with colour blindness.
 BLUE = "#0072B2"

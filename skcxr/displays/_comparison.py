@@ -1,5 +1,9 @@
 """The results of a comparison of arms, as figures."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.metrics import ConfusionMatrixDisplay
 
@@ -10,6 +14,18 @@ from skcxr.displays._base import (
     shorten_label,
     style_interval_chart,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from skcxr.displays._base import ManyAxes
+    from skcxr.evaluation import Comparison
 
 
 class ComparisonDisplay(DisplayMixin):
@@ -49,14 +65,26 @@ class ComparisonDisplay(DisplayMixin):
     'Difference in accuracy from classic'
     """
 
-    def __init__(self, *, differences, folds, metric, baseline):
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(
+        self,
+        *,
+        differences: pd.DataFrame,
+        folds: dict[str, NDArray[np.float64]],
+        metric: str,
+        baseline: str,
+    ) -> None:
         self.differences = differences
         self.folds = folds
         self.metric = metric
         self.baseline = baseline
 
     @classmethod
-    def from_comparison(cls, comparison, *, metric=None, ax=None):
+    def from_comparison(
+        cls, comparison: Comparison, *, metric: str | None = None, ax: Axes | None = None
+    ) -> Self:
         """Create the display from a comparison.
 
         Parameters
@@ -100,7 +128,7 @@ class ComparisonDisplay(DisplayMixin):
         )
         return display.plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw the differences.
 
         Parameters
@@ -165,12 +193,20 @@ class ConfusionMatrixGridDisplay(DisplayMixin):
     ['classic', 'strong']
     """
 
-    def __init__(self, *, matrices, class_names):
+    axes_: NDArray[Any]
+    figure_: Figure
+
+    def __init__(
+        self,
+        *,
+        matrices: dict[str, NDArray[np.integer[Any]]],
+        class_names: Sequence[Any] | NDArray[Any],
+    ) -> None:
         self.matrices = matrices
         self.class_names = class_names
 
     @classmethod
-    def from_comparison(cls, comparison, *, ax=None):
+    def from_comparison(cls, comparison: Comparison, *, ax: ManyAxes | None = None) -> Self:
         """Create the display from a comparison, pooled over its folds.
 
         Parameters
@@ -193,7 +229,7 @@ class ConfusionMatrixGridDisplay(DisplayMixin):
         matrices = {arm: comparison.confusion(arm).to_numpy() for arm in comparison.arms}
         return cls(matrices=matrices, class_names=comparison.classes).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: ManyAxes | None = None) -> Self:
         """Draw the matrices: counts as numbers, shares of the true class as colours.
 
         Parameters
@@ -229,9 +265,10 @@ class ConfusionMatrixGridDisplay(DisplayMixin):
         labels = [shorten_label(name) for name in self.class_names]
         display = ConfusionMatrixDisplay(shares, display_labels=labels)
         display.plot(ax=ax, cmap="Blues", colorbar=False, im_kw={"vmin": 0, "vmax": 1})
+        texts: Any = display.text_
         for cell, count in np.ndenumerate(counts):
             color = "white" if shares[cell] > 0.5 else "black"
-            display.text_[cell].set(text=str(count), fontsize=8, color=color)
+            texts[cell].set(text=str(count), fontsize=8, color=color)
         ax.set_title(arm, fontsize=9)
         ax.set_xlabel("Predicted", fontsize=8)
         place = ax.get_subplotspec()

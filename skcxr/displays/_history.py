@@ -1,6 +1,19 @@
 """The training history of a GAN, as a figure."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from skcxr.displays._base import BLUE, GREEN, ORANGE, REFERENCE_LINE, DisplayMixin
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+    from typing_extensions import Self
+
+    from skcxr.displays._base import ManyAxes
+    from skcxr.gan import DCGAN
 
 # Title of each panel, and its curves: column of the history, label, colour and line style.
 PANELS = {
@@ -53,12 +66,15 @@ class TrainingHistoryDisplay(DisplayMixin):
     ['Loss', "Discriminator's output"]
     """
 
-    def __init__(self, *, history, monitor=None):
+    axes_: NDArray[Any]
+    figure_: Figure
+
+    def __init__(self, *, history: pd.DataFrame, monitor: dict[str, Any] | None = None) -> None:
         self.history = history
         self.monitor = monitor
 
     @classmethod
-    def from_estimator(cls, gan, *, ax=None):
+    def from_estimator(cls, gan: DCGAN, *, ax: ManyAxes | None = None) -> Self:
         """Create the display from a fitted GAN.
 
         Parameters
@@ -91,7 +107,7 @@ class TrainingHistoryDisplay(DisplayMixin):
             )
         return cls(history=history, monitor=getattr(gan, "monitor_", None)).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: ManyAxes | None = None) -> Self:
         """Draw the panels.
 
         Parameters

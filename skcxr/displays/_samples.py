@@ -1,5 +1,9 @@
 """Real images, synthetic images and their nearest real images, as a figure."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn.metrics import pairwise_distances_argmin
 
@@ -8,6 +12,16 @@ from skcxr._base.validation import ravel_labels
 from skcxr.displays._base import DisplayMixin, shorten_label
 from skcxr.displays._image_grid import ImageGrid
 from skcxr.over_sampling._base import check_classes, check_samples, sample_like
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+    from typing_extensions import Self
+
+    from skcxr._base.types import FittedSampler, ImagesByClass, RandomState
 
 
 class SyntheticSamplesDisplay(DisplayMixin):
@@ -47,7 +61,16 @@ class SyntheticSamplesDisplay(DisplayMixin):
     ['0\\nreal', '0\\nsynthetic', '0\\nnearest real']
     """
 
-    def __init__(self, *, real, synthetic, nearest=None):
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(
+        self,
+        *,
+        real: ImagesByClass,
+        synthetic: ImagesByClass,
+        nearest: ImagesByClass | None = None,
+    ) -> None:
         self.real = real
         self.synthetic = synthetic
         self.nearest = nearest
@@ -55,17 +78,17 @@ class SyntheticSamplesDisplay(DisplayMixin):
     @classmethod
     def from_estimator(
         cls,
-        sampler,
-        X,
-        y,
+        sampler: FittedSampler,
+        X: ArrayLike,
+        y: ArrayLike,
         *,
-        samples=None,
-        n_images=8,
-        nearest=True,
-        random_state=0,
-        class_names=None,
-        ax=None,
-    ):
+        samples: ImagesByClass | None = None,
+        n_images: int = 8,
+        nearest: bool = True,
+        random_state: RandomState | None = 0,
+        class_names: Mapping[Any, str] | None = None,
+        ax: Axes | None = None,
+    ) -> Self:
         """Create the display from the images of each class that `sampler` has grown.
 
         Parameters
@@ -126,7 +149,7 @@ class SyntheticSamplesDisplay(DisplayMixin):
         display = cls(real=real, synthetic=synthetic, nearest=neighbors if nearest else None)
         return display.plot(ax=ax, class_names=class_names)
 
-    def plot(self, ax=None, *, class_names=None):
+    def plot(self, ax: Axes | None = None, *, class_names: Mapping[Any, str] | None = None) -> Self:
         """Draw the images.
 
         Parameters
