@@ -39,7 +39,7 @@ _PACKAGES = [
 ]
 
 
-def show_versions():
+def show_versions() -> None:
     """Print the versions of skcxr and of other packages, and what PyTorch computes on.
 
     Add the output to a report of an error. It contains no path and no name of a user.

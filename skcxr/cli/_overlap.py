@@ -1,5 +1,7 @@
 """Images and patients that two sets share, which would make a result too good."""
 
+from typing import Any
+
 from skcxr._base.text import format_count
 from skcxr.cli._inputs import select_images
 from skcxr.cli._printing import echo
@@ -94,7 +96,7 @@ def join_near_duplicates(args, data):
     from skcxr.datasets._near_duplicates import find_near_duplicates, join_groups
 
     pairs, similarities = find_near_duplicates(data.images)
-    found = [
+    found: list[dict[str, Any]] = [
         {
             "files": [str(data.filenames[i]), str(data.filenames[j])],
             "similarity": float(similarity),

@@ -54,7 +54,7 @@ def render_svg(display, name, description):
         _adapt_to_page(element)
     # Without width and height, the style sheet decides. Matplotlib omits the fill of black text.
     root.attrib = {
-        "viewBox": root.get("viewBox"),
+        "viewBox": root.attrib["viewBox"],
         "role": "img",
         "aria-label": description,
         "fill": "currentColor",
