@@ -77,13 +77,15 @@ def test(session):
 
 @nox.session
 def lint(session):
-    """Check style, spelling, the direction of imports, workflows and other YAML files."""
-    project = nox.project.load_toml("pyproject.toml")["project"]
-    session.install(*project["optional-dependencies"]["lint"])
+    """Check style, spelling, the direction of imports, types, workflows and other YAML files."""
+    session.install("-e", ".[lint]")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("codespell")
     session.run("lint-imports", env={"PYTHONPATH": "."})
+    pages = str(Path(session.create_tmp()) / "pages")
+    session.run("python", "docs/tools/extract_code.py", pages)
+    session.run("mypy", "skcxr", pages)
     session.run("zizmor", "--offline", "--quiet", ".github")
     for schema, files in SCHEMAS.items():
         names = [str(path) for path in sorted(Path().glob(files))]

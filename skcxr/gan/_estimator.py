@@ -188,7 +188,7 @@ class DCGAN(EpochHistory, Persistent, Estimator):
 
     generator_: Generator
     discriminator_: Discriminator
-    monitor_: dict[str, Any] | None
+    monitor_: dict[str, Any] | Any  # None without a monitor
     precision_: Literal["float32", "bfloat16"] | None
     spec_: ImageSpec
     n_features_in_: int

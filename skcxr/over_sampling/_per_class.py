@@ -21,6 +21,8 @@ from skcxr.over_sampling._base import (
 )
 
 if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
     from skcxr._base.types import GenerativeModel, RandomState, Strategy
     from skcxr.over_sampling._selection import Selection
 
@@ -120,7 +122,7 @@ class DCGANOversampler(ImageOversampler):
 
     def __init__(
         self,
-        estimator: GenerativeModel | None = None,
+        estimator: GenerativeModel | BaseEstimator | None = None,
         *,
         sampling_strategy: Strategy = "auto",
         n_jobs: int | None = None,
