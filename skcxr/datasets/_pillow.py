@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image, ImageOps
 
 from skcxr.datasets._dicom import LUMA, read_jpeg_header
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 # Pillow supports more formats. EPS is excluded because Pillow starts Ghostscript to open it.
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM", "JPEG2000")
@@ -57,7 +60,7 @@ def read_with_pillow(file: Path) -> tuple[np.ndarray, tuple[float, float]]:
         return _read_8_bits(image)
 
 
-def _count_bits(image: ImageFile.ImageFile, file: Path) -> int:
+def _count_bits(image: ImageFile, file: Path) -> int:
     """Return the number of bits per channel in the file, which the mode does not tell."""
     if image.format == "PNG":
         with file.open("rb") as stream:
