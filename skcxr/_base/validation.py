@@ -1,39 +1,18 @@
 """Checks of images, their classes and their groups, before anything is trained on them."""
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
 import numpy as np
 import pandas as pd
-from sklearn.base import _fit_context
 from sklearn.utils import gen_batches
-from sklearn.utils._param_validation import validate_params
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import column_or_1d, validate_data
 
 from skcxr._base.images import stack_images, to_dense
 from skcxr._base.text import format_count
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-
 # Images are checked in batches, since a mask of all pixels may not fit into memory.
 CHECKED_ROWS = 1024
 # Number of rows that a message names.
 LISTED_ROWS = 5
-
-
-def validate_before(fit: Function) -> Function:
-    """Check the estimator's parameters before the method `fit`, which this decorates.
-
-    scikit-learn's decorators have no annotations, and would hide those of what they decorate.
-    """
-    return cast(Function, _fit_context(prefer_skip_nested_validation=True)(fit))
-
-
-def validate_arguments(constraints: dict[str, list]) -> Callable[[Function], Function]:
-    """Check the arguments of the function that this decorates, as scikit-learn's are checked."""
-    decorate = validate_params(constraints, prefer_skip_nested_validation=True)
-    return cast(Callable[[Function], Function], decorate)
 
 
 def check_finite(X, name):

@@ -21,7 +21,8 @@ from skorch.callbacks import Callback, LRScheduler
 from skcxr._base.estimators import EpochHistory, Estimator
 from skcxr._base.images import ImageSpec, TrainingImages
 from skcxr._base.parallel import limit_threads, resolve_device, use_repeatable_convolutions
-from skcxr._base.validation import convert_and_validate, validate_before, validate_labelled
+from skcxr._base.parameters import validate_before
+from skcxr._base.validation import convert_and_validate, validate_labelled
 from skcxr.augment import resolve_augment
 from skcxr.classifier._batches import LabelledImages, count_batches
 from skcxr.classifier._skorch_net import (

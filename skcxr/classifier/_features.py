@@ -13,7 +13,8 @@ from sklearn.utils.validation import check_is_fitted
 from skcxr._base.estimators import Estimator
 from skcxr._base.images import ImageSpec
 from skcxr._base.parallel import limit_threads, resolve_device
-from skcxr._base.validation import convert_and_validate, validate_before
+from skcxr._base.parameters import validate_before
+from skcxr._base.validation import convert_and_validate
 from skcxr.metrics.features import build_feature_extractor
 from skcxr.persistence._state import Persistent
 

@@ -24,7 +24,7 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skcxr._base.files import write_atomically
-from skcxr._base.validation import validate_arguments
+from skcxr._base.parameters import validate_arguments
 from skcxr.datasets._downloading import resume_download
 from skcxr.datasets._folders import load_image_folder
 

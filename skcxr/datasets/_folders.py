@@ -12,8 +12,8 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from skcxr._base.parameters import validate_arguments
 from skcxr._base.text import format_count
-from skcxr._base.validation import validate_arguments
 from skcxr.datasets._groups import format_lines, match_groups, read_groups, read_patient_ids
 from skcxr.datasets._layout import ImageFile, find_all_files, find_files
 from skcxr.datasets._reading import read_images

@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval
 
+from skcxr._base.parameters import validate_arguments
 from skcxr._base.text import format_count
-from skcxr._base.validation import validate_arguments
 from skcxr.datasets._thorax import SIGNS, draw_radiograph
 
 if TYPE_CHECKING:

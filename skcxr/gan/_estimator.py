@@ -15,7 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from skcxr._base.estimators import EpochHistory, Estimator
 from skcxr._base.images import pad_to_square
 from skcxr._base.parallel import resolve_device
-from skcxr._base.validation import convert_and_validate, validate_before
+from skcxr._base.parameters import validate_before
+from skcxr._base.validation import convert_and_validate
 from skcxr.gan._fit import convert_to_rows, fit_dcgan
 from skcxr.gan._weights import NO_DISCRIMINATOR, read_gan, write_gan
 from skcxr.networks import Discriminator

@@ -11,7 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from skcxr._base.images import ImageSpec
-from skcxr._base.validation import check_finite, validate_arguments
+from skcxr._base.parameters import validate_arguments
+from skcxr._base.validation import check_finite
 from skcxr.metrics._audit._distances import measure_distances, measure_pixel_distances
 from skcxr.metrics._audit._power import (
     estimate_holdout_needed,
