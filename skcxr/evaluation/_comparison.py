@@ -82,7 +82,7 @@ class Comparison:
     baseline: str
     rope: float = 0.01
     groups: NDArray[Any] | None = None
-    controls: dict[str, str] = field(default_factory=dict)
+    controls: dict[str, str | None] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -94,7 +94,7 @@ class Comparison:
         baseline: str,
         rope: float = 0.01,
         groups: NDArray[Any] | None = None,
-        controls: dict[str, str] | None = None,
+        controls: dict[str, str | None] | None = None,
     ) -> Self:
         """Build a comparison from the results of single folds.
 

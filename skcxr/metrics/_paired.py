@@ -57,7 +57,9 @@ def corrected_interval(
     return mean, float(mean - half), float(mean + half)
 
 
-def correlated_t_test(differences, test_ratio, *, rope=0.01):
+def correlated_t_test(
+    differences: ArrayLike, test_ratio: float, *, rope: float = 0.01
+) -> tuple[float, float, float]:
     """Return the probabilities that one classifier is worse, equivalent and better.
 
     The Bayesian correlated t-test: with a flat prior, the posterior of the mean difference is
@@ -143,7 +145,7 @@ def _split_at_rope(cdf, mean, scale, rope):
 
 def check_rope(rope):
     """Refuse a region of practical equivalence that is not a number of at least 0."""
-    if isinstance(rope, bool) or not isinstance(rope, Real) or not 0 <= rope < np.inf:
+    if isinstance(rope, bool) or not isinstance(rope, Real) or not 0 <= float(rope) < np.inf:
         raise ValueError(
             f"rope={rope!r} must be a number of at least 0. Pass the largest difference of the "
             "score that does not matter in practice, such as 0.01."
