@@ -18,6 +18,7 @@ from skcxr import (
     CXRFeatures,
     DCGANOversampler,
 )
+from skcxr.over_sampling import ImageSMOTE
 
 TINY = DCGAN(
     image_size=16, base_width=4, max_epochs=1, steps_per_epoch=2, batch_size=8, random_state=0
@@ -26,6 +27,7 @@ SAMPLERS = [
     DCGANOversampler(TINY, random_state=0),
     DCGANOversampler(KernelDensity(), random_state=0),
     ConditionalDCGANOversampler(TINY, random_state=0),
+    ImageSMOTE(random_state=0),
 ]
 CLASSIFIER = CXRClassifier(random_state=0)
 
@@ -49,7 +51,7 @@ def test_imbalanced_learns_checks(estimator, check):
         imblearn_checks.check_dataframe_column_names_consistency,
     ],
 )
-@pytest.mark.parametrize("sampler", [SAMPLERS[0], SAMPLERS[2]], ids=lambda s: type(s).__name__)
+@pytest.mark.parametrize("sampler", [SAMPLERS[0], *SAMPLERS[2:]], ids=lambda s: type(s).__name__)
 def test_imbalanced_learns_extra_checks(sampler, check):
     run(check, type(sampler).__name__, sampler)
 

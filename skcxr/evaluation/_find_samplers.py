@@ -11,7 +11,7 @@ from imblearn.under_sampling.base import BaseUnderSampler
 from imblearn.utils import check_sampling_strategy
 from sklearn.pipeline import Pipeline
 
-from skcxr.over_sampling._base import ImageOversampler, count_gains
+from skcxr.over_sampling._base import ImageOversampler
 
 # Parameters of scikit-learn's searches. Their keys name parameters of the search's `estimator`.
 GRIDS = ("param_grid", "param_distributions")
@@ -140,7 +140,7 @@ def _resample_labels(sampler, y):
         sizes.update(check_sampling_strategy(strategy, y, "under-sampling"))
         return np.repeat(np.array(list(sizes), dtype=y.dtype), list(sizes.values()))
     if isinstance(sampler, ImageOversampler):
-        gains = count_gains(strategy, y)
+        gains = sampler._count_gains(y)
     else:
         gains = check_sampling_strategy(strategy, y, "over-sampling")
     new = np.repeat(np.array(list(gains), dtype=y.dtype), list(gains.values()))

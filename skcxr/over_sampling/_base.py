@@ -59,29 +59,18 @@ class GrowingClass(NamedTuple):
 
 
 class ImageOversampler(Documented, Persistent, BaseOverSampler):
-    """Base class of over-samplers of images; a subclass trains the models and samples them.
+    """Base class of over-samplers of images in any layout; a subclass makes the images.
 
-    A subclass has the method ``_generate(estimator, X, y, growing)``. It yields a pair (fitted
-    model, synthetic images) for each GrowingClass of `growing`, in that order, from a clone of the
-    parameter `estimator`. It also has the parameters `select`, `candidates` and `random_state`.
+    A subclass has the method ``_fit_resample(X, y)``, which puts original rows first and sets
+    `synthetic_mask_`. It may refuse class sizes in ``_check_class(label, n_images, n_new)``.
     """
 
-    estimator: Any
     sampling_strategy: Strategy
-    select: Selection | None
-    candidates: int
     random_state: RandomState | None
-    estimators_: dict[Any, Any]
     synthetic_mask_: NDArray[np.bool_]
     sampling_strategy_: dict[Any, int]
     n_features_in_: int
     feature_names_in_: NDArray[Any]
-
-    _parameter_constraints: dict = {
-        **BaseOverSampler._parameter_constraints,
-        "select": [StrOptions(set(SELECTIONS)), callable, None],
-        "candidates": [Interval(Integral, 1, None, closed="left")],
-    }
 
     @overload
     def fit_resample(
@@ -92,7 +81,7 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
     def fit_resample(self, X: Images, y: ArrayLike, **params: Any) -> tuple[Any, Any]: ...
 
     def fit_resample(self, X: Images, y: ArrayLike, **params: Any) -> tuple[Any, Any]:
-        """Train a generative model for each class that grows, and add its images.
+        """Add synthetic images to each class that grows.
 
         Parameters
         ----------
@@ -115,17 +104,12 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         ValueError
             If X, y, a parameter or a class is invalid. Nothing was trained then.
         FloatingPointError
-            If the training of a class diverged.
+            If a model is trained for a class and its training diverged.
         """
         # First: imbalanced-learn's own checks fail on mixed types or sizes without naming any.
         check_labels(y, "y")
         X = stack_images(X)
         return super().fit_resample(X, y, **params)
-
-    def _generate(
-        self, estimator: Any, X: Any, y: Any, growing: list[GrowingClass]
-    ) -> Iterator[tuple[Any, NDArray[Any]]]:
-        raise NotImplementedError
 
     def _check_X_y(self, X, y, accept_sparse=("csr", "csc")):
         y, one_hot = check_target_type(y, indicate_one_vs_all=True)
@@ -135,13 +119,60 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         _check_sizes(self.sampling_strategy, y)
         return X, y, one_hot
 
+    def _count_gains(self, y):
+        """Return how many images each class gains, from the labels alone.
+
+        Raises
+        ------
+        ValueError or TypeError
+            If `fit_resample` would refuse these labels.
+        """
+        _check_sizes(self.sampling_strategy, y)
+        gains = check_sampling_strategy(self.sampling_strategy, y, "over-sampling")
+        for label in np.unique(y).tolist():
+            self._check_class(label, np.count_nonzero(y == label), gains.get(label, 0))
+        return gains
+
+    def _check_class(self, label, n_images, n_new):
+        """Refuse a class of `n_images` that cannot gain `n_new`."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+class GenerativeOversampler(ImageOversampler):
+    """Base class of over-samplers with generative models; a subclass trains and samples them.
+
+    A subclass has the method ``_generate(estimator, X, y, growing)``. It yields a pair (fitted
+    model, synthetic images) for each GrowingClass of `growing`, in that order, from a clone of the
+    parameter `estimator`. It also has the parameters `select`, `candidates` and `random_state`.
+    """
+
+    estimator: Any
+    select: Selection | None
+    candidates: int
+    estimators_: dict[Any, Any]
+
+    _parameter_constraints: dict = {
+        **ImageOversampler._parameter_constraints,
+        "select": [StrOptions(set(SELECTIONS)), callable, None],
+        "candidates": [Interval(Integral, 1, None, closed="left")],
+    }
+
+    def _generate(
+        self, estimator: Any, X: Any, y: Any, growing: list[GrowingClass]
+    ) -> Iterator[tuple[Any, NDArray[Any]]]:
+        raise NotImplementedError
+
     def _fit_resample(self, X, y, **params):
         growing = self._list_growing_classes(y)
         estimator = self._clone_estimator()
 
         y_new = [np.full(item.n_new, item.label, dtype=y.dtype) for item in growing]
         y_resampled = np.concatenate([y, *y_new])
-        X_resampled = _Stack(X, len(y_resampled))
+        X_resampled = Stack(X, len(y_resampled))
         fitted = {}
         n_factor = 1 if self.select is None else self.candidates
         to_draw = [item._replace(n_new=item.n_new * n_factor) for item in growing]
@@ -172,10 +203,17 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         for label, seed in zip(classes.tolist(), seeds.tolist(), strict=True):
             n_new = self.sampling_strategy_.get(label, 0)
             n_images = np.count_nonzero(y == label)
-            _check_can_grow(label, n_images, n_new)
+            self._check_class(label, n_images, n_new)
             if n_new:
                 growing.append(GrowingClass(label, n_new, seed))
         return growing
+
+    def _check_class(self, label, n_images, n_new):
+        if n_new and n_images < 2:
+            raise ValueError(
+                f"Class {label!r} has {n_images} image; a generative model needs two or more. "
+                "Leave the class out of sampling_strategy, or add images."
+            )
 
     def _clone_estimator(self):
         """Return a clone of the estimator, or raise an error if it cannot serve."""
@@ -194,13 +232,8 @@ class ImageOversampler(Documented, Persistent, BaseOverSampler):
         seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         seed_model(model, seed, is_unseeded=self.random_state is None)
 
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
 
-
-class _Stack:
+class Stack:
     """The original rows and the synthetic ones after them, in X's own container.
 
     Parameters
@@ -265,42 +298,6 @@ def _check_sizes(strategy, y):
         raise TypeError(f"sampling_strategy returned {sizes!r}. It must return a dict of sizes.")
     if isinstance(sizes, dict) and not all(isinstance(n, Integral) for n in sizes.values()):
         raise TypeError(f"sampling_strategy must ask for whole numbers of images, got {sizes!r}.")
-
-
-def _check_can_grow(label, n_images, n_new):
-    """Refuse to train a generative model on one image."""
-    if n_new and n_images < 2:
-        raise ValueError(
-            f"Class {label!r} has {n_images} image; a generative model needs two or more. "
-            "Leave the class out of sampling_strategy, or add images."
-        )
-
-
-def count_gains(strategy, y):
-    """Return how many images each class gains, from the labels alone.
-
-    Parameters
-    ----------
-    strategy : float, str, dict or callable
-        Sampling strategy of an ImageOversampler.
-    y : ndarray of shape (n,)
-        Labels.
-
-    Returns
-    -------
-    gains : dict of label to int
-        Number of images to add.
-
-    Raises
-    ------
-    ValueError or TypeError
-        If an ImageOversampler with this strategy would refuse these labels.
-    """
-    _check_sizes(strategy, y)
-    gains = check_sampling_strategy(strategy, y, "over-sampling")
-    for label, n_new in gains.items():
-        _check_can_grow(label, np.count_nonzero(y == label), n_new)
-    return gains
 
 
 def get_parameters(model):

@@ -11,14 +11,14 @@ from skcxr._base.images import to_dense
 from skcxr._base.parallel import limit_threads
 from skcxr.gan import DCGAN
 from skcxr.gan._fit import fit_dcgan
-from skcxr.over_sampling._base import ImageOversampler, sample_like
+from skcxr.over_sampling._base import GenerativeOversampler, sample_like
 
 if TYPE_CHECKING:
     from skcxr._base.types import RandomState, Strategy
     from skcxr.over_sampling._selection import Selection
 
 
-class ConditionalDCGANOversampler(ImageOversampler):
+class ConditionalDCGANOversampler(GenerativeOversampler):
     """Over-sampler of images with one class-conditional GAN for all classes.
 
     How it works:
@@ -84,7 +84,7 @@ class ConditionalDCGANOversampler(ImageOversampler):
     estimators_: dict[Any, DCGAN]
 
     _parameter_constraints: dict = {
-        **ImageOversampler._parameter_constraints,
+        **GenerativeOversampler._parameter_constraints,
         "estimator": [DCGAN, None],
     }
 

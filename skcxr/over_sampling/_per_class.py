@@ -14,7 +14,7 @@ from sklearn.utils.parallel import Parallel, delayed
 from skcxr._base.images import to_dense
 from skcxr._base.parallel import choose_return_as, limit_threads, share_gpu, split_threads
 from skcxr.over_sampling._base import (
-    ImageOversampler,
+    GenerativeOversampler,
     get_parameters,
     sample_like,
     seed_model,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from skcxr.over_sampling._selection import Selection
 
 
-class DCGANOversampler(ImageOversampler):
+class DCGANOversampler(GenerativeOversampler):
     """Over-sampler of images with one generative model per class.
 
     How it works:
@@ -113,7 +113,7 @@ class DCGANOversampler(ImageOversampler):
     """
 
     _parameter_constraints: dict = {
-        **ImageOversampler._parameter_constraints,
+        **GenerativeOversampler._parameter_constraints,
         "estimator": [HasMethods(["fit", "sample"]), None],
         "n_jobs": [Integral, None],
         "pretrain": [StrOptions({"pooled"}), None],

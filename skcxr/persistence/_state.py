@@ -36,6 +36,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "skcxr.over_sampling._conditional.ConditionalDCGANOversampler",
     "skcxr.over_sampling._duplicates.DuplicateOversampler",
     "skcxr.over_sampling._per_class.DCGANOversampler",
+    "skcxr.over_sampling._smote.ImageSMOTE",
     "skcxr.over_sampling._strategies.grow",
 )
 NETWORKS = {"Generator": Generator, "Discriminator": Discriminator}
