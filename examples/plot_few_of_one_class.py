@@ -11,7 +11,6 @@ import os
 
 import matplotlib.pyplot as plt
 import numpy as np
-from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import Pipeline
 from sklearn.base import clone
 
@@ -19,6 +18,7 @@ from skcxr import DCGAN, CXRClassifier, DCGANOversampler
 from skcxr.datasets import make_chest_phantoms
 from skcxr.evaluation import compare, duplicates_of
 from skcxr.metrics import corrected_interval
+from skcxr.over_sampling import ImageSMOTE
 
 short = os.environ.get("SKCXR_GALLERY_SHORT") == "1"  # quick run, without meaningful results
 
@@ -46,7 +46,7 @@ arms = {
     "unchanged": clf,
     "class weights": clone(clf).set_params(class_weight="balanced"),
     "duplicates": duplicates_of(dcgan),
-    "SMOTE": Pipeline([("smote", SMOTE(random_state=0)), ("clf", clf)]),
+    "SMOTE": Pipeline([("smote", ImageSMOTE(random_state=0)), ("clf", clf)]),
     "dcgan": dcgan,
 }
 comparison = compare(

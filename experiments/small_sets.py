@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import Pipeline, make_pipeline
 from joblib import Memory, Parallel, delayed
 from sklearn.base import BaseEstimator, clone
@@ -34,7 +33,7 @@ from skcxr import (
 from skcxr.datasets import load_image_folder
 from skcxr.evaluation import compare
 from skcxr.metrics import corrected_interval
-from skcxr.over_sampling import grow
+from skcxr.over_sampling import ImageSMOTE, grow
 from skcxr.over_sampling._duplicates import DuplicateOversampler
 from skcxr.over_sampling._selection import SELECTIONS
 
@@ -135,12 +134,12 @@ def compare_imbalanced(args, images):
             "classic": clf,
             "class weights": clone(clf).set_params(class_weight="balanced"),
             "duplicates": build_pipeline(DuplicateOversampler(**options), clf),
-            "SMOTE on pixels": build_pipeline(SMOTE(**options), clf),
+            "SMOTE on pixels": build_pipeline(ImageSMOTE(**options), clf),
         }
         for name, sampler in samplers.items():
             arms[name] = build_pipeline(CachedSampler(sampler, args.keep / "gans"), clf)
         half = CachedSampler(samplers["conditional"], args.keep / "gans", step=2)
-        arms["half conditional, then SMOTE"] = make_pipeline(half, SMOTE(**options), clf)
+        arms["half conditional, then SMOTE"] = make_pipeline(half, ImageSMOTE(**options), clf)
         comparison = compare(
             arms,
             X,
@@ -228,10 +227,11 @@ def compare_balanced(args, images):
     """Compare synthetic images with duplicates and with blends of real images."""
     X, y, splits, sampler = prepare_folds(args, images)
     clf = CXRClassifier(random_state=0, device="cpu")
+    smote = ImageSMOTE(sampling_strategy=grow(2), random_state=0)
     arms = {
         "classic": clf,
         "duplicates": build_control(2, clf),
-        "SMOTE on pixels": build_pipeline(SMOTE(sampling_strategy=grow(2), random_state=0), clf),
+        "SMOTE on pixels": build_pipeline(smote, clf),
         "default GAN": build_pipeline(sampler, clf),
     }
     comparison = compare_arms(args, arms, X, y, splits)

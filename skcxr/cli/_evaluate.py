@@ -1,17 +1,18 @@
-"""skcxr evaluate: do synthetic images help?"""
+"""skcxr evaluate: which way to train is best, and do synthetic images help?"""
 
 from types import SimpleNamespace
 
 import click
 
 from skcxr._base.text import format_count
-from skcxr.cli._inputs import (
-    build_gan,
-    describe_gans,
-    find_training_rows,
-    load_folder,
-    select_images,
+from skcxr.cli._arms import (
+    ARMS,
+    DEFAULT_ARMS,
+    build_arms,
+    describe_arms,
+    parse_arms,
 )
+from skcxr.cli._inputs import find_training_rows, load_folder, select_images
 from skcxr.cli._options import (
     add_gan_options,
     add_groups_option,
@@ -21,6 +22,7 @@ from skcxr.cli._options import (
     collect_settings,
 )
 from skcxr.cli._overlap import join_near_duplicates
+from skcxr.cli._phantoms import PHANTOM_EPOCHS, make_flawed_phantoms
 from skcxr.cli._printing import (
     EXIT_DIVERGED,
     EXIT_INTERRUPTED,
@@ -30,8 +32,6 @@ from skcxr.cli._printing import (
     print_json,
     print_text,
 )
-
-N_PHANTOMS = 120
 
 
 @click.command(
@@ -47,8 +47,23 @@ N_PHANTOMS = 120
 )
 @add_groups_option
 @add_reading_options
+@click.option(
+    "--arms",
+    multiple=True,
+    default=[",".join(DEFAULT_ARMS)],
+    callback=parse_arms,
+    metavar="NAMES",
+    show_default=",".join(DEFAULT_ARMS),
+    help=f"ways to train: {', '.join(ARMS)}",
+)
 @click.option("--cv", default=4, type=click.IntRange(min=2), metavar="K", help="number of folds")
-@click.option("--epochs", type=click.IntRange(min=1), metavar="N", help="epochs of the classifier")
+@click.option(
+    "--epochs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default=f"150; phantoms: {PHANTOM_EPOCHS}",
+    help="epochs of the classifier",
+)
 @add_gan_options(epochs=8, width=12, batch=16)
 @click.option("--grow", default=2.0, type=float, metavar="F", help="factor by which classes grow")
 @click.option(
@@ -68,12 +83,12 @@ N_PHANTOMS = 120
 )
 @add_output_options
 def evaluate(**options):
-    """Test whether synthetic images help.
+    """Compare ways to train a classifier, and test whether synthetic images help.
 
-    A classifier is trained in three ways on the same cross-validation folds: with classic
-    augmentation only, with duplicated training images, and with as many synthetic images. If DIR
-    has train/ and test/, only train/ is used. The defaults give a quick look. For the paper's GANs,
-    pass --gan-recipe paper --gan-epochs 200 --gan-width 64 --gan-batch 32.
+    Each arm is one way to train, and all arms are trained on the same cross-validation folds. If an
+    arm adds images, an arm with as many duplicates is its control. If DIR has train/ and test/,
+    only train/ is used. The defaults give a quick look. For the paper's GANs, pass --gan-recipe
+    paper --gan-epochs 200 --gan-width 64 --gan-batch 32.
     """
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
     from skcxr._base.files import check_empty, check_writable
@@ -89,26 +104,27 @@ def evaluate(**options):
     near_duplicates = []
     if args.data is not None:
         groups, near_duplicates = join_near_duplicates(args, data)
-    cv = _build_splitter(args, data, groups)
-    arms = _build_arms(args)
+    cv, n_smallest = _build_splitter(args, data, groups)
+    arms = build_arms(args, n_smallest)
     settings = {
         "command": "evaluate",
         **collect_settings(args),
+        "arms": {name: ARMS[name].meaning for name in arms},
         "skipped": data.get("skipped", {}),
         "near_duplicates": near_duplicates,
     }
     report = Report(create_folder(args.out), data, arms, settings, groups)
+    print_text(args, _describe_run(args, data, n_smallest))
     return _run_fits(args, data, arms, cv, groups, report)
 
 
 def _load_images(args):
     """Return the images of --data, of its train/ if it has splits, or phantoms without --data."""
-    from skcxr.datasets import make_chest_phantoms
-
     if args.data is None:
         if args.groups is not None:
             raise ValueError("--groups needs --data.")
-        return make_chest_phantoms(N_PHANTOMS, image_size=args.image_size, random_state=args.seed)
+        args.epochs = args.epochs or PHANTOM_EPOCHS
+        return make_flawed_phantoms(args.image_size, args.seed)
     data = load_folder(args, args.data, args.groups)
     if data.split is not None:
         data = select_images(data, find_training_rows(args, data))
@@ -116,7 +132,13 @@ def _load_images(args):
 
 
 def _build_splitter(args, data, groups):
-    """Return the splitter, or raise an error if a class has too few images for its folds."""
+    """Return the splitter and the number of training images of the smallest class in a fold.
+
+    Raises
+    ------
+    ValueError
+        If a class has too few images for its folds.
+    """
     import numpy as np
     from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
@@ -138,6 +160,7 @@ def _build_splitter(args, data, groups):
             )
     splitter = StratifiedGroupKFold if grouped else StratifiedKFold
     cv = splitter(args.cv, shuffle=True, random_state=args.seed)
+    n_smallest = len(data.target)
     for train, _ in cv.split(data.data, data.target, groups):
         counts = np.bincount(data.target[train], minlength=len(data.target_names))
         if counts.min() < 2:
@@ -147,29 +170,8 @@ def _build_splitter(args, data, groups):
                 f"one of the --cv {args.cv} folds; a GAN needs two. Add images, or pass a larger "
                 "--cv."
             )
-    return cv
-
-
-def _build_arms(args):
-    """Return the arms: classic augmentation, with duplicated images, and with synthetic images.
-
-    The duplicates are the control: the classifier takes as many steps as with the synthetic images
-    but sees none of them.
-    """
-    from imblearn.pipeline import Pipeline
-
-    from skcxr import CXRClassifier, DCGANOversampler
-    from skcxr.evaluation import duplicates_of
-    from skcxr.over_sampling import grow
-
-    clf = CXRClassifier(random_state=args.seed)
-    if args.epochs is not None:
-        clf.set_params(max_epochs=args.epochs)
-    sampler = DCGANOversampler(
-        build_gan(args), sampling_strategy=grow(args.grow), random_state=args.seed
-    )
-    dcgan = Pipeline([("gan", sampler), ("clf", clf)])
-    return {"classic": clf, "duplicates": duplicates_of(dcgan), "dcgan": dcgan}
+        n_smallest = min(n_smallest, int(counts.min()))
+    return cv, n_smallest
 
 
 def _run_fits(args, data, arms, cv, groups, report):
@@ -179,7 +181,6 @@ def _run_fits(args, data, arms, cv, groups, report):
     from skcxr.evaluation import fit_folds
     from skcxr.evaluation._folds import ADVICE
 
-    print_text(args, _describe_run(args, data))
     n_fits = args.cv * len(arms)
     n_jobs = args.n_jobs or _choose_n_jobs(n_fits)
     results = fit_folds(arms, data.data, report.y, cv=cv, groups=groups, n_jobs=n_jobs)
@@ -233,7 +234,7 @@ def _choose_n_jobs(n_fits):
     return 1 if torch.cuda.is_available() else min(cpu_count(), n_fits)
 
 
-def _describe_run(args, data):
+def _describe_run(args, data, n_smallest):
     """Return a paragraph on what is about to run."""
     import numpy as np
 
@@ -242,9 +243,10 @@ def _describe_run(args, data):
     folds = f"{args.cv} folds"
     if args.groups is not None:
         folds += ", all images of a patient in the same fold"
-    return (
-        f"{args.data or 'Phantoms (pass --data for your own images)'}: {classes}\n"
-        f"{folds}\n"
-        f"Arms duplicates and dcgan grow each class to {args.grow:g} times its size\n"
-        f"Arm dcgan: {describe_gans(args)}\n"
-    )
+    lines = [
+        f"{args.data or 'Phantoms (pass --data for your own images)'}: {classes}",
+        *([] if args.data else [data.DESCR]),
+        folds,
+        *describe_arms(args, n_smallest),
+    ]
+    return "\n".join(lines) + "\n"

@@ -91,6 +91,11 @@ def build_gan(args, **params):
 
 def describe_gans(args):
     """Return one line on the GANs that are about to be trained."""
+    return f"one GAN per class, {describe_steps(args)}"
+
+
+def describe_steps(args):
+    """Return the width and the steps of a GAN as text."""
     n_steps = args.gan_epochs * STEPS_PER_EPOCH
     steps = f"{format_count(n_steps, 'step')} of {format_count(args.gan_batch, 'image')}"
-    return f"one GAN per class, width {args.gan_width}, {steps}"
+    return f"width {args.gan_width}, {steps}"

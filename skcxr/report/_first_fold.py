@@ -10,10 +10,12 @@ from skcxr.evaluation._inspection import convert_audits, inspect_samples
 
 @dataclass
 class FirstFold:
-    """The GANs of the first fold, and their synthetic images.
+    """The GANs of one arm in the first fold, and their synthetic images.
 
     Attributes
     ----------
+    arm : str
+        Name of the arm.
     samples : SyntheticSamplesDisplay
         Real images, synthetic images and their nearest real images, per class.
     training : dict of class to TrainingHistoryDisplay
@@ -24,18 +26,21 @@ class FirstFold:
         Audits of :func:`skcxr.evaluation.inspect_samples`.
     """
 
+    arm: str
     samples: SyntheticSamplesDisplay
     training: dict[str, TrainingHistoryDisplay]
     table: pd.DataFrame
     audits: dict
 
 
-def inspect_first_fold(sampler, X_train, y_train, X_test, y_test):
+def inspect_first_fold(arm, sampler, X_train, y_train, X_test, y_test):
     """Draw, measure and audit the synthetic images of a fitted sampler.
 
     Parameters
     ----------
-    sampler : DCGANOversampler
+    arm : str
+        Name of the arm that the sampler is from.
+    sampler : DCGANOversampler or ConditionalDCGANOversampler
         A sampler that was fitted on the training images of a fold.
     X_train, y_train, X_test, y_test : ndarray
         Images and classes of the fold.
@@ -49,17 +54,37 @@ def inspect_first_fold(sampler, X_train, y_train, X_test, y_test):
         k: TrainingHistoryDisplay.from_estimator(gan) for k, gan in sampler.estimators_.items()
     }
     table, audits = inspect_samples(sampler, X_train, y_train, X_test, y_test)
-    return FirstFold(samples, training, table, audits)
+    return FirstFold(arm, samples, training, table, audits)
 
 
 def compare_with_control(comparison):
-    """Return the comparison of synthetic images with as many duplicates, or None without both.
+    """Return the comparison of the arms that add images with as many duplicates.
 
-    Duplicates cost as many training steps: only an improvement over them can be due to the GANs.
+    None is returned if there are no such arms, or if the duplicates are the baseline anyway. Arms
+    that add images come after their control. Duplicates cost as many training steps: only an
+    improvement over them can be due to what the added images show.
     """
-    if {"duplicates", "dcgan"} <= set(comparison.arms):
-        return comparison.only(["duplicates", "dcgan"]).against("duplicates")
-    return None
+    arms = comparison.arms
+    if "duplicates" not in arms or comparison.baseline == "duplicates":
+        return None
+    controlled = arms[arms.index("duplicates") :]
+    return comparison.only(controlled).against("duplicates") if len(controlled) > 1 else None
+
+
+def rank_arms(comparison):
+    """Return the scores and costs of the arms, best first.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Results of the finished folds.
+
+    Returns
+    -------
+    ranking : pandas.DataFrame
+        The summary of the comparison, sorted by score. Of equal scores, the cheaper arm is first.
+    """
+    return comparison.summary.sort_values(["score", "fit_seconds"], ascending=[False, True])
 
 
 def list_limitations(first_fold):

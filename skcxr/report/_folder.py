@@ -174,10 +174,13 @@ class Report:
         sampler = getattr(result.estimator, "named_steps", {}).get("gan")
         if result.fold > 0 or not getattr(sampler, "estimators_", None):
             return
+        # Of several arms with GANs, the first one is shown.
+        if self.first_fold is not None and not self._precedes(result.arm, self.first_fold.arm):
+            return
         X = self.data.data
         y = self.y
         first_fold = inspect_first_fold(
-            sampler, X[result.train], y[result.train], X[result.test], y[result.test]
+            result.arm, sampler, X[result.train], y[result.train], X[result.test], y[result.test]
         )
         self.first_fold = first_fold
         self._write_figure("samples.png", first_fold.samples)
@@ -188,6 +191,9 @@ class Report:
             name = f"audit-{shorten_name(str(k))}.png"
             self._write_figure(name, AuditDisplay.from_result(audit))
         self._write_json("audit.json", convert_audits(first_fold.table, first_fold.audits))
+
+    def _precedes(self, arm, other):
+        return self.arms.index(arm) < self.arms.index(other)
 
     def _write_scores(self, comparison):
         """Write the predictions for each image, and the scores of each fit."""

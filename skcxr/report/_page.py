@@ -20,7 +20,7 @@ from skcxr.report._figures import (
     encode_png,
     render_svg,
 )
-from skcxr.report._first_fold import compare_with_control, list_limitations
+from skcxr.report._first_fold import compare_with_control, list_limitations, rank_arms
 from skcxr.report._formats import (
     allow_breaks,
     format_calibration,
@@ -31,15 +31,6 @@ from skcxr.report._formats import (
 )
 
 PHANTOMS = "Procedural chest phantoms"
-ARMS = {
-    "classic": "Trains on real images only, with classic augmentation: small rotations, shifts "
-    "and scalings.",
-    "duplicates": "Control: adds as many duplicated real images as dcgan adds synthetic ones. More "
-    "images also mean more training steps, so only an improvement over this arm is due to the "
-    "GANs.",
-    "dcgan": "Adds synthetic images from one GAN per class. The GANs are trained inside each fold "
-    "and never see the images on which the classifier is tested.",
-}
 NOT_OPTIONS = ("command", "started", "versions", "skipped", "near_duplicates")
 
 
@@ -54,7 +45,7 @@ def render_page(comparison, *, data, settings, first_fold=None):
         The images of the evaluation, as skcxr's loaders return them.
     settings : dict
         Options of the run by name, ``started``, ``versions`` and, if any, ``skipped`` files and
-        pairs of ``near_duplicates``.
+        pairs of ``near_duplicates``. ``arms`` is a dict of the arms' names and their meanings.
     first_fold : FirstFold or None, default=None
         Synthetic images of the first fold. None leaves out samples, training curves, generative
         metrics and audits.
@@ -79,7 +70,9 @@ def render_page(comparison, *, data, settings, first_fold=None):
         # This caution is about public collections, not about phantoms.
         "has_covid": settings["data"] is not None and any("covid" in n.lower() for n in names),
         "comparison": comparison,
-        "arms": {arm: ARMS.get(arm, "") for arm in comparison.arms},
+        "arms": {arm: settings.get("arms", {}).get(arm, "") for arm in comparison.arms},
+        "ranking": rank_arms(comparison),
+        "phantoms": data.DESCR if settings["data"] is None else None,
         "n_folds": folds.nunique().to_dict(),
         "recommendation": comparison.recommendation,
         "findings": _list_findings(comparison),
@@ -90,6 +83,7 @@ def render_page(comparison, *, data, settings, first_fold=None):
         "limitations": {},
         "classes": [],
         "generative": None,
+        "first_arm": None if first_fold is None else first_fold.arm,
     }
     if first_fold is not None:
         verdicts = first_fold.table.groupby("copying", sort=False)
@@ -123,11 +117,12 @@ def _create_environment():
 
 
 def _list_findings(comparison):
-    """Return each verdict and its basis: first dcgan, compared with the control."""
-    findings = comparison.findings
-    arms = sorted(findings, key=lambda arm: arm != "dcgan")
+    """Return each verdict and its basis: first those of a comparison with the control."""
     control = compare_with_control(comparison)
-    first = [] if control is None else [control.findings["dcgan"]]
+    first = [] if control is None else list(control.findings.values())
+    # The control itself comes last.
+    findings = comparison.findings
+    arms = sorted(findings, key=lambda arm: arm == "duplicates")
     return first + [findings[arm] for arm in arms]
 
 

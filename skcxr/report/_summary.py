@@ -4,7 +4,7 @@ import json
 
 from skcxr._base.text import format_count
 from skcxr.metrics._generative_table import GENERATIVE_METRICS
-from skcxr.report._first_fold import compare_with_control, list_limitations
+from skcxr.report._first_fold import compare_with_control, list_limitations, rank_arms
 from skcxr.report._formats import format_calibration
 
 # Columns of samples.csv that the text shows.
@@ -110,8 +110,8 @@ def _format_samples(first_fold):
     samples = first_fold.table
     table = samples[[name for name in SAMPLES_COLUMNS if name in samples]].T
     lines = [
-        "Synthetic images of the first fold, compared with the images that their GANs were "
-        "trained on",
+        f"Synthetic images of {first_fold.arm} in the first fold, compared with the images that "
+        "their GANs were trained on",
         table.map(lambda value: f"{value:.3f}" if isinstance(value, float) else value).to_string(),
     ]
     if "layer" in samples:
@@ -133,8 +133,9 @@ def _format_differences(comparison):
     options = {"float_format": "{:.3f}".format, "na_rep": ""}
     return "\n".join(
         [
-            f"Differences from {comparison.baseline}",
-            comparison.summary[SUMMARY_COLUMNS].to_string(**options),
+            f"Arms by {comparison.metric}, best first, with differences from {comparison.baseline}. "
+            "fit_seconds is the cost of one fit",
+            rank_arms(comparison)[SUMMARY_COLUMNS].to_string(**options),
             "",
             "Differences in sensitivity",
             comparison.sensitivities.to_string(**options),
@@ -171,6 +172,7 @@ def build_summary(comparison, first_fold=None, n_missing=0):
         "metric": comparison.metric,
         "rope": comparison.rope,
         "summary": table,
+        "ranking": rank_arms(comparison).index.tolist(),
         "differences": _convert_table(comparison.differences, "records"),
         "table4": {arm: _convert_table(comparison.report(arm)) for arm in arms},
         "confusion": {arm: _convert_table(comparison.confusion(arm)) for arm in arms},

@@ -27,7 +27,7 @@ from skcxr.report._folder import create_folder
 from tests.conftest import full_disk
 
 QUICK = ["--image-size", "16", "--epochs", "1", "--gan-epochs", "1", "--gan-width", "2"]
-QUICK += ["--n-jobs", "1"]
+QUICK += ["--n-jobs", "1", "--arms", "classic,dcgan"]
 ARMS = ("classic", "duplicates", "dcgan")
 KINDS = ("training", "audit")
 

@@ -1,0 +1,51 @@
+"""The phantoms of an evaluation without --data: few images of one class, and a planted shortcut."""
+
+import numpy as np
+
+CLASS_SIZES = {"normal": 42, "pneumonia_bac": 30, "pneumonia_vir": 30, "covid": 18}
+MARKED_CLASS = "covid"
+MARKED_SHARE = 0.8
+# Height and width of the marker, and its distance from the corner, as shares of the side.
+MARKER_HEIGHT = 0.06
+MARKER_WIDTH = 0.1
+MARKER_OFFSET = 0.02
+# As good on these phantoms as the classifier's default, in two thirds of the time.
+PHANTOM_EPOCHS = 100
+
+
+def make_flawed_phantoms(image_size, random_state):
+    """Return phantoms with two flaws that real sets have, described in DESCR.
+
+    Parameters
+    ----------
+    image_size : int
+        Side of the images.
+    random_state : int
+        Seed.
+
+    Returns
+    -------
+    phantoms : Bunch
+        As of :func:`skcxr.datasets.make_chest_phantoms`.
+    """
+    from skcxr.datasets import make_chest_phantoms
+
+    phantoms = make_chest_phantoms(
+        list(CLASS_SIZES.values()),
+        classes=list(CLASS_SIZES),
+        image_size=image_size,
+        random_state=random_state,
+    )
+    of_class = np.flatnonzero(phantoms.target_names[phantoms.target] == MARKED_CLASS)
+    marked = of_class[: round(MARKED_SHARE * len(of_class))]
+    start = round(MARKER_OFFSET * image_size)
+    bottom = start + max(1, round(MARKER_HEIGHT * image_size))
+    left = image_size - start - max(1, round(MARKER_WIDTH * image_size))
+    phantoms.images[marked, start:bottom, left : image_size - start] = 255
+    phantoms.DESCR = (
+        "Drawn chest phantoms, which show no patients and say nothing about them. Two flaws of "
+        f"real sets are planted in them. {MARKED_CLASS} has few images, and {len(marked)} of its "
+        f"{len(of_class)} show a white marker in the upper right corner, which a classifier can "
+        "use in place of the disease."
+    )
+    return phantoms
