@@ -7,6 +7,8 @@ import click
 from skcxr._version import __version__
 from skcxr.cli._audit import audit
 from skcxr.cli._evaluate import evaluate
+from skcxr.cli._fit import fit
+from skcxr.cli._predict import predict
 from skcxr.cli._printing import (
     EXIT_BAD_INPUT,
     EXIT_DIVERGED,
@@ -54,7 +56,7 @@ class CommandGroup(click.Group):
 
 @click.group(
     cls=CommandGroup,
-    commands=[evaluate, synthesize, audit],
+    commands=[evaluate, fit, predict, synthesize, audit],
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog="\b\nExample: skcxr evaluate\n"
     'In ~/.bashrc, for completion: eval "$(_SKCXR_COMPLETE=bash_source skcxr)"\n'

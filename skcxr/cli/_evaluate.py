@@ -4,7 +4,6 @@ from types import SimpleNamespace
 
 import click
 
-from skcxr._base.text import format_count
 from skcxr.cli._arms import (
     ARMS,
     DEFAULT_ARMS,
@@ -12,6 +11,7 @@ from skcxr.cli._arms import (
     describe_arms,
     parse_arms,
 )
+from skcxr.cli._folds import build_splitter, choose_n_jobs
 from skcxr.cli._inputs import find_training_rows, load_folder, select_images
 from skcxr.cli._options import (
     add_gan_options,
@@ -35,8 +35,13 @@ from skcxr.cli._printing import (
 
 
 @click.command(
+    help="Compare ways to train a classifier, and test whether synthetic images help.\n\n"
+    f"Each arm is one way to train: {', '.join(ARMS)}. All use the same cross-validation folds, "
+    "and duplicates is the control of the arms after it. If DIR has train/ and test/, only train/ is "
+    "used. The defaults give a quick look. For the paper's GANs, pass --gan-recipe paper "
+    "--gan-epochs 200 --gan-width 64 --gan-batch 32.",
     epilog="\b\nExample: skcxr evaluate --data images --groups patients.csv --gan-epochs 100\n"
-    "Exit codes: 0 done; 1 a GAN diverged; 2 bad input; 130 interrupted"
+    "Exit codes: 0 done; 1 a GAN diverged; 2 bad input; 130 interrupted",
 )
 @click.option(
     "--data",
@@ -54,15 +59,15 @@ from skcxr.cli._printing import (
     callback=parse_arms,
     metavar="NAMES",
     show_default=",".join(DEFAULT_ARMS),
-    help=f"ways to train: {', '.join(ARMS)}",
+    help="arms",
 )
 @click.option("--cv", default=4, type=click.IntRange(min=2), metavar="K", help="number of folds")
 @click.option(
     "--epochs",
     type=click.IntRange(min=1),
     metavar="N",
-    show_default=f"150; phantoms: {PHANTOM_EPOCHS}",
-    help="epochs of the classifier",
+    show_default="150",
+    help=f"epochs (phantoms: {PHANTOM_EPOCHS})",
 )
 @add_gan_options(epochs=8, width=12, batch=16)
 @click.option("--grow", default=2.0, type=float, metavar="F", help="factor by which classes grow")
@@ -83,13 +88,7 @@ from skcxr.cli._printing import (
 )
 @add_output_options
 def evaluate(**options):
-    """Compare ways to train a classifier, and test whether synthetic images help.
-
-    Each arm is one way to train, and all arms are trained on the same cross-validation folds. If an
-    arm adds images, an arm with as many duplicates is its control. If DIR has train/ and test/,
-    only train/ is used. The defaults give a quick look. For the paper's GANs, pass --gan-recipe
-    paper --gan-epochs 200 --gan-width 64 --gan-batch 32.
-    """
+    """Compare arms on the same cross-validation folds."""
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
     from skcxr._base.files import check_empty, check_writable
     from skcxr.report._folder import PARENT, Report, create_folder
@@ -104,7 +103,7 @@ def evaluate(**options):
     near_duplicates = []
     if args.data is not None:
         groups, near_duplicates = join_near_duplicates(args, data)
-    cv, n_smallest = _build_splitter(args, data, groups)
+    cv, n_smallest = build_splitter(args, data, groups)
     arms = build_arms(args, n_smallest)
     settings = {
         "command": "evaluate",
@@ -131,49 +130,6 @@ def _load_images(args):
     return data
 
 
-def _build_splitter(args, data, groups):
-    """Return the splitter and the number of training images of the smallest class in a fold.
-
-    Raises
-    ------
-    ValueError
-        If a class has too few images for its folds.
-    """
-    import numpy as np
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-
-    names = data.target_names[np.unique(data.target)].tolist()
-    if len(names) < 2:
-        raise ValueError(
-            f"A classifier needs two classes, got {names} alone. Pass a --data with a sub-folder "
-            "per class."
-        )
-    grouped = groups is not None
-    noun = "patient" if args.groups else "distinct image" if grouped else "image"
-    for k, name in enumerate(data.target_names.tolist()):
-        rows = data.target == k
-        n = len(np.unique(groups[rows])) if grouped else np.count_nonzero(rows)
-        if n < args.cv:
-            raise ValueError(
-                f"class {name!r} has {format_count(n, noun)}, fewer "
-                f"than --cv {args.cv} folds. Add images, or pass a smaller --cv."
-            )
-    splitter = StratifiedGroupKFold if grouped else StratifiedKFold
-    cv = splitter(args.cv, shuffle=True, random_state=args.seed)
-    n_smallest = len(data.target)
-    for train, _ in cv.split(data.data, data.target, groups):
-        counts = np.bincount(data.target[train], minlength=len(data.target_names))
-        if counts.min() < 2:
-            name = str(data.target_names[counts.argmin()])
-            raise ValueError(
-                f"class {name!r} would have {format_count(counts.min(), 'image')} to train on in "
-                f"one of the --cv {args.cv} folds; a GAN needs two. Add images, or pass a larger "
-                "--cv."
-            )
-        n_smallest = min(n_smallest, int(counts.min()))
-    return cv, n_smallest
-
-
 def _run_fits(args, data, arms, cv, groups, report):
     """Fit all arms on all folds, write and print the results, and return the exit code."""
     from tqdm.auto import tqdm
@@ -182,7 +138,7 @@ def _run_fits(args, data, arms, cv, groups, report):
     from skcxr.evaluation._folds import ADVICE
 
     n_fits = args.cv * len(arms)
-    n_jobs = args.n_jobs or _choose_n_jobs(n_fits)
+    n_jobs = args.n_jobs or choose_n_jobs(n_fits)
     results = fit_folds(arms, data.data, report.y, cv=cv, groups=groups, n_jobs=n_jobs)
     code = 0
     try:
@@ -224,14 +180,6 @@ def _estimate_time_left(finished, arms, n_folds, n_jobs):
     if not left:
         return ""
     return f"about {left // 60} min left" if left >= 90 else f"about {left} s left"
-
-
-def _choose_n_jobs(n_fits):
-    """Return one job per core, since threads speed up small networks little; 1 on a GPU."""
-    import torch
-    from joblib import cpu_count
-
-    return 1 if torch.cuda.is_available() else min(cpu_count(), n_fits)
 
 
 def _describe_run(args, data, n_smallest):

@@ -1,7 +1,5 @@
 """The phantoms of an evaluation without --data: few images of one class, and a planted shortcut."""
 
-import numpy as np
-
 CLASS_SIZES = {"normal": 42, "pneumonia_bac": 30, "pneumonia_vir": 30, "covid": 18}
 MARKED_CLASS = "covid"
 MARKED_SHARE = 0.8
@@ -28,6 +26,8 @@ def make_flawed_phantoms(image_size, random_state):
     phantoms : Bunch
         As of :func:`skcxr.datasets.make_chest_phantoms`.
     """
+    import numpy as np
+
     from skcxr.datasets import make_chest_phantoms
 
     phantoms = make_chest_phantoms(

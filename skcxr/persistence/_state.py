@@ -38,6 +38,10 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "skcxr.over_sampling._per_class.DCGANOversampler",
     "skcxr.over_sampling._smote.ImageSMOTE",
     "skcxr.over_sampling._strategies.grow",
+    # Parts of CalibratedClassifierCV.
+    "sklearn.calibration._CalibratedClassifier",
+    "sklearn.calibration._SigmoidCalibration",
+    "sklearn.calibration._TemperatureScaling",
 )
 NETWORKS = {"Generator": Generator, "Discriminator": Discriminator}
 KIND = "_skcxr_kind"

@@ -19,7 +19,7 @@ from PIL import Image
 import skcxr
 from skcxr import DCGAN
 from skcxr.cli import main
-from skcxr.cli._evaluate import _choose_n_jobs
+from skcxr.cli._folds import choose_n_jobs
 from skcxr.datasets import make_chest_phantoms
 from skcxr.evaluation import fit_folds
 from skcxr.metrics import per_class_report
@@ -478,9 +478,9 @@ def test_names_that_are_not_utf_8_are_escaped_in_every_output(misnamed, tmp_path
 def test_one_fit_per_core_is_the_default(monkeypatch):
     monkeypatch.setattr("joblib.cpu_count", lambda: 6)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert [_choose_n_jobs(n) for n in (4, 8)] == [4, 6]
+    assert [choose_n_jobs(n) for n in (4, 8)] == [4, 6]
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    assert _choose_n_jobs(8) == 1
+    assert choose_n_jobs(8) == 1
 
 
 def test_version_and_help(capsys):

@@ -49,7 +49,17 @@ def commands(folders):
     data = ["--data", str(folders / "train")]
     sets = [w for name in ("synthetic", "train", "holdout") for w in (f"--{name}", folders / name)]
     return {
-        "evaluate": ["evaluate", *QUICK, *data, "--cv", "2", "--epochs", "1", "--arms", "dcgan,classic"],
+        "evaluate": [
+            "evaluate",
+            *QUICK,
+            *data,
+            "--cv",
+            "2",
+            "--epochs",
+            "1",
+            "--arms",
+            "dcgan,classic",
+        ],
         "synthesize": ["synthesize", *QUICK, *data, "-n", "4", "--holdout", "0.4"],
         "audit": ["audit", "--image-size", "16", *map(str, sets)],
     }

@@ -23,9 +23,9 @@ def test_blends_of_floats_are_those_of_smote(phantoms):
     X = phantoms.data / 255
     smote = ImageSMOTE(sampling_strategy=grow(2), k_neighbors=3, random_state=0)
     resampled, y = smote.fit_resample(X.reshape(-1, 16, 16), phantoms.target)
-    expected, labels = SMOTE(
-        sampling_strategy=grow(2), k_neighbors=3, random_state=0
-    ).fit_resample(X, phantoms.target)
+    expected, labels = SMOTE(sampling_strategy=grow(2), k_neighbors=3, random_state=0).fit_resample(
+        X, phantoms.target
+    )
     np.testing.assert_array_equal(resampled.reshape(96, -1), expected)
     np.testing.assert_array_equal(y, labels)
 
