@@ -37,8 +37,8 @@ from skcxr.cli._printing import (
 @click.command(
     help="Compare ways to train a classifier, and test whether synthetic images help.\n\n"
     f"Each arm is one way to train: {', '.join(ARMS)}. All use the same cross-validation folds, "
-    "and duplicates is the control of the arms after it. If DIR has train/ and test/, only train/ is "
-    "used. The defaults give a quick look. For the paper's GANs, pass --gan-recipe paper "
+    "and duplicates is the control of the arms after it. If DIR has train/ and test/, only train/ "
+    "is used. The defaults give a quick look. For the paper's GANs, pass --gan-recipe paper "
     "--gan-epochs 200 --gan-width 64 --gan-batch 32.",
     epilog="\b\nExample: skcxr evaluate --data images --groups patients.csv --gan-epochs 100\n"
     "Exit codes: 0 done; 1 a GAN diverged; 2 bad input; 130 interrupted",

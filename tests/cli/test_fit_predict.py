@@ -3,12 +3,14 @@
 import json
 import re
 import shutil
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 import skops.io
 from PIL import Image
+from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.metrics import accuracy_score
 from sklearn.pipeline import Pipeline
@@ -16,6 +18,7 @@ from sklearn.pipeline import Pipeline
 from skcxr import CXRClassifier, CXRFeatures
 from skcxr.cli import main
 from skcxr.datasets import load_image_folder, make_chest_phantoms
+from skcxr.evaluation import fit_folds
 from skcxr.persistence import TRUSTED_TYPES
 
 QUICK = ["--epochs", "1", "--gan-epochs", "1", "--gan-width", "2", "--n-jobs", "1", "--cv", "2"]
@@ -100,8 +103,6 @@ def test_the_model_is_the_arm_on_all_images(model, folder):
     data = load_image_folder(folder)
     y = data.target_names[data.target]
     assert accuracy_score(y, loaded.predict(data.data)) > 0.9
-    from sklearn.base import clone
-
     again = clone(loaded).fit(data.data, y)
     np.testing.assert_allclose(again.predict_proba(data.data), loaded.predict_proba(data.data))
 
@@ -112,8 +113,6 @@ def test_figures_are_out_of_fold_and_by_patient(folder, tmp_path, capsys, monkey
         "skcxr.evaluation.fit_folds",
         lambda arms, X, y, cv, **options: seen.append(cv[0]) or fit_folds(arms, X, y, cv=cv),
     )
-    from skcxr.evaluation._folds import fit_folds
-
     groups = folder.parent / "patients.csv"
     assert fit(folder, tmp_path / "m", "--arm", "probe", "--groups", str(groups), "--json") == 0
     result = json.loads(capsys.readouterr().out)
@@ -320,7 +319,7 @@ def test_fit_overwrites_nothing(folder, tmp_path, capsys):
 
 
 def test_a_missing_skops_is_named_before_training(folder, tmp_path, capsys, monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "skops.io", None)
+    monkeypatch.setitem(sys.modules, "skops.io", None)
     assert fit(folder, tmp_path / "m", "--arm", "classic") == 2
     assert "pip install skops" in capsys.readouterr().err
 

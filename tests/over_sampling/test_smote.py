@@ -117,7 +117,7 @@ def test_too_many_neighbors_name_the_class_its_size_and_a_way_out(phantoms, k_ne
 
 def test_a_class_of_one_image_cannot_be_blended(phantoms):
     y = np.where(np.arange(48) < 1, "covid", "normal")
-    with pytest.raises(ValueError, match="'covid' has 1 image, but .*or more. Leave the class out"):
+    with pytest.raises(ValueError, match=r"'covid' has 1 image, but .*or more\. Leave the class"):
         ImageSMOTE().fit_resample(phantoms.images, y)
 
 
