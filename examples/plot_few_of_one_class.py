@@ -89,7 +89,6 @@ figure.suptitle(
 plt.show()
 
 # %%
-# On radiographs with ten images of one class, the advantage of SMOTE was larger. The sensitivity
-# for the rare class was higher with one GAN for all classes
-# (:class:`skcxr.ConditionalDCGANOversampler`) than with duplicates. With a GAN that was trained on
-# the ten images only, it was not. See :doc:`/results`.
+# On radiographs with ten images of one class, the sensitivity for the rare class was higher with
+# one GAN for all classes (:class:`skcxr.ConditionalDCGANOversampler`) than with duplicates. With a
+# GAN that was trained on the ten images only, it was not. See :doc:`/results`.

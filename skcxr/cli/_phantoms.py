@@ -1,11 +1,12 @@
 """The phantoms of an evaluation without --data: few images of one class, and a planted shortcut."""
 
-CLASS_SIZES = {"normal": 42, "pneumonia_bac": 30, "pneumonia_vir": 30, "covid": 18}
+CLASS_SIZES = {"normal": 30, "pneumonia_bac": 42, "pneumonia_vir": 18, "covid": 30}
+RARE_CLASS = "pneumonia_vir"
 MARKED_CLASS = "covid"
 MARKED_SHARE = 0.8
 # Height and width of the marker, and its distance from the corner, as shares of the side.
-MARKER_HEIGHT = 0.06
-MARKER_WIDTH = 0.1
+MARKER_HEIGHT = 0.08
+MARKER_WIDTH = 0.12
 MARKER_OFFSET = 0.02
 # As good on these phantoms as the classifier's default, in two thirds of the time.
 PHANTOM_EPOCHS = 100
@@ -44,8 +45,8 @@ def make_flawed_phantoms(image_size, random_state):
     phantoms.images[marked, start:bottom, left : image_size - start] = 255
     phantoms.DESCR = (
         "Drawn chest phantoms, which show no patients and say nothing about them. Two flaws of "
-        f"real sets are planted in them. {MARKED_CLASS} has few images, and {len(marked)} of its "
-        f"{len(of_class)} show a white marker in the upper right corner, which a classifier can "
-        "use in place of the disease."
+        f"real sets are planted in them. {RARE_CLASS} has few images. And {len(marked)} of "
+        f"{len(of_class)} images of {MARKED_CLASS} show a white marker in the upper right corner, "
+        "which a classifier can use in place of the disease."
     )
     return phantoms

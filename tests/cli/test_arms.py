@@ -139,18 +139,18 @@ def test_arms_are_ranked_with_their_cost_and_compared_with_the_control(
     assert ARMS["probe"].meaning.split(". ")[0] in page
 
 
-def test_phantoms_hold_few_covid_images_and_a_marker_in_most_of_them():
-    clean = make_chest_phantoms([42, 30, 30, 18], random_state=3)
+def test_phantoms_hold_a_rare_class_and_a_marker_in_most_covid_images():
+    clean = make_chest_phantoms([30, 42, 18, 30], random_state=3)
     flawed = make_flawed_phantoms(64, 3)
     np.testing.assert_array_equal(flawed.target, clean.target)
     is_changed = (flawed.images != clean.images).any(axis=(1, 2))
     assert set(flawed.target_names[flawed.target[is_changed]]) == {"covid"}
-    corner = flawed.images[:, 1:5, 57:63]
-    assert np.count_nonzero((corner == 255).all(axis=(1, 2)) & (flawed.target == 3)) == 14
+    corner = flawed.images[:, 1:6, 55:63]
+    assert np.count_nonzero((corner == 255).all(axis=(1, 2)) & (flawed.target == 3)) == 24
     assert not (corner == 255).all(axis=(1, 2))[flawed.target != 3].any()
     # Nothing but the corner is drawn over, and rows hold the same pixels.
     unmarked = flawed.images.copy()
-    unmarked[:, :6, 56:] = clean.images[:, :6, 56:]
+    unmarked[:, :6, 55:] = clean.images[:, :6, 55:]
     np.testing.assert_array_equal(unmarked, clean.images)
     np.testing.assert_array_equal(flawed.data, flawed.images.reshape(120, -1))
 
@@ -158,8 +158,8 @@ def test_phantoms_hold_few_covid_images_and_a_marker_in_most_of_them():
 def test_the_planted_flaws_are_described_before_anything_runs(planned, tmp_path, capsys):
     evaluate(tmp_path / "out")
     printed = capsys.readouterr().out
-    assert printed.startswith("Phantoms (pass --data for your own images): normal 42, ")
-    assert "14 of its 18 show a white marker in the upper right corner" in printed
+    assert printed.startswith("Phantoms (pass --data for your own images): normal 30, ")
+    assert "24 of 30 images of covid show a white marker in the upper right corner" in printed
     assert planned["classic"].max_epochs == 1
     assert main(["evaluate", "--out", str(tmp_path / "default")]) == 0
     assert planned["classic"].max_epochs == 100

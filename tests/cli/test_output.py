@@ -48,18 +48,13 @@ def commands(folders):
     """Return arguments of each command that take little time."""
     data = ["--data", str(folders / "train")]
     sets = [w for name in ("synthetic", "train", "holdout") for w in (f"--{name}", folders / name)]
+    short = ["--cv", "2", "--epochs", "1"]
+    probe = ["fit", *QUICK, *data, *short, "--arm", "probe"]
+    assert main([*probe, "--out", str(folders / "model"), "--quiet"]) == 0
     return {
-        "evaluate": [
-            "evaluate",
-            *QUICK,
-            *data,
-            "--cv",
-            "2",
-            "--epochs",
-            "1",
-            "--arms",
-            "dcgan,classic",
-        ],
+        "evaluate": ["evaluate", *QUICK, *data, *short, "--arms", "dcgan,classic"],
+        "fit": ["fit", *QUICK, *data, *short, "--arm", "dcgan"],
+        "predict": ["predict", *data, "--model", str(folders / "model")],
         "synthesize": ["synthesize", *QUICK, *data, "-n", "4", "--holdout", "0.4"],
         "audit": ["audit", "--image-size", "16", *map(str, sets)],
     }
