@@ -172,7 +172,7 @@ def _print_notes(args, filenames, notes):
     if known:
         echo(
             f"Warning: {format_count(len(known), 'image')} of {len(notes)} show training images, "
-            f"so their predictions are no test{format_lines(known, N_SHOWN)}",
+            f"which cannot test it{format_lines(known, N_SHOWN)}",
             err=True,
         )
     if unlike:

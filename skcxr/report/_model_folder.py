@@ -21,7 +21,7 @@ FORMAT = 1
 
 
 def import_skops():
-    """Import and return skops.io, or say how to install it."""
+    """Return skops.io, or say how to install it."""
     try:
         import skops.io
     except ImportError as error:

@@ -162,4 +162,4 @@ def test_the_planted_flaws_are_described_before_anything_runs(planned, tmp_path,
     assert "24 of 30 images of covid show a white marker in the upper right corner" in printed
     assert planned["classic"].max_epochs == 1
     assert main(["evaluate", "--out", str(tmp_path / "default")]) == 0
-    assert planned["classic"].max_epochs == 100
+    assert planned["classic"].max_epochs == 75
