@@ -35,7 +35,7 @@ from skcxr.cli._printing import (
 
 
 @click.command(
-    help="Compare ways to train a classifier, and test whether synthetic images help.\n\n"
+    help="Compare ways to train, with and without synthetic images.\n\n"
     f"Each arm is one way to train: {', '.join(ARMS)}. All use the same cross-validation folds, "
     "and duplicates is the control of the arms after it. If DIR has train/ and test/, only train/ "
     "is used. The defaults give a quick look. For the paper's GANs, pass --gan-recipe paper "

@@ -45,7 +45,7 @@ IS_TRAINING_IMAGE = "shows a training image"
 @click.option("--out", type=click.Path(), metavar="CSV", required=True, help="new table")
 @add_output_options
 def predict(**options):
-    """Predict the class of images with a model that skcxr fit has written.
+    """Predict the class of images with a model of skcxr fit.
 
     The table has a row per image: file, class, a probability per class, and a note on images that
     are unlike the training images or among them. Images are read as the training images were. This
@@ -172,7 +172,7 @@ def _print_notes(args, filenames, notes):
     if known:
         echo(
             f"Warning: {format_count(len(known), 'image')} of {len(notes)} show training images, "
-            f"which cannot test it{format_lines(known, N_SHOWN)}",
+            f"which cannot test the model{format_lines(known, N_SHOWN)}",
             err=True,
         )
     if unlike:

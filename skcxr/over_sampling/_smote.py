@@ -1,6 +1,10 @@
 """ImageSMOTE: imbalanced-learn's SMOTE on images in any layout."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from imblearn.over_sampling import SMOTE
@@ -76,7 +80,13 @@ class ImageSMOTE(ImageOversampler):
         "random_state": ["random_state"],
     }
 
-    def __init__(self, *, sampling_strategy="auto", k_neighbors=5, random_state=None):
+    def __init__(
+        self,
+        *,
+        sampling_strategy: float | str | dict[Any, int] | Callable[[Any], dict[Any, int]] = "auto",
+        k_neighbors: Any = 5,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.k_neighbors = k_neighbors
         self.random_state = random_state

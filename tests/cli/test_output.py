@@ -54,7 +54,13 @@ def commands(folders):
     return {
         "evaluate": ["evaluate", *QUICK, *data, *short, "--arms", "dcgan,classic"],
         "fit": ["fit", *QUICK, *data, *short, "--arm", "dcgan"],
-        "predict": ["predict", *data, "--model", str(folders / "model")],
+        "predict": [
+            "predict",
+            "--data",
+            str(folders / "holdout"),
+            "--model",
+            str(folders / "model"),
+        ],
         "synthesize": ["synthesize", *QUICK, *data, "-n", "4", "--holdout", "0.4"],
         "audit": ["audit", "--image-size", "16", *map(str, sets)],
     }
@@ -225,7 +231,8 @@ def test_help_fits_a_screen_with_an_example_and_the_exit_codes(name, capsys):
     assert main([*filter(None, [name]), "--help"]) == 0
     lines = capsys.readouterr().out.splitlines()
     n_options = sum(line.startswith("  -") for line in lines)
-    # Each option takes one line, and the text around the options is short.
+    n_options += len(cli.commands) if name is None else 0
+    # Each option or command takes one line, and the text around the options is short.
     assert len(lines) <= 14 + n_options
     assert max(map(len, lines)) <= 80
     (example,) = [line for line in lines if line.startswith("  Example: skcxr")]
