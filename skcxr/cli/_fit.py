@@ -209,8 +209,8 @@ def _build_record(args, data, comparison):
     import numpy as np
 
     from skcxr.datasets._export import fingerprint_training_set
+    from skcxr.datasets._image_ranges import describe_range, read_sizes
     from skcxr.datasets._near_duplicates import compute_fingerprints
-    from skcxr.datasets._unlabelled import describe_range, read_sizes
 
     y = data.target_names[data.target]
     report = comparison.report(args.arm)

@@ -1,14 +1,14 @@
 """skcxr predict: the class and the probabilities of new images."""
 
-import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
 import click
 
 from skcxr._base.text import format_count
+from skcxr.cli._inputs import load_unlabelled
 from skcxr.cli._options import add_output_options
-from skcxr.cli._printing import echo, is_progress_shown, print_json, print_text
+from skcxr.cli._printing import echo, print_json, print_text
 
 # Further files are in the table.
 N_SHOWN = 10
@@ -98,28 +98,11 @@ def _check_new(out):
 
 def _load_images(args, settings):
     """Return the images of --data, read as the training images were."""
-    from skcxr.datasets._unlabelled import load_unlabelled
-
     percentiles = settings["percentiles"]
-    with warnings.catch_warnings():
-        # The files are listed below.
-        warnings.filterwarnings("ignore", r"Left out \d+ of \d+ files")
-        data = load_unlabelled(
-            args.data,
-            image_size=settings["image_size"],
-            fit=settings["fit"],
-            percentiles=None if percentiles is None else tuple(percentiles),
-            on_error=args.on_error,
-            max_pixels=args.max_pixels,
-            n_jobs=-1,
-            verbose=int(is_progress_shown(args)),
-        )
-    if data.skipped and not args.quiet:
-        n_files = len(data.filenames) + len(data.skipped)
-        echo(f"Left out of {args.data}: {len(data.skipped)} of {n_files} files", err=True)
-        for name, reason in data.skipped.items():
-            echo(f"  {name}: {reason}", err=True)
-    return data
+    args.image_size = settings["image_size"]
+    args.fit = settings["fit"]
+    args.percentiles = None if percentiles is None else tuple(percentiles)
+    return load_unlabelled(args, args.data)
 
 
 def _predict(model, data):
@@ -138,8 +121,8 @@ def _find_notes(args, data, record):
     """Return for each image why its prediction deserves less trust."""
     import numpy as np
 
+    from skcxr.datasets._image_ranges import find_unlike, read_sizes
     from skcxr.datasets._near_duplicates import find_fingerprinted
-    from skcxr.datasets._unlabelled import find_unlike, read_sizes
 
     notes = find_unlike(data.images, read_sizes(args.data, data.filenames), record["ranges"])
     known = [np.frombuffer(bytes.fromhex(text), np.uint8) for text in record["fingerprints"]]

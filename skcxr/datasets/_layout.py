@@ -59,7 +59,7 @@ def find_files(root: Path) -> Iterator[ImageFile]:
 
     for parent, class_folders in classes_by_parent.items():
         for class_folder in class_folders:
-            files = list(walk_files(class_folder, {os.path.realpath(root)}))
+            files = list(_walk_files(class_folder, {os.path.realpath(root)}))
             if not files:
                 empty = class_folder.relative_to(root).as_posix()
                 raise ValueError(f"path has an empty class folder {empty!r}. Fill or remove it.")
@@ -162,7 +162,7 @@ def _list_subfolders(folder: Path) -> list[Path]:
     )
 
 
-def walk_files(entry: Path, parents: set[str]) -> Iterator[Path]:
+def _walk_files(entry: Path, parents: set[str]) -> Iterator[Path]:
     """Yield the files below `entry`, and links to any of the folders `parents` that contain it.
 
     Path.rglob would ignore linked folders.
@@ -170,6 +170,6 @@ def walk_files(entry: Path, parents: set[str]) -> Iterator[Path]:
     real = os.path.realpath(entry)
     if entry.is_dir() and real not in parents:
         for child in _list_visible(entry):
-            yield from walk_files(child, parents | {real})
+            yield from _walk_files(child, parents | {real})
     else:
         yield entry

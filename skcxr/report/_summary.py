@@ -133,8 +133,8 @@ def _format_differences(comparison):
     options = {"float_format": "{:.3f}".format, "na_rep": ""}
     return "\n".join(
         [
-            f"Arms by {comparison.metric}, best first, with differences from {comparison.baseline}. "
-            "fit_seconds is the cost of one fit",
+            f"Arms by {comparison.metric}, best first, with differences from "
+            f"{comparison.baseline}. fit_seconds is the cost of one fit",
             rank_arms(comparison)[SUMMARY_COLUMNS].to_string(**options),
             "",
             "Differences in sensitivity",

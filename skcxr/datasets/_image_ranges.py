@@ -1,96 +1,20 @@
-"""Images from a folder without classes, and in which respects images are unlike others."""
+"""In which respects images are unlike others: brightness, contrast, size and aspect ratio."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from sklearn.utils import Bunch
 
 from skcxr.datasets._dicom import is_dicom
-from skcxr.datasets._groups import format_lines
-from skcxr.datasets._layout import walk_files
-from skcxr.datasets._reading import read_images
 
 # An image is unlike others if a measure is beyond their range by this share of its width.
 MARGIN = 0.25
 # Sizes and aspect ratios are compared as ratios.
 SIZE_FACTOR = 2.0
 ASPECT_FACTOR = 1.25
-
-
-def load_unlabelled(
-    path: str | os.PathLike[str], *, on_error: str = "raise", **options: object
-) -> Bunch:
-    """Load all images below a folder, whatever its sub-folders mean.
-
-    Parameters
-    ----------
-    path : str or path-like
-        Folder of images, or of folders of images.
-    on_error : {"raise", "skip"}, default="raise"
-        How to handle unreadable files.
-    **options : object
-        Further options of :func:`skcxr.datasets._reading.read_images`.
-
-    Returns
-    -------
-    bunch : Bunch
-        ``images``, ``data``, ``filenames`` and ``skipped`` as of
-        :func:`skcxr.datasets.load_image_folder`.
-
-    Raises
-    ------
-    FileNotFoundError, NotADirectoryError
-        If `path` does not exist or is not a folder.
-    ValueError
-        If there is no readable image, or if files are unreadable and `on_error` is "raise".
-
-    Examples
-    --------
-    >>> from pathlib import Path
-    >>> from tempfile import TemporaryDirectory
-    >>> from PIL import Image
-    >>> from skcxr.datasets._unlabelled import load_unlabelled
-    >>> with TemporaryDirectory() as folder:
-    ...     Image.new("L", (80, 60), color=100).save(Path(folder, "a.png"))
-    ...     found = load_unlabelled(folder, image_size=32)
-    >>> found.images.shape, found.filenames.tolist()
-    ((1, 32, 32), ['a.png'])
-    """
-    root = Path(path)
-    if not root.exists():
-        raise FileNotFoundError(f"path {str(root)!r} does not exist. Pass an existing folder.")
-    if not root.is_dir():
-        raise NotADirectoryError(f"path {str(root)!r} is a file. Pass the folder that holds it.")
-    files = list(walk_files(root, set()))
-    if not files:
-        raise ValueError(f"path {str(root)!r} holds no file. Pass a folder of images.")
-    names = [
-        file.relative_to(root).as_posix().encode("utf-8", "backslashreplace").decode()
-        for file in files
-    ]
-    results = dict(zip(names, read_images(files, **options), strict=True))
-    skipped = {name: result for name, result in results.items() if isinstance(result, str)}
-    if skipped:
-        reasons = format_lines([f"{name}: {reason}" for name, reason in skipped.items()])
-        if on_error == "raise" or len(skipped) == len(results):
-            raise ValueError(
-                f"path must hold still images, got {len(skipped)} of {len(results)} files that are "
-                f'not readable as one. Remove them, or pass on_error="skip":{reasons}'
-            )
-        warnings.warn(f"Left out {len(skipped)} of {len(results)} files:{reasons}", stacklevel=2)
-    kept = [name for name in names if name not in skipped]
-    images = np.stack([results[name] for name in kept])
-    return Bunch(
-        images=images,
-        data=images.reshape(len(images), -1),
-        filenames=np.array(kept),
-        skipped=skipped,
-    )
 
 
 def read_sizes(path: str | os.PathLike[str], filenames: np.ndarray) -> np.ndarray:
