@@ -109,7 +109,7 @@ def _predict(model, data):
     """Return a table of the files, their classes and their probabilities."""
     import pandas as pd
 
-    probabilities = model.predict_proba(data.data)
+    probabilities = model.predict_proba(data.images.reshape(len(data.images), -1))
     table = pd.DataFrame({"file": data.filenames})
     table["class"] = model.classes_[probabilities.argmax(axis=1)]
     for column, name in enumerate(model.classes_):
