@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from numbers import Integral
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from imblearn.over_sampling import SMOTE
@@ -13,6 +12,9 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from skcxr._base.images import to_dense
 from skcxr._base.text import format_count
 from skcxr.over_sampling._base import ImageOversampler, Stack
+
+if TYPE_CHECKING:
+    from skcxr._base.types import RandomState, Strategy
 
 
 class ImageSMOTE(ImageOversampler):
@@ -83,15 +85,15 @@ class ImageSMOTE(ImageOversampler):
     def __init__(
         self,
         *,
-        sampling_strategy: float | str | dict[Any, int] | Callable[[Any], dict[Any, int]] = "auto",
+        sampling_strategy: Strategy = "auto",
         k_neighbors: Any = 5,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState | None = None,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.k_neighbors = k_neighbors
         self.random_state = random_state
 
-    def _fit_resample(self, X, y):
+    def _fit_resample(self, X, y, **params):
         sizes = {}
         for label in np.unique(y).tolist():
             n_new = self.sampling_strategy_.get(label, 0)
