@@ -36,19 +36,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from imblearn.over_sampling import SMOTE
 from imblearn.pipeline import Pipeline
 from scipy.stats import t
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.model_selection import GroupShuffleSplit
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 from torch import nn
 
 from skcxr import DCGAN, CXRClassifier, CXRFeatures, DCGANOversampler
 from skcxr.networks import Discriminator
-from skcxr.over_sampling import grow
+from skcxr.over_sampling import ImageSMOTE, grow
 from skcxr.over_sampling._duplicates import DuplicateOversampler
 
 RESULTS = Path(__file__).parent / "transfer"
@@ -109,10 +108,6 @@ def build_gan(seed, n_steps, weights=None):
     )
 
 
-def flatten_images(X):
-    return X.reshape(len(X), -1)
-
-
 class StageMeans:
     """Features of uint8 images: the channel means of all stages of a discriminator."""
 
@@ -139,15 +134,13 @@ def build_probe(features):
 
 def build_samplers(draw, gan_file):
     """Return the samplers of the arms by name."""
-    flatten = FunctionTransformer(flatten_images)
     return {
         "classic": [],
         "duplicates": [
             ("sampler", DuplicateOversampler(sampling_strategy=grow(2), random_state=draw))
         ],
         "smote": [
-            ("flat", flatten),
-            ("sampler", SMOTE(sampling_strategy=grow(2), random_state=draw)),
+            ("sampler", ImageSMOTE(sampling_strategy=grow(2), random_state=draw)),
         ],
         "gan": [
             (

@@ -184,8 +184,9 @@ def describe_arms(args, n_smallest):
             f"{K_NEIGHBORS}, since a class has only {count} in a fold"
         )
     for name in args.arms:
-        if ARMS[name].describe is not None:
-            lines.append(f"Arm {name}: {ARMS[name].describe(args)}")
+        describe = ARMS[name].describe
+        if describe is not None:
+            lines.append(f"Arm {name}: {describe(args)}")
     if "probe" in args.arms:
         lines.append(
             "Arm probe: its network was trained on 2,012 labelled images of the Kermany set. If "
