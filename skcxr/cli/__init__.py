@@ -6,6 +6,7 @@ import click
 
 from skcxr._version import __version__
 from skcxr.cli._audit import audit
+from skcxr.cli._check import check
 from skcxr.cli._evaluate import evaluate
 from skcxr.cli._fit import fit
 from skcxr.cli._predict import predict
@@ -56,7 +57,7 @@ class CommandGroup(click.Group):
 
 @click.group(
     cls=CommandGroup,
-    commands=[evaluate, fit, predict, synthesize, audit],
+    commands=[check, evaluate, fit, predict, synthesize, audit],
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     epilog="\b\nExample: skcxr evaluate\n"
     'In ~/.bashrc, for completion: eval "$(_SKCXR_COMPLETE=bash_source skcxr)"\n'
@@ -70,8 +71,9 @@ def cli():
 def main(argv=None):
     """Run the command line and return its exit code.
 
-    The exit code is 0 on success, 1 if training diverged or an audit exceeded a limit, 2 for bad
-    input, 3 if an audit cannot tell whether a limit is kept, and 130 if interrupted.
+    The exit code is 0 on success, 1 if training diverged, an audit exceeded a limit or a strict
+    check of the data has findings, 2 for bad input, 3 if an audit or a strict check cannot tell, and
+    130 if interrupted.
     """
     escape_output()
     try:

@@ -67,7 +67,7 @@ def find_training_rows(args, data):
 def select_images(data, rows):
     """Return a copy of the Bunch `data` that holds only some rows."""
     part = type(data)(**data)
-    for name in ("images", "data", "target", "filenames", "groups", "split"):
+    for name in ("images", "data", "target", "filenames", "groups", "split", "metadata"):
         if data.get(name) is not None:
             part[name] = data[name][rows]
     return part

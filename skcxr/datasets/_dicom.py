@@ -31,6 +31,9 @@ _TAGS = [
     *(f"{color}PaletteColorLookupTableData" for color in ("Red", "Green", "Blue")),
     "PixelData",
 ]
+# Elements that tell where and how an image was taken. The standard allows 16 characters each.
+_ACQUISITION = {"station": "StationName", "modality": "Modality", "view": "ViewPosition"}
+_MOST_CHARACTERS = 16
 _REQUIRED = (
     *("Rows", "Columns", "SamplesPerPixel", "PhotometricInterpretation"),
     *("BitsAllocated", "BitsStored", "PixelRepresentation"),
@@ -188,6 +191,34 @@ def read_patient_id(path: Path) -> str | None:
         return None
     header = _read_elements(path, ["PatientID"], stop_before_pixels=True)
     return str(header.get("PatientID") or "")
+
+
+def read_acquisition(path: Path) -> dict[str, object]:
+    """Return the stored height and width of a DICOM file, and its station, modality and view.
+
+    None stands for what is absent, and for a longer text than the standard allows: in a damaged
+    file, a value can contain the rest of the header.
+
+    Raises
+    ------
+    ImportError
+        If pydicom is not installed.
+
+    Examples
+    --------
+    >>> from pydicom.examples import get_path
+    >>> from skcxr.datasets._dicom import read_acquisition
+    >>> found = read_acquisition(get_path("ct"))
+    >>> found["height"], found["modality"], found["view"]
+    (128, 'CT', None)
+    """
+    tags = ["Rows", "Columns", *_ACQUISITION.values()]
+    header = _read_elements(path, tags, stop_before_pixels=True)
+    found: dict[str, object] = {"height": header.get("Rows"), "width": header.get("Columns")}
+    for name, keyword in _ACQUISITION.items():
+        text = str(header.get(keyword) or "").strip()
+        found[name] = text if 0 < len(text) <= _MOST_CHARACTERS else None
+    return found
 
 
 def _read_elements(path: Path, tags: list[str], stop_before_pixels: bool = False) -> Dataset:

@@ -16,7 +16,7 @@ from skcxr._base.parameters import validate_arguments
 from skcxr._base.text import format_count
 from skcxr.datasets._groups import format_lines, match_groups, read_groups, read_patient_ids
 from skcxr.datasets._layout import ImageFile, find_all_files, find_files
-from skcxr.datasets._reading import read_images
+from skcxr.datasets._reading import describe_files, read_images
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -120,6 +120,10 @@ def load_image_folder(
         - split : str ndarray of shape (n_images,) of "train", "test" and "validation"; None in a
           layout without splits
         - filenames : str ndarray of shape (n_images,), POSIX paths relative to `path`
+        - metadata : structured ndarray of shape (n_images,) with the ``file_size`` in bytes and
+          the ``height`` and ``width`` before resizing; if there are DICOM files, also ``station``
+          (StationName), ``modality`` and ``view`` (ViewPosition), None where they are absent.
+          ``pandas.DataFrame(bunch.metadata)`` is a table
         - skipped : dict that maps each skipped file, a path like those of `filenames`, to the
           reason
         - DESCR : str, a description of the data
@@ -156,8 +160,10 @@ def load_image_folder(
     *colour* are not readable, since Pillow decodes their upper 8 bits alone.
 
     Only the elements of a DICOM header that describe the pixels are used. They are dropped with the
-    file: no name, date or identifier is kept, except the PatientID on request. Text that is burned
-    into the pixels stays. Overlays, shutters and presentation states are not applied.
+    file: no name of a person, date or identifier of a patient is kept, except the PatientID on
+    request. StationName, Modality and ViewPosition are kept in `metadata`, since a class may be
+    recognizable by them. Text that is burned into the pixels stays. Overlays, shutters and
+    presentation states are not applied.
 
     Examples
     --------
@@ -223,6 +229,7 @@ def load_image_folder(
     elif groups_by_file is not None:
         image_groups = match_groups(names, groups_by_file, skipped)
     images = _stack(list(readable.values()), names)
+    facts = describe_files(list(paths), max_pixels=max_pixels, n_jobs=n_jobs)
 
     target_names, target = np.unique(classes, return_inverse=True)
     return Bunch(
@@ -233,6 +240,7 @@ def load_image_folder(
         groups=None if image_groups is None else np.array(image_groups, dtype=object),
         split=None if splits[0] is None else np.array(splits),
         filenames=np.array(names),
+        metadata=_build_metadata(facts),
         skipped=skipped,
         DESCR=f"{format_count(len(images), 'grayscale image')} of {images.shape[1]}x"
         f"{images.shape[2]} pixels in {format_count(len(target_names), 'class')}, loaded from "
@@ -291,6 +299,20 @@ def _check_folder(path: str | os.PathLike[str]) -> Path:
             f"path {str(root)!r} is a file. Pass the folder that holds the images."
         )
     return root
+
+
+def _build_metadata(facts: list[dict[str, object]]) -> np.ndarray:
+    """Return the facts on the files as a structured array, which loads without pandas."""
+    fields: list[tuple[str, str]] = [("file_size", "int64"), ("height", "float64"), ("width", "float64")]
+    fields += [
+        (name, "object")
+        for name in ("station", "modality", "view")
+        if any(name in file for file in facts)
+    ]
+    # NaN and None stand for what a file does not tell.
+    missing = {name: np.nan if kind == "float64" else None for name, kind in fields}
+    rows = [tuple(file.get(name, missing[name]) for name, _ in fields) for file in facts]
+    return np.array(rows, dtype=fields)
 
 
 def _is_percentile_range(percentiles: Any) -> bool:

@@ -60,6 +60,12 @@ def read_with_pillow(file: Path) -> tuple[np.ndarray, tuple[float, float]]:
         return _read_8_bits(image)
 
 
+def read_size(file: Path) -> tuple[int, int]:
+    """Return the stored height and width of an image, without its pixels."""
+    with file.open("rb") as stream, Image.open(stream, formats=FORMATS) as image:
+        return image.height, image.width
+
+
 def _count_bits(image: ImageFile, file: Path) -> int:
     """Return the number of bits per channel in the file, which the mode does not tell."""
     if image.format == "PNG":

@@ -14,8 +14,8 @@ from joblib import Parallel, delayed
 from PIL import Image, ImageOps
 from tqdm.auto import tqdm
 
-from skcxr.datasets._dicom import is_dicom, read_dicom, silence_pydicom
-from skcxr.datasets._pillow import read_with_pillow
+from skcxr.datasets._dicom import is_dicom, read_acquisition, read_dicom, silence_pydicom
+from skcxr.datasets._pillow import read_size, read_with_pillow
 
 
 def _pad(image: Image.Image, size: tuple[int, int], method: Image.Resampling) -> Image.Image:
@@ -92,6 +92,45 @@ def read_images(
         )
         bar = tqdm(results, total=len(files), desc="reading", unit="file", disable=not verbose)
         return list(bar)
+
+
+def describe_files(
+    files: list[Path], *, max_pixels: int | None = None, n_jobs: int | None = None
+) -> list[dict[str, object]]:
+    """Return facts on readable files: ``file_size`` in bytes, and stored ``height`` and ``width``.
+
+    DICOM files also have ``station``, ``modality`` and ``view``, which may be None. No pixels are
+    read.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from PIL import Image
+    >>> from skcxr.datasets._reading import describe_files
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder, "a.bmp")
+    ...     Image.new("L", (40, 20)).save(file)
+    ...     describe_files([file])
+    [{'file_size': 1878, 'height': 20, 'width': 40}]
+    """
+    with silence_pydicom(), _limit_pixels(max_pixels):
+        parallel = Parallel(n_jobs=n_jobs, require="sharedmem")
+        return parallel(delayed(_describe_file)(file) for file in files)
+
+
+def _describe_file(file: Path) -> dict[str, object]:
+    """Return the facts on a file. It lacks those that a damaged header does not give."""
+    facts: dict[str, object] = {"file_size": file.stat().st_size}
+    try:
+        if is_dicom(file):
+            return facts | read_acquisition(file)
+        height, width = read_size(file)
+        return facts | {"height": height, "width": width}
+    except ImportError:  # a fault of the installation, not of the file
+        raise
+    except Exception:  # as for pixels, a decoder may raise anything
+        return facts
 
 
 @contextmanager

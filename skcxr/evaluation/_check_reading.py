@@ -74,11 +74,11 @@ def describe_limitation(table, *, n_patients, n_needed, is_too_small):
         sentences.append(
             f"The tests for shortcuts leave out {counts}: they take {n_needed} patients per class."
         )
-    out_of_reach = table[table["alarm_from"] > 1]
+    out_of_reach = table[table["alarm_above"] >= 1]
     if len(out_of_reach):
-        names = _join(out_of_reach["class"].unique().tolist())
+        names = _join(out_of_reach["class"].unique())
         sentences.append(
-            f"There are too few patients: for {names}, even a perfect prediction may raise no alarm."
+            f"There are too few patients: even a perfect prediction of {names} may raise no alarm."
         )
     return "\n".join(sentences)
 
@@ -86,27 +86,31 @@ def describe_limitation(table, *, n_patients, n_needed, is_too_small):
 def _describe_shortcuts(table):
     """Return a sentence for each part that predicts classes."""
     sentences = []
-    for part, rows in table[table["alarm"]].groupby("part", sort=False):
-        source = SOURCES.get(part, OTHER_SOURCE)
-        single = rows[rows["class"] != ALL_CLASSES]
-        if len(single):
-            single = single.sort_values("balanced_accuracy", ascending=False)
-            scores = [f"{score:.2f}" for score in single["balanced_accuracy"]]
-            first, *others = zip(single["class"], scores, strict=True)
-            sentence = (
-                f"{first[0]} can be recognised from the {part} alone ({first[1]}; chance 0.50): "
-                f"it {source}."
-            )
-            if others:
-                sentence += f" So can {_join([f'{name} ({score})' for name, score in others])}."
-        else:
-            (row,) = rows.to_dict("records")
-            sentence = (
-                f"The classes can be recognised from the {part} alone "
-                f"({row['balanced_accuracy']:.2f}; chance {row['chance']:.2f}): they {source}."
-            )
-        sentences.append(sentence)
+    for part, rows in table[table["kind"] == "test"].groupby("part", sort=False):
+        if rows["alarm"].any():
+            sentences.append(_describe_shortcut(part, rows, SOURCES.get(part, OTHER_SOURCE)))
     return sentences
+
+
+def _describe_shortcut(part, rows, source):
+    """Return a sentence on a part that predicts classes: the best one first, then the others."""
+    of_classes = rows[rows["class"] != ALL_CLASSES]
+    found = of_classes[of_classes["alarm"]].sort_values("balanced_accuracy", ascending=False)
+    if len(of_classes) == 2:  # each of them is recognized as well as both together
+        names = _join(of_classes["class"])
+        return f"{_format_accuracy(names, part, rows.iloc[0])}: one of them {source}."
+    if found.empty:
+        return f"{_format_accuracy('The classes', part, rows.iloc[0])}: they {source}."
+    sentence = f"{_format_accuracy(found['class'].iloc[0], part, found.iloc[0])}: it {source}."
+    others = [f"{row['class']} ({row['balanced_accuracy']:.2f})" for _, row in found[1:].iterrows()]
+    return f"{sentence} So can {_join(others)}." if others else sentence
+
+
+def _format_accuracy(subject, part, row):
+    return (
+        f"{subject} can be recognised from the {part} alone ({row['balanced_accuracy']:.2f}; "
+        f"chance {row['chance']:.2f})"
+    )
 
 
 def _describe_near_duplicates(near_duplicates, filenames, has_groups):

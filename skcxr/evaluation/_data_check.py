@@ -25,10 +25,8 @@ from skcxr.evaluation._parts import (
 from skcxr.evaluation._shortcuts import (
     LEVEL,
     N_FOLDS,
-    N_PERMUTATIONS,
     build_features,
-    compare_with_maxima,
-    permute_labels,
+    predict_from_parts,
     score_by_logistic_regression,
     score_labels,
     split_folds,
@@ -55,8 +53,8 @@ class DataCheck:
     table : pandas.DataFrame
         One row per part of the data and class, and per part one for "all classes" together:
         ``part``; ``kind``, "test" or "context"; ``class``; ``balanced_accuracy`` with which the
-        part predicts the class against the rest; ``chance``; ``alarm_from``, the balanced accuracy
-        from which on there is an alarm; ``p_value``, corrected for all tests; and ``alarm``.
+        part predicts the class against the rest; ``chance``; ``alarm_above``, the balanced accuracy
+        above which there is an alarm; ``p_value``, corrected for all tests; and ``alarm``.
         Context has no test, no p-value and no alarm.
     classes : pandas.DataFrame
         One row per class: ``n_images``, ``n_patients``, ``most_images``, the number of images of
@@ -120,20 +118,39 @@ class DataCheck:
             return [int(row) for row in rows]
         return [str(self.filenames[row]) for row in rows]
 
+    def format_tables(self):
+        """Return the classes and the balanced accuracies as text.
+
+        Returns
+        -------
+        text : str
+            Numbers per class, and one row per part with one column per class. An asterisk marks
+            alarms.
+        """
+        blocks = [self.classes.rename_axis("class").to_string()]
+        if len(self.table):
+            cells = self.table.assign(
+                text=self.table["balanced_accuracy"].map("{:.2f}".format)
+                + self.table["alarm"].map({True: "*", False: " "})
+            )
+            parts, names = (self.table[name].unique() for name in ("part", "class"))
+            grid = cells.pivot(index="part", columns="class", values="text").loc[parts, names]
+            n_tests = self.table.loc[self.table["kind"] == "test", "part"].nunique()
+            lines = grid.rename_axis(index=None, columns=None).to_string().splitlines()
+            chance = 1 / max(1, len(names) - 1)
+            blocks += [
+                f"Balanced accuracy from parts without anatomy (* alarm; chance {chance:.2f} for "
+                f"{ALL_CLASSES}, 0.50 per class)\n" + "\n".join(lines[: 1 + n_tests]),
+                "For comparison, from parts with anatomy\n" + "\n".join(lines[1 + n_tests :]),
+            ]
+        return "\n\n".join(blocks)
+
     def __str__(self):
-        options = {"na_rep": "", "float_format": "{:.3f}".format}
-        blocks = [
-            self.reading or "No finding.",
-            self.limitation,
-            self.classes.to_string(**options),
-            self.table.to_string(index=False, **options) if len(self.table) else "",
-        ]
+        blocks = [self.reading or "No finding.", self.limitation, self.format_tables()]
         return "\n\n".join(block for block in blocks if block)
 
 
-def check_data(
-    X, y, groups=None, *, split=None, metadata=None, filenames=None, random_state=None
-):
+def check_data(X, y, groups=None, *, split=None, metadata=None, filenames=None, random_state=None):
     """Check labelled images before anything is trained on them.
 
     - Near-duplicates: groups of images that show one radiograph for several patients, with several
@@ -152,7 +169,7 @@ def check_data(
     raise no alarm. A shortcut is serious if a part without anatomy predicts a class about as well
     as these features do.
 
-    Without findings, shortcuts may still exist: in other parts, or weaker than ``alarm_from``.
+    Without findings, shortcuts may still exist: in other parts, or weaker than ``alarm_above``.
 
     Parameters
     ----------
@@ -164,7 +181,7 @@ def check_data(
         Patient of each image. None makes each image a patient of its own.
     split : array-like of shape (n,) or None, default=None
         Split of each image, such as "train" and "test". None checks no split.
-    metadata : pandas.DataFrame of n rows or None, default=None
+    metadata : pandas.DataFrame of n rows, structured array of shape (n,) or None, default=None
         Facts on the files, as :func:`~skcxr.datasets.load_image_folder` returns them: ``height``
         and ``width`` (or ``Rows`` and ``Columns``), ``file_size``, ``station`` (``StationName``),
         ``modality`` and ``view`` (``ViewPosition``). Case, blanks and underscores do not matter.
@@ -186,7 +203,7 @@ def check_data(
         If labels, groups, splits, metadata or names are not one per image or are missing, or if
         images hold NaN or infinity.
     TypeError
-        If `metadata` is neither a DataFrame nor None.
+        If `metadata` is neither a DataFrame, nor a structured array, nor None.
 
     Notes
     -----
@@ -205,8 +222,11 @@ def check_data(
     >>> check_data(X, y, random_state=0).reading
     ''
     >>> X[y == "covid", 2:6, 2:6] = 255
-    >>> print(check_data(X, y, random_state=0).reading)  # doctest: +ELLIPSIS
-    covid can be recognised from the image frame alone (1.00; chance 0.50): it may come ...
+    >>> check = check_data(X, y, random_state=0)
+    >>> check.table[check.table["alarm"]]["part"].unique().tolist()
+    ['image frame', 'corners']
+    >>> print(check.reading[:65])
+    covid and normal can be recognised from the image frame alone (0.
     """
     X = np.asarray(to_dense(stack_images(X)))
     y = ravel_labels(y, "y")
@@ -216,7 +236,7 @@ def check_data(
         if values is not None:
             given[name] = ravel_labels(values, name)
             check_lengths(("X", name), X, given[name])
-    _check_metadata(metadata, len(X))
+    metadata = _convert_metadata(metadata, len(X))
     check_finite(X, "X")
     groups, split, filenames = given["groups"], given["split"], given["filenames"]
     classes, codes = np.unique(y, return_inverse=True)
@@ -259,20 +279,23 @@ def check_data(
     )
 
 
-def _check_metadata(metadata, n_images):
-    """Refuse metadata that is not one row per image."""
+def _convert_metadata(metadata, n_images):
+    """Return metadata as a DataFrame or None, or refuse it if it is not one row per image."""
     if metadata is None:
-        return
+        return None
+    if isinstance(metadata, np.ndarray) and metadata.dtype.names:
+        metadata = pd.DataFrame(metadata)
     if not isinstance(metadata, pd.DataFrame):
         raise TypeError(
-            f"metadata must be a DataFrame or None, got {type(metadata).__name__}. Pass a "
-            "DataFrame with one row per image."
+            f"metadata must be a DataFrame, a structured array or None, got "
+            f"{type(metadata).__name__}. Pass a DataFrame with one row per image."
         )
     if len(metadata) != n_images:
         raise ValueError(
             f"metadata holds {format_count(len(metadata), 'row')}, but X holds "
             f"{format_count(n_images, 'image')}. Pass one row per image, in the order of X."
         )
+    return metadata
 
 
 def _measure_parts(X, codes, classes, patients, *, tested, metadata, random_state):
@@ -286,33 +309,31 @@ def _measure_parts(X, codes, classes, patients, *, tested, metadata, random_stat
     X = X[rows]
     x = shrink(X)
     seed = random_state.randint(2**31 - 1)
-    rng = np.random.default_rng(seed)
     folds = split_folds(y, patients, seed)
-    labels = np.stack(
-        [y, *(permute_labels(y, patients, folds, rng) for _ in range(N_PERMUTATIONS))]
-    )
-    accuracies = {}
     kept = None if metadata is None else metadata[rows]
-    for part, blocks in {**cut_image_parts(x), **encode_metadata(kept)}.items():
-        accuracies[part] = score_labels(build_features(blocks), labels, len(tested), folds)
-    p_values, limits = compare_with_maxima(np.stack(list(accuracies.values()), axis=1))
+    parts = {**cut_image_parts(x), **encode_metadata(kept)}
+    tests = predict_from_parts(parts, y, patients, folds, np.random.default_rng(seed))
     results = []
-    for i, (part, scores) in enumerate(accuracies.items()):
-        for j, name in enumerate(names):
+    for part, *values in zip(parts, *tests, strict=True):
+        for code, (name, score, p_value, limit) in enumerate(
+            zip(names, *values, strict=True), start=-1
+        ):
+            alarm = p_value <= LEVEL
+            if part == FILE_SIZE_PART:
+                alarm = alarm and _differ_in_size(kept, y, code)
             results.append(
                 {
                     "part": part,
                     "kind": "test",
                     "class": name,
-                    "balanced_accuracy": scores[0, j],
-                    "alarm_from": limits[i, j],
-                    "p_value": p_values[i, j],
-                    "alarm": p_values[i, j] <= LEVEL
-                    and (part != FILE_SIZE_PART or _differ_in_size(kept, y, j - 1)),
+                    "balanced_accuracy": score,
+                    "alarm_above": limit,
+                    "p_value": p_value,
+                    "alarm": alarm,
                 }
             )
     context = {
-        part: score_labels(build_features(blocks), labels[:1], len(tested), folds)[0]
+        part: score_labels(build_features(blocks), y[None], len(tested), folds)[0]
         for part, blocks in cut_context_parts(x).items()
     }
     features = CXRFeatures().fit_transform(X)
@@ -331,7 +352,7 @@ def _build_table(results):
     """Return the table of a check, which may be empty."""
     columns = [
         *("part", "kind", "class", "balanced_accuracy", "chance"),
-        *("alarm_from", "p_value", "alarm"),
+        *("alarm_above", "p_value", "alarm"),
     ]
     table = pd.DataFrame(results, columns=columns)
     table["alarm"] = table["alarm"].eq(True)

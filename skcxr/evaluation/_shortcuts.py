@@ -9,14 +9,13 @@ Labels are permuted by patient, within folds. Folds are stratified, so they depe
 Within folds, each permutation is stratified as the labels are, and the test is exact.
 """
 
-import warnings
-
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import gen_batches
 
 N_FOLDS = 5
 N_PERMUTATIONS = 499
@@ -38,7 +37,7 @@ def split_folds(y, patients, seed):
     ----------
     y : ndarray of int of shape (n,)
         Classes from 0 on, each of at least N_FOLDS patients.
-    patients : ndarray of shape (n,)
+    patients : ndarray of int of shape (n,)
         Patients.
     seed : int
         Seed.
@@ -48,16 +47,18 @@ def split_folds(y, patients, seed):
     folds : ndarray of int of shape (n,)
     """
     folds = np.empty(len(y), dtype=int)
-    splitter = StratifiedGroupKFold(N_FOLDS, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        # Classes are counted in patients before, not in images.
-        warnings.filterwarnings("ignore", "The least populated class")
-        for fold, (_, test) in enumerate(splitter.split(y, y, patients)):
-            folds[test] = fold
+    options = {"n_splits": N_FOLDS, "shuffle": True, "random_state": seed}
+    if len(np.unique(patients)) == len(patients):
+        # The splitter of groups would take seconds for thousands of single images.
+        splits = StratifiedKFold(**options).split(y, y)
+    else:
+        splits = StratifiedGroupKFold(**options).split(y, y, patients)
+    for fold, (_, test) in enumerate(splits):
+        folds[test] = fold
     return folds
 
 
-def permute_labels(y, patients, folds, rng):
+def permute_labels(y, patients, folds, n_permutations, rng):
     """Return labels that patients of the same fold have exchanged.
 
     A patient gets the labels of another one, in random order. If that one has more images, some of
@@ -68,24 +69,31 @@ def permute_labels(y, patients, folds, rng):
     ----------
     y, patients, folds : ndarray of int of shape (n,)
         Labels, patients and folds of the images.
+    n_permutations : int
+        Number of permutations.
     rng : Generator
         Random numbers.
 
     Returns
     -------
-    permuted : ndarray of int of shape (n,)
+    permuted : ndarray of int of shape (n_permutations, n)
     """
-    order = np.lexsort((rng.random(len(y)), patients))
-    _, starts, sizes = np.unique(patients[order], return_index=True, return_counts=True)
-    folds_of_patients = folds[order][starts]
-    donors = np.empty(len(starts), dtype=int)
-    donors[np.argsort(folds_of_patients, kind="stable")] = np.lexsort(
-        (rng.random(len(starts)), folds_of_patients)
+    _, first, codes, sizes = np.unique(
+        patients, return_index=True, return_inverse=True, return_counts=True
     )
-    ranks = np.arange(len(y)) - np.repeat(starts, sizes)
-    donors_of_images = np.repeat(donors, sizes)
-    permuted = np.empty_like(y)
-    permuted[order] = y[order][starts[donors_of_images] + ranks % sizes[donors_of_images]]
+    starts = np.cumsum(sizes) - sizes
+    # In both sorts, random fractions shuffle what is equal: images of a patient, and patients of a
+    # fold.
+    order = np.argsort(codes + rng.random((n_permutations, len(y))), axis=1)
+    shuffled = np.argsort(folds[first] + rng.random((n_permutations, len(first))), axis=1)
+    donors = np.empty_like(shuffled)
+    donors[:, np.argsort(folds[first], kind="stable")] = shuffled
+    patient_of_place = np.repeat(np.arange(len(first)), sizes)
+    rank = np.arange(len(y)) - starts[patient_of_place]
+    donor = donors[:, patient_of_place]
+    place = starts[donor] + rank % sizes[donor]
+    permuted = np.empty_like(order)
+    np.put_along_axis(permuted, order, y[np.take_along_axis(order, place, axis=1)], axis=1)
     return permuted
 
 
@@ -180,6 +188,37 @@ def _score_chunk(fits, labels, n_classes):
     return np.concatenate([overall, of_classes], axis=1)
 
 
+def predict_from_parts(parts, y, patients, folds, rng):
+    """Return how well parts predict the classes, and how likely that is by chance.
+
+    Parameters
+    ----------
+    parts : dict of str to list of ndarray of shape (n, ...)
+        Blocks of each part.
+    y, patients, folds : ndarray of int of shape (n,)
+        Classes from 0 on, patients and folds.
+    rng : Generator
+        Random numbers.
+
+    Returns
+    -------
+    accuracies, p_values, limits : ndarray of shape (n_parts, 1 + n_classes)
+        Balanced accuracies as in :func:`score_labels`, with the results of
+        :func:`compare_with_maxima`.
+    """
+    n_classes = y.max() + 1
+    labels = np.empty((1 + N_PERMUTATIONS, len(y)), dtype=np.int16)
+    labels[0] = y
+    for rows in gen_batches(N_PERMUTATIONS, max(1, CHUNK // (4 * len(y)))):
+        n_permutations = rows.stop - rows.start
+        labels[1:][rows] = permute_labels(y, patients, folds, n_permutations, rng)
+    scores = [
+        score_labels(build_features(blocks), labels, n_classes, folds) for blocks in parts.values()
+    ]
+    scores = np.stack(scores, axis=1)
+    return scores[0], *compare_with_maxima(scores)
+
+
 def score_by_logistic_regression(features, y, folds):
     """Return the balanced accuracies of :func:`score_labels` for logistic regression.
 
@@ -231,7 +270,7 @@ def compare_with_maxima(accuracies):
     p_values : ndarray of shape (...)
         Share of the maxima that are as large, among them that of the true labels.
     limits : ndarray of shape (...)
-        Accuracies from which on there is an alarm.
+        Accuracies above which there is an alarm.
     """
     mean = accuracies.mean(axis=0)
     deviation = accuracies.std(axis=0)
@@ -240,9 +279,10 @@ def compare_with_maxima(accuracies):
     # Rounded, because the same accuracy of another permutation may differ in the last bit.
     scores = np.round((accuracies - mean) / deviation, 6)
     maxima = np.sort(scores.reshape(len(scores), -1).max(axis=1))
-    n_below = np.searchsorted(maxima, scores[0])
-    p_values = 1 - n_below / len(maxima)
+    n_reached = len(maxima) - np.searchsorted(maxima, scores[0])
+    p_values = n_reached / len(maxima)
+    # An alarm has at most this number of maxima that are as large.
     n_above = int(LEVEL * len(maxima))
-    limits = mean + deviation * maxima[-n_above]
+    limits = mean + deviation * maxima[-n_above - 1]
     limits[is_constant] = np.nan
     return p_values, limits

@@ -52,6 +52,7 @@ def commands(folders):
     probe = ["fit", *QUICK, *data, *short, "--arm", "probe"]
     assert main([*probe, "--out", str(folders / "model"), "--quiet"]) == 0
     return {
+        "check": ["check", "--image-size", "16", *data],
         "evaluate": ["evaluate", *QUICK, *data, *short, "--arms", "dcgan,classic"],
         "fit": ["fit", *QUICK, *data, *short, "--arm", "dcgan"],
         "predict": [
@@ -86,6 +87,9 @@ def check_result(name, result, out):
     elif name == "synthesize":
         assert result["n_by_class"] == {"covid": 4, "normal": 4}
         assert set(result["quality"]) == {"covid", "normal"}
+    elif name == "check":
+        assert result["reading"] == []
+        assert {row["class"] for row in result["classes"]} == {"covid", "normal"}
     else:
         assert set(result["classes"]) == {"covid", "normal"}
         assert result["exceeded"] == []
@@ -291,6 +295,7 @@ def test_work_goes_on_quietly_when_nobody_reads(commands, name, tmp_path):
     out = tmp_path / "out"
     assert run_without_a_reader([*commands[name], "--out", str(out)]) == (0, "")
     written = {
+        "check": "check.csv",
         "evaluate": "report.html",
         "fit": "model.skops",
         "predict": "",

@@ -956,3 +956,15 @@ def test_real_radiographs():
     assert counts == expected | {("test", name): 9 for name in n_train}
     covid_train = (bunch.split == "train") & (classes == "covid")
     assert len(set(bunch.groups[covid_train])) == 38
+
+
+def test_metadata_has_the_size_of_each_file(tmp_path):
+    for i, shape in enumerate([(40, 20), (30, 30)]):
+        (tmp_path / "covid").mkdir(exist_ok=True)
+        Image.new("L", shape, color=9).save(tmp_path / "covid" / f"{i}.png")
+    metadata = load_image_folder(tmp_path).metadata
+    assert metadata.dtype.names == ("file_size", "height", "width")
+    assert metadata["height"].tolist() == [20, 30]
+    assert metadata["width"].tolist() == [40, 30]
+    sizes = [(tmp_path / "covid" / f"{i}.png").stat().st_size for i in range(2)]
+    assert metadata["file_size"].tolist() == sizes

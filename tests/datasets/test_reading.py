@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skcxr.datasets._reading import read_image, read_images
+from skcxr.datasets._reading import describe_files, read_image, read_images
 
 RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 
@@ -390,3 +390,13 @@ def test_postscript_is_not_opened(tmp_path):
     Image.fromarray(RAMP).save(tmp_path / "a.png", format="EPS")
     with pytest.raises(Image.UnidentifiedImageError):
         read_image(tmp_path / "a.png", image_size=16)
+
+
+def test_files_are_described_without_their_pixels(tmp_path):
+    Image.new("L", (40, 20)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"no image")
+    size = (tmp_path / "a.png").stat().st_size
+    assert describe_files([tmp_path / "a.png", tmp_path / "b.png"]) == [
+        {"file_size": size, "height": 20, "width": 40},
+        {"file_size": 8},
+    ]

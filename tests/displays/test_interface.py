@@ -5,9 +5,11 @@ from skcxr.displays import (
     AuditDisplay,
     ComparisonDisplay,
     ConfusionMatrixGridDisplay,
+    DataCheckDisplay,
     SyntheticSamplesDisplay,
     TrainingHistoryDisplay,
 )
+from skcxr.evaluation import check_data
 from skcxr.metrics import audit
 from skcxr.over_sampling import grow
 
@@ -21,6 +23,7 @@ def displays(comparison, tiny_gan, phantoms):
         AuditDisplay.from_result(audit(X[:8], X[8:28], X[28:], features=None, random_state=0)),
         ComparisonDisplay.from_comparison(comparison),
         ConfusionMatrixGridDisplay.from_comparison(comparison),
+        DataCheckDisplay.from_result(check_data(X, y, random_state=0)),
         SyntheticSamplesDisplay.from_estimator(sampler, X, y),
         TrainingHistoryDisplay.from_estimator(sampler.estimators_[0]),
     ]
