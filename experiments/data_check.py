@@ -141,7 +141,7 @@ def run_clean(args):
         if seed % 20 == 19:
             report_alarms("clean so far", alarms)
     report_alarms("clean", alarms)
-    pairs, similarities = find_near_duplicates(X[: args.compared])
+    pairs, _ = find_near_duplicates(X[: args.compared])
     print(f"pairs of near-duplicates among {args.compared} phantoms: {len(pairs)}", flush=True)
 
 

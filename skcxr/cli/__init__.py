@@ -72,8 +72,8 @@ def main(argv=None):
     """Run the command line and return its exit code.
 
     The exit code is 0 on success, 1 if training diverged, an audit exceeded a limit or a strict
-    check of the data has findings, 2 for bad input, 3 if an audit or a strict check cannot tell, and
-    130 if interrupted.
+    check of the data has findings, 2 for bad input, 3 if an audit or a strict check cannot tell,
+    and 130 if interrupted.
     """
     escape_output()
     try:
