@@ -55,21 +55,12 @@ def check(**options):
     """
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
     from skcxr._base.files import check_empty
-    from skcxr.evaluation import check_data
 
     args = SimpleNamespace(**options)
     if args.out is not None:
         check_empty(args.out)
     data = load_folder(args, args.data, args.groups)
-    result = check_data(
-        data.images,
-        data.target_names[data.target],
-        data.groups,
-        split=data.split,
-        metadata=data.metadata,
-        filenames=data.filenames,
-        random_state=args.seed,
-    )
+    result = check_images(args, data)
     n_images = format_count(len(data.images), "image")
     n_classes = format_count(len(data.target_names), "class")
     print_text(args, f"{args.data}: {n_images} in {n_classes}\n")
@@ -82,6 +73,21 @@ def check(**options):
     if args.strict and result.reading:
         return EXIT_EXCEEDED
     return EXIT_CANNOT_TELL if args.strict and result.limitation else 0
+
+
+def check_images(args, data):
+    """Return the DataCheck of a loader's images. Where they have splits, these are compared."""
+    from skcxr.evaluation import check_data
+
+    return check_data(
+        data.images,
+        data.target_names[data.target],
+        data.groups,
+        split=data.get("split"),
+        metadata=data.get("metadata"),
+        filenames=data.filenames,
+        random_state=args.seed,
+    )
 
 
 def format_check(result):

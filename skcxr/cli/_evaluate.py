@@ -11,6 +11,7 @@ from skcxr.cli._arms import (
     describe_arms,
     parse_arms,
 )
+from skcxr.cli._check import check_images, format_check
 from skcxr.cli._folds import build_splitter, choose_n_jobs
 from skcxr.cli._inputs import find_training_rows, load_folder, select_images
 from skcxr.cli._options import (
@@ -99,10 +100,12 @@ def evaluate(**options):
     else:
         check_empty(args.out)
     data = _load_images(args)
+    check = check_images(args, data)
+    print_text(args, f"{format_check(check)}\n")
     groups = None
     near_duplicates = []
     if args.data is not None:
-        groups, near_duplicates = join_near_duplicates(args, data)
+        groups, near_duplicates = join_near_duplicates(args, data, check)
     cv, n_smallest = build_splitter(args, data, groups)
     arms = build_arms(args, n_smallest)
     settings = {
@@ -112,7 +115,8 @@ def evaluate(**options):
         "skipped": data.get("skipped", {}),
         "near_duplicates": near_duplicates,
     }
-    report = Report(create_folder(args.out), data, arms, settings, groups)
+    report = Report(create_folder(args.out), data, arms, settings, groups, check)
+    print_text(args, f"{format_check(check)}\n")
     print_text(args, _describe_run(args, data, n_smallest))
     return _run_fits(args, data, arms, cv, groups, report)
 

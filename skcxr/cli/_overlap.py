@@ -87,15 +87,19 @@ def _print_overlap(args, overlap, n_holdout, option):
     )
 
 
-def join_near_duplicates(args, data):
+def join_near_duplicates(args, data, check=None):
     """Return groups that hold near-duplicates together, and their pairs as JSON's types.
 
-    Without near-duplicates, the groups are those of `data`, or None.
+    Without near-duplicates, the groups are those of `data`, or None. A DataCheck of the images has
+    found their near-duplicates already.
     """
     from skcxr.datasets._groups import format_lines
     from skcxr.datasets._near_duplicates import find_near_duplicates, join_groups
 
-    pairs, similarities = find_near_duplicates(data.images)
+    if check is None:
+        pairs, similarities = find_near_duplicates(data.images)
+    else:
+        pairs, similarities = check.get_pairs()
     found: list[dict[str, Any]] = [
         {
             "files": [str(data.filenames[i]), str(data.filenames[j])],

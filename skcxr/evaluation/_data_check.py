@@ -118,6 +118,22 @@ class DataCheck:
             return [int(row) for row in rows]
         return [str(self.filenames[row]) for row in rows]
 
+    def get_pairs(self):
+        """Return all pairs of near-duplicates.
+
+        Returns
+        -------
+        pairs : ndarray of int of shape (n_pairs, 2)
+            Rows of the images, in order.
+        similarities : ndarray of shape (n_pairs,)
+            Correlation of the detail of the two images, in [0, 1].
+        """
+        pairs = [pair for group in self.near_duplicates for pair in group["pairs"]]
+        similarities = [value for group in self.near_duplicates for value in group["similarities"]]
+        pairs = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+        order = np.lexsort(pairs.T[::-1])
+        return pairs[order], np.array(similarities)[order]
+
     def format_tables(self):
         """Return the classes and the balanced accuracies as text.
 

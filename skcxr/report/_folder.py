@@ -19,7 +19,12 @@ from skcxr._base.files import (
     shorten_name,
     write_atomically,
 )
-from skcxr.displays import AuditDisplay, ComparisonDisplay, ConfusionMatrixGridDisplay
+from skcxr.displays import (
+    AuditDisplay,
+    ComparisonDisplay,
+    ConfusionMatrixGridDisplay,
+    DataCheckDisplay,
+)
 from skcxr.evaluation._comparison import Comparison
 from skcxr.evaluation._controls import find_controls
 from skcxr.evaluation._inspection import convert_audits
@@ -65,7 +70,7 @@ class Report:
     Files: ``report.html``, a page with all results; ``settings.json``; ``predictions.csv``, one row
     per image and arm; ``results.csv``, one row per fit and score; ``summary.csv``,
     ``differences.csv``, ``table4.csv`` and ``confusion.csv``; ``confusion.png``,
-    ``comparison.png``; for the synthetic images of the first fold ``samples.png``,
+    ``comparison.png``; for a check of the data ``check.json`` and ``check.png``; for the synthetic images of the first fold ``samples.png``,
     ``samples.csv``, ``audit.json``, ``training-<class>.png`` and ``audit-<class>.png``;
     ``pipelines/<arm>-fold<i>.joblib``.
 
@@ -81,9 +86,12 @@ class Report:
         Settings of the run, of JSON's types only.
     groups : array-like of shape (n,) or None, default=None
         Patient of each image. None takes each image for a patient of its own.
+    check : DataCheck or None, default=None
+        Check of the images. None leaves it out.
     """
 
-    def __init__(self, folder, data, arms, settings, groups=None):
+    def __init__(self, folder, data, arms, settings, groups=None, check=None):
+        self.check = check
         self.folder = folder
         self.data = data
         self.arms = list(arms)
@@ -99,6 +107,8 @@ class Report:
             "versions": {"python": python_version(), **{name: version(name) for name in PACKAGES}},
         }
         self._write_json("settings.json", self.settings)
+        if check is not None:
+            self._write_check()
 
     def add(self, result):
         """Add the FoldResult of one fit, and write what the folds so far have given."""
@@ -140,7 +150,11 @@ class Report:
         if len(comparison.arms) > 1:
             self._write_figure("comparison.png", ComparisonDisplay.from_comparison(comparison))
         page = render_page(
-            comparison, data=self.data, settings=self.settings, first_fold=self.first_fold
+            comparison,
+            data=self.data,
+            settings=self.settings,
+            first_fold=self.first_fold,
+            check=self.check,
         )
         with self._open("report.html") as file:
             file.write(page.encode(errors="backslashreplace"))
@@ -160,6 +174,8 @@ class Report:
             "report": str(page) if page.exists() else None,
             "n_finished": {arm: finished.count(arm) for arm in self.arms},
         }
+        if self.check is not None:
+            result["check"] = self.check.to_dict()
         if not self.fold_results:
             return result
         summary = build_summary(self.build_comparison(), self.first_fold, self._count_missing())
@@ -168,6 +184,12 @@ class Report:
     def _count_missing(self):
         """Return the number of fits that have not finished."""
         return len(self.arms) * self.settings["cv"] - len(self.fold_results)
+
+    def _write_check(self):
+        """Write the check of the images, and its figure if there was a test for shortcuts."""
+        self._write_json("check.json", self.check.to_dict())
+        if len(self.check.table):
+            self._write_figure("check.png", DataCheckDisplay.from_result(self.check))
 
     def _inspect_samples(self, result):
         """Inspect the synthetic images of the first fold, if `result` has any; write the files."""

@@ -34,7 +34,7 @@ PHANTOMS = "Procedural chest phantoms"
 NOT_OPTIONS = ("command", "started", "versions", "skipped", "near_duplicates")
 
 
-def render_page(comparison, *, data, settings, first_fold=None):
+def render_page(comparison, *, data, settings, first_fold=None, check=None):
     """Return the results as one HTML page, including its style and figures.
 
     Parameters
@@ -49,6 +49,8 @@ def render_page(comparison, *, data, settings, first_fold=None):
     first_fold : FirstFold or None, default=None
         Synthetic images of the first fold. None leaves out samples, training curves, generative
         metrics and audits.
+    check : DataCheck or None, default=None
+        Check of the images. None leaves it out.
 
     Returns
     -------
@@ -69,6 +71,7 @@ def render_page(comparison, *, data, settings, first_fold=None):
         "n_patients": None if settings["groups"] is None else len(set(data.groups)),
         # This caution is about public collections, not about phantoms.
         "has_covid": settings["data"] is not None and any("covid" in n.lower() for n in names),
+        "check": None if check is None else _describe_check(check),
         "comparison": comparison,
         "arms": {arm: settings.get("arms", {}).get(arm, "") for arm in comparison.arms},
         "ranking": rank_arms(comparison),
@@ -114,6 +117,25 @@ def _create_environment():
         isnan=pd.isna,
     )
     return environment
+
+
+def _describe_check(check):
+    """Return the findings of a data check, and its accuracies as one row per part."""
+    rows = []
+    for part, cells in check.table.groupby("part", sort=False):
+        rows.append(
+            {
+                "part": part,
+                "kind": cells["kind"].iloc[0],
+                "cells": cells[["balanced_accuracy", "alarm"]].to_dict("records"),
+            }
+        )
+    return {
+        "findings": check.reading.splitlines(),
+        "limitations": check.limitation.splitlines(),
+        "classes": check.table["class"].unique().tolist(),
+        "rows": rows,
+    }
 
 
 def _list_findings(comparison):

@@ -498,3 +498,18 @@ def test_interrupting_while_images_are_read_prints_no_traceback(folder, capsys, 
     monkeypatch.setattr("skcxr.datasets.load_image_folder", interrupted)
     assert evaluate("--data", folder) == 130
     assert capsys.readouterr().err == "skcxr evaluate: error: interrupted\n"
+
+
+def test_the_data_check_is_printed_first(folder, tmp_path, capsys):
+    copy = Image.open(folder / "covid" / "0.png")
+    copy.save(folder / "normal" / "copy.png")
+    assert evaluate("--data", folder, "--cv", 2, "--out", tmp_path / "out") == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("Data check: 2 findings\n- 1 group of near-duplicates has images of ")
+    assert printed.index("covid/0.png and normal/copy.png") < printed.index("Arms duplicates")
+    found = json.loads((tmp_path / "out" / "check.json").read_text("utf-8"))
+    assert found["near_duplicates"][0]["across_classes"]
+    settings = json.loads((tmp_path / "out" / "settings.json").read_text("utf-8"))
+    (pair,) = settings["near_duplicates"]
+    assert pair["files"] == ["covid/0.png", "normal/copy.png"]
+    assert pair["similarity"] > 0.99

@@ -4,7 +4,7 @@ from imblearn.pipeline import Pipeline
 
 from skcxr import DCGAN, CXRClassifier, DCGANOversampler
 from skcxr.datasets import make_chest_phantoms
-from skcxr.evaluation import duplicates_of, fit_folds
+from skcxr.evaluation import check_data, duplicates_of, fit_folds
 from skcxr.over_sampling import grow
 from skcxr.report._folder import Report, create_folder
 
@@ -26,7 +26,8 @@ def write_phantom_report(folder):
     sampler = DCGANOversampler(gan, sampling_strategy=grow(2), random_state=0)
     dcgan = Pipeline([("gan", sampler), ("clf", clf)])
     arms = {"classic": clf, "duplicates": duplicates_of(dcgan), "dcgan": dcgan}
-    report = Report(create_folder(folder), data, arms, SETTINGS)
+    check = check_data(data.images, data.target_names[data.target], data.groups, random_state=0)
+    report = Report(create_folder(folder), data, arms, SETTINGS, check=check)
     for result in fit_folds(arms, data.data, report.y, cv=2):
         report.add(result)
     report.write_summary()

@@ -1,5 +1,7 @@
 import base64
+import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 
@@ -258,3 +260,41 @@ def test_settings_and_versions_are_complete(report_run, page):
 )
 def test_numbers_have_a_minus_sign_unless_they_round_to_zero(value, form, text):
     assert format_number(value, form) == text
+
+
+def test_the_data_check_comes_first(report_run, page):
+    assert page.text.index("Data check") < page.text.index("Summary")
+    table = report_run.check.table
+    for part, rows in table.groupby("part"):
+        marks = [
+            f"{row['balanced_accuracy']:.2f}" + ("*" if row["alarm"] else "")
+            for _, row in rows.iterrows()
+        ]
+        assert f"{part} {' '.join(marks)} " in page.text
+
+
+def test_findings_of_the_data_check_are_listed(report_run):
+    sentence = "covid can be recognised from the corners alone (0.90; chance 0.50): it may differ."
+    check = replace(report_run.check, reading=sentence, limitation="There are too few patients.")
+    html = render_page(
+        report_run.build_comparison(),
+        data=report_run.data,
+        settings=report_run.settings,
+        check=check,
+    )
+    assert f"<li>{sentence}</li>" in html
+    assert '<p class="note">There are too few patients.</p>' in html
+    assert "No finding." not in html
+
+
+def test_a_report_without_a_check_has_no_section_for_it(report_run):
+    html = render_page(
+        report_run.build_comparison(), data=report_run.data, settings=report_run.settings
+    )
+    assert "Data check" not in html
+
+
+def test_the_check_is_in_the_folder_and_the_json(report_run):
+    found = json.loads((report_run.folder / "check.json").read_text("utf-8"))
+    assert report_run.to_dict()["check"] == found == report_run.check.to_dict()
+    assert (report_run.folder / "check.png").exists()
