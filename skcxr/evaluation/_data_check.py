@@ -113,6 +113,7 @@ class DataCheck:
         Returns
         -------
         names : list of str or int
+            One name or row per image.
         """
         if self.filenames is None:
             return [int(row) for row in rows]

@@ -71,7 +71,8 @@ class Report:
     per image and arm; ``results.csv``, one row per fit and score; ``summary.csv``,
     ``differences.csv``, ``table4.csv`` and ``confusion.csv``; ``confusion.png``,
     ``comparison.png``; for a check of the data ``check.json`` and ``check.png``; for the synthetic
-    images of the first fold ``samples.png``, ``samples.csv``, ``audit.json``, ``training-<class>.png`` and ``audit-<class>.png``;
+    images of the first fold ``samples.png``, ``samples.csv``, ``audit.json``,
+    ``training-<class>.png`` and ``audit-<class>.png``;
     ``pipelines/<arm>-fold<i>.joblib``.
 
     Parameters
