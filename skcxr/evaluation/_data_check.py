@@ -323,45 +323,37 @@ def _measure_parts(X, codes, classes, patients, *, tested, metadata, random_stat
     y = np.searchsorted(tested, codes[rows])
     _, patients = np.unique(patients[rows], return_inverse=True)
     names = [ALL_CLASSES, *classes[tested].tolist()]
-    X = X[rows]
-    x = shrink(X)
+    if metadata is not None:
+        metadata = metadata[rows]
+    x = shrink(X[rows])
     seed = random_state.randint(2**31 - 1)
     folds = split_folds(y, patients, seed)
-    kept = None if metadata is None else metadata[rows]
-    parts = {**cut_image_parts(x), **encode_metadata(kept)}
-    tests = predict_from_parts(parts, y, patients, folds, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    parts = {**cut_image_parts(x), **encode_metadata(metadata)}
+    tests = predict_from_parts(parts, y, patients, folds, rng)
     results = []
-    for part, *values in zip(parts, *tests, strict=True):
-        for code, (name, score, p_value, limit) in enumerate(
-            zip(names, *values, strict=True), start=-1
-        ):
-            alarm = p_value <= LEVEL
-            if part == FILE_SIZE_PART:
-                alarm = alarm and _differ_in_size(kept, y, code)
-            results.append(
-                {
-                    "part": part,
-                    "kind": "test",
-                    "class": name,
-                    "balanced_accuracy": score,
-                    "alarm_above": limit,
-                    "p_value": p_value,
-                    "alarm": alarm,
-                }
-            )
+    for part, *of_part in zip(parts, *tests, strict=True):
+        for name, score, p_value, limit in zip(names, *of_part, strict=True):
+            result = {"part": part, "kind": "test", "class": name, "balanced_accuracy": score}
+            result["alarm_above"] = limit
+            result["p_value"] = p_value
+            result["alarm"] = p_value <= LEVEL
+            if part == FILE_SIZE_PART and not _differ_in_size(metadata, y, names.index(name) - 1):
+                result["alarm"] = False
+            results.append(result)
     context = {
         part: score_labels(build_features(blocks), y[None], len(tested), folds)[0]
         for part, blocks in cut_context_parts(x).items()
     }
-    features = CXRFeatures().fit_transform(X)
+    features = CXRFeatures().fit_transform(X[rows])
     context[FEATURES_PART] = score_by_logistic_regression(features, y, folds)
     for part, scores in context.items():
         for name, score in zip(names, scores, strict=True):
             results.append(
                 {"part": part, "kind": "context", "class": name, "balanced_accuracy": score}
             )
-    for row in results:
-        row["chance"] = 1 / len(tested) if row["class"] == ALL_CLASSES else 0.5
+    for result in results:
+        result["chance"] = 1 / len(tested) if result["class"] == ALL_CLASSES else 0.5
     return _build_table(results)
 
 
@@ -379,7 +371,8 @@ def _build_table(results):
 def _differ_in_size(metadata, y, code):
     """Return whether the files of a class, or of any class for -1, are larger or smaller."""
     sizes = select_columns(metadata, FILE_SIZE_PART).iloc[:, 0]
-    sizes = pd.to_numeric(sizes, errors="coerce").to_numpy(dtype=float)
+    sizes = pd.to_numeric(sizes, errors="coerce").to_numpy(dtype=float, copy=True)
+    sizes[sizes <= 0] = np.nan
     for k in np.unique(y) if code < 0 else [code]:
         inside, outside = sizes[y == k], sizes[y != k]
         if np.isnan(inside).all() or np.isnan(outside).all():
