@@ -101,7 +101,6 @@ def evaluate(**options):
         check_empty(args.out)
     data = _load_images(args)
     check = check_images(args, data)
-    print_text(args, f"{format_check(check)}\n")
     groups = None
     near_duplicates = []
     if args.data is not None:

@@ -205,7 +205,9 @@ def test_phantoms_are_the_default_and_results_get_a_folder_of_their_own(
     assert evaluate("--cv", 2) == 0
     (out,) = (tmp_path / "skcxr-results").iterdir()
     assert (out / "table4.csv").exists()
-    assert capsys.readouterr().out.startswith("Phantoms")
+    printed = capsys.readouterr().out
+    assert printed.startswith("Data check: ")
+    assert "\nPhantoms" in printed
 
 
 def test_fits_in_parallel(folder, tmp_path):
