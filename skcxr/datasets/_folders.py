@@ -303,7 +303,11 @@ def _check_folder(path: str | os.PathLike[str]) -> Path:
 
 def _build_metadata(facts: list[dict[str, object]]) -> np.ndarray:
     """Return the facts on the files as a structured array, which loads without pandas."""
-    fields: list[tuple[str, str]] = [("file_size", "int64"), ("height", "float64"), ("width", "float64")]
+    fields: list[tuple[str, str]] = [
+        ("file_size", "int64"),
+        ("height", "float64"),
+        ("width", "float64"),
+    ]
     fields += [
         (name, "object")
         for name in ("station", "modality", "view")
