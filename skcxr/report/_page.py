@@ -31,10 +31,10 @@ from skcxr.report._formats import (
 )
 
 PHANTOMS = "Procedural chest phantoms"
-NOT_OPTIONS = ("command", "started", "versions", "skipped", "near_duplicates")
+NOT_OPTIONS = ("command", "started", "versions", "skipped", "near_duplicates", "plan")
 
 
-def render_page(comparison, *, data, settings, first_fold=None):
+def render_page(comparison, *, data, settings, first_fold=None, learning_curve=None):
     """Return the results as one HTML page, including its style and figures.
 
     Parameters
@@ -49,6 +49,8 @@ def render_page(comparison, *, data, settings, first_fold=None):
     first_fold : FirstFold or None, default=None
         Synthetic images of the first fold. None leaves out samples, training curves, generative
         metrics and audits.
+    learning_curve : LearningCurve or None, default=None
+        Learning curve of the baseline. None leaves it out.
 
     Returns
     -------
@@ -75,6 +77,8 @@ def render_page(comparison, *, data, settings, first_fold=None):
         "phantoms": data.DESCR if settings["data"] is None else None,
         "n_folds": folds.nunique().to_dict(),
         "recommendation": comparison.recommendation,
+        "plan": settings.get("plan"),
+        "learning_curve": learning_curve,
         "findings": _list_findings(comparison),
         "widest_interval": _get_widest_interval(comparison),
         "differences": _list_differences(comparison),
