@@ -34,6 +34,9 @@ from skcxr.cli._printing import (
     print_text,
 )
 
+# Number of simulated images in a plan, over all simulations: about a second.
+MAX_SIMULATED = 5_000_000
+
 
 @click.command(
     help="Compare ways to train, with and without synthetic images.\n\n"
@@ -73,6 +76,12 @@ from skcxr.cli._printing import (
 @add_gan_options(epochs=8, width=12, batch=16)
 @click.option("--grow", default=2.0, type=float, metavar="F", help="factor by which classes grow")
 @click.option(
+    "--learning-curve/--no-learning-curve",
+    default=None,
+    show_default="with --data",
+    help="also train on 25, 50 and 75 % of the patients",
+)
+@click.option(
     "--n-jobs",
     type=click.IntRange(min=1),
     metavar="N",
@@ -107,16 +116,19 @@ def evaluate(**options):
         groups, near_duplicates = join_near_duplicates(args, data, check)
     cv, n_smallest = build_splitter(args, data, groups)
     arms = build_arms(args, n_smallest)
+    plan = _plan_comparison(data, cv, groups, n_compared=len(arms) - 1)
     settings = {
         "command": "evaluate",
         **collect_settings(args),
         "arms": {name: ARMS[name].meaning for name in arms},
         "skipped": data.get("skipped", {}),
         "near_duplicates": near_duplicates,
+        "plan": plan.to_dict(),
     }
     report = Report(create_folder(args.out), data, arms, settings, groups, check)
     print_text(args, f"{format_check(check)}\n")
     print_text(args, _describe_run(args, data, n_smallest))
+    print_text(args, f"{plan.reading} {plan.basis}\n")
     return _run_fits(args, data, arms, cv, groups, report)
 
 
@@ -131,6 +143,17 @@ def _load_images(args):
     if data.split is not None:
         data = select_images(data, find_training_rows(args, data))
     return data
+
+
+def _plan_comparison(data, cv, groups, n_compared):
+    """Return the power of this comparison, with the default assumptions about its arms."""
+    from skcxr.evaluation import plan
+
+    # Of several arms, the first that is better must be so at Holm's strictest level.
+    level = 1 - 0.05 / max(n_compared, 1)
+    # Large data sets need fewer simulations, whose memory and time grow with the images.
+    n_simulations = max(100, min(1000, MAX_SIMULATED // len(data.target)))
+    return plan(data.target, groups=groups, cv=cv, level=level, n_simulations=n_simulations)
 
 
 def _run_fits(args, data, arms, cv, groups, report):
@@ -155,6 +178,9 @@ def _run_fits(args, data, arms, cv, groups, report):
             for result in bar:
                 report.add(result)
                 bar.set_postfix_str(_estimate_time_left(report.fold_results, arms, args.cv, n_jobs))
+        # Phantoms only show what the command does: their curve would take time for nothing.
+        if args.learning_curve or (args.learning_curve is None and args.data is not None):
+            report.learning_curve = _fit_learning_curve(args, data, arms, cv, groups, report)
     except KeyboardInterrupt:
         n_finished = len(report.fold_results)
         echo(f"Interrupted: {n_finished} of {n_fits} fits had finished.", err=True)
@@ -168,6 +194,26 @@ def _run_fits(args, data, arms, cv, groups, report):
     page = report.folder / "report.html"
     print_text(args, f"Results are in {report.folder}" + (f": see {page}" if page.exists() else ""))
     return code
+
+
+def _fit_learning_curve(args, data, arms, cv, groups, report):
+    """Return the learning curve of the baseline, whose fits on all patients have finished."""
+    from skcxr.evaluation import learning_curve
+
+    baseline = report.arms[0]
+    finished = {r.fold: r.scores["accuracy"] for r in report.fold_results if r.arm == baseline}
+    if is_progress_shown(args):
+        echo(f"Learning curve: training {baseline} on 25, 50 and 75 % of the patients", err=True)
+    return learning_curve(
+        arms[baseline],
+        data.data,
+        report.y,
+        groups=groups,
+        cv=cv,
+        full_scores=[finished[fold] for fold in sorted(finished)],
+        n_jobs=args.n_jobs or choose_n_jobs(3 * args.cv),
+        random_state=args.seed,
+    )
 
 
 def _estimate_time_left(finished, arms, n_folds, n_jobs):

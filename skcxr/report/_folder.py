@@ -69,10 +69,10 @@ class Report:
 
     Files: ``report.html``, a page with all results; ``settings.json``; ``predictions.csv``, one row
     per image and arm; ``results.csv``, one row per fit and score; ``summary.csv``,
-    ``differences.csv``, ``table4.csv`` and ``confusion.csv``; ``confusion.png``,
-    ``comparison.png``; for a check of the data ``check.json`` and ``check.png``; for the synthetic
-    images of the first fold ``samples.png``, ``samples.csv``, ``audit.json``,
-    ``training-<class>.png`` and ``audit-<class>.png``;
+    ``differences.csv``, ``table4.csv`` and ``confusion.csv``; ``learning_curve.csv``, if there is
+    one; ``confusion.png``, ``comparison.png``; for a check of the data ``check.json`` and
+    ``check.png``; for the synthetic images of the first fold ``samples.png``, ``samples.csv``,
+    ``audit.json``, ``training-<class>.png`` and ``audit-<class>.png``;
     ``pipelines/<arm>-fold<i>.joblib``.
 
     Parameters
@@ -102,6 +102,7 @@ class Report:
         self.controls = find_controls(arms, self.y, [(all_rows, all_rows)])
         self.fold_results = []
         self.first_fold = None
+        self.learning_curve = None
         self.settings = {
             **settings,
             "started": datetime.now().isoformat(" ", "minutes"),
@@ -150,12 +151,15 @@ class Report:
         self._write_figure("confusion.png", ConfusionMatrixGridDisplay.from_comparison(comparison))
         if len(comparison.arms) > 1:
             self._write_figure("comparison.png", ComparisonDisplay.from_comparison(comparison))
+        if self.learning_curve is not None:
+            self._write_table("learning_curve.csv", self.learning_curve.table, index=True)
         page = render_page(
             comparison,
             data=self.data,
             settings=self.settings,
             first_fold=self.first_fold,
             check=self.check,
+            learning_curve=self.learning_curve,
         )
         with self._open("report.html") as file:
             file.write(page.encode(errors="backslashreplace"))
@@ -164,7 +168,10 @@ class Report:
         """Return the summary of all finished folds as text."""
         if not self.fold_results:
             return "No fold has finished."
-        return format_summary(self.build_comparison(), self.first_fold, self._count_missing())
+        text = format_summary(self.build_comparison(), self.first_fold, self._count_missing())
+        if self.learning_curve is None:
+            return text
+        return f"{text}\nWould more images help? {self.learning_curve.reading}\n"
 
     def to_dict(self):
         """Return the summary of all finished folds as a dictionary of JSON's types."""
@@ -174,11 +181,14 @@ class Report:
             "folder": str(self.folder),
             "report": str(page) if page.exists() else None,
             "n_finished": {arm: finished.count(arm) for arm in self.arms},
+            "plan": self.settings.get("plan"),
         }
         if self.check is not None:
             result["check"] = self.check.to_dict()
         if not self.fold_results:
             return result
+        if self.learning_curve is not None:
+            result["learning_curve"] = self.learning_curve.to_dict()
         summary = build_summary(self.build_comparison(), self.first_fold, self._count_missing())
         return result | summary
 

@@ -31,10 +31,10 @@ from skcxr.report._formats import (
 )
 
 PHANTOMS = "Procedural chest phantoms"
-NOT_OPTIONS = ("command", "started", "versions", "skipped", "near_duplicates")
+NOT_OPTIONS = ("command", "started", "versions", "skipped", "near_duplicates", "plan")
 
 
-def render_page(comparison, *, data, settings, first_fold=None, check=None):
+def render_page(comparison, *, data, settings, first_fold=None, check=None, learning_curve=None):
     """Return the results as one HTML page, including its style and figures.
 
     Parameters
@@ -51,6 +51,8 @@ def render_page(comparison, *, data, settings, first_fold=None, check=None):
         metrics and audits.
     check : DataCheck or None, default=None
         Check of the images. None leaves it out.
+    learning_curve : LearningCurve or None, default=None
+        Learning curve of the baseline. None leaves it out.
 
     Returns
     -------
@@ -78,6 +80,8 @@ def render_page(comparison, *, data, settings, first_fold=None, check=None):
         "phantoms": data.DESCR if settings["data"] is None else None,
         "n_folds": folds.nunique().to_dict(),
         "recommendation": comparison.recommendation,
+        "plan": settings.get("plan"),
+        "learning_curve": learning_curve,
         "findings": _list_findings(comparison),
         "widest_interval": _get_widest_interval(comparison),
         "differences": _list_differences(comparison),

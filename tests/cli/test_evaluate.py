@@ -21,7 +21,7 @@ from skcxr import DCGAN
 from skcxr.cli import main
 from skcxr.cli._folds import choose_n_jobs
 from skcxr.datasets import make_chest_phantoms
-from skcxr.evaluation import fit_folds
+from skcxr.evaluation import fit_folds, plan
 from skcxr.metrics import per_class_report
 from skcxr.report._folder import create_folder
 from tests.conftest import full_disk
@@ -117,6 +117,54 @@ def test_the_first_folds_samples_are_drawn_measured_and_audited(tmp_path, capsys
     printed = capsys.readouterr().out
     assert "Features: cxr (means of 4 stages)" in printed
     assert "an audit, which cannot prove that nothing was copied" in printed
+
+
+def test_the_smallest_detectable_difference_is_printed_before_anything_is_trained(
+    folder, tmp_path, capsys, monkeypatch
+):
+    calls = []
+
+    def record(y, **options):
+        calls.append({"y": y, **options})
+        return plan(y, **options)
+
+    monkeypatch.setattr("skcxr.evaluation.plan", record)
+    interrupt_after(monkeypatch, 0)
+    out = tmp_path / "out"
+    table = folder.parent / "patients.csv"
+    assert evaluate("--data", folder, "--groups", table, "--cv", 2, "--out", out) == 130
+    (call,) = calls
+    assert call["y"].tolist() == [0] * 4 + [1] * 6
+    patients = [f"covid{i // 2}" for i in range(4)] + [f"normal{i // 2}" for i in range(6)]
+    assert call["groups"].tolist() == patients
+    assert call["cv"].get_n_splits() == 2
+    # Holm's level for the first of two arms that are compared with classic.
+    assert call["level"] == pytest.approx(0.975)
+    stored = json.loads((out / "settings.json").read_text("utf-8"))["plan"]
+    assert stored["reading"].startswith("With 10 images in 2 folds, ")
+    assert f"\n{stored['reading']} {stored['basis']}\n" in capsys.readouterr().out
+
+
+def test_the_learning_curve_ends_with_the_baselines_scores(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert evaluate("--data", folder, "--cv", 2, "--out", out, "--json") == 0
+    curve = json.loads(capsys.readouterr().out)["learning_curve"]
+    assert [row["n_train"] for row in curve["table"]] == [2, 4, 5]
+    folds = pd.read_csv(out / "results.csv").query("arm == 'classic' and metric == 'accuracy'")
+    assert curve["table"][-1]["score"] == pytest.approx(folds["value"].mean())
+    assert pd.read_csv(out / "learning_curve.csv")["share"].tolist() == [0.5, 0.75, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("args", "is_drawn"),
+    [([], False), (["--learning-curve"], True), (["--data", "{}", "--no-learning-curve"], False)],
+)
+def test_the_learning_curve_is_drawn_by_default_for_data_alone(
+    folder, tmp_path, capsys, args, is_drawn
+):
+    args = [arg.format(folder) for arg in args]
+    assert evaluate(*args, "--cv", 2, "--out", tmp_path / "out") == 0
+    assert ("Would more images help?" in capsys.readouterr().out) == is_drawn
 
 
 def test_fitted_pipelines_are_kept(folder, tmp_path):
@@ -355,7 +403,9 @@ def test_a_report_that_was_not_written_is_not_named(folder, tmp_path, capsys, mo
     out = tmp_path / "out"
     assert evaluate("--data", folder, "--cv", 2, "--out", out, "--json") == 130
     captured = capsys.readouterr()
-    assert json.loads(captured.out) == {
+    result = json.loads(captured.out)
+    assert result.pop("plan")["n_images"] == 10
+    assert result == {
         "folder": str(out),
         "report": None,
         "n_finished": dict.fromkeys(ARMS, 0),

@@ -1,10 +1,11 @@
 """A small evaluation, whose report several tests read."""
 
+import pandas as pd
 from imblearn.pipeline import Pipeline
 
 from skcxr import DCGAN, CXRClassifier, DCGANOversampler
 from skcxr.datasets import make_chest_phantoms
-from skcxr.evaluation import check_data, duplicates_of, fit_folds
+from skcxr.evaluation import LearningCurve, check_data, duplicates_of, fit_folds, plan
 from skcxr.over_sampling import grow
 from skcxr.report._folder import Report, create_folder
 
@@ -15,7 +16,15 @@ SETTINGS = {
     "image_size": 16,
     "cv": 2,
     "seed": 0,
+    "plan": plan({"covid": 20, "normal": 20}, cv=2).to_dict(),
 }
+
+
+def build_curve():
+    """Return the learning curve of the report, of two folds."""
+    shares = pd.Index([0.25, 0.5, 0.75, 1.0], name="share")
+    scores = pd.DataFrame([[0.4, 0.5], [0.5, 0.5], [0.5, 0.6], [0.55, 0.75]], shares)
+    return LearningCurve(scores, pd.Series([5, 10, 15, 20], shares), 1.0, "accuracy")
 
 
 def write_phantom_report(folder):
@@ -30,5 +39,6 @@ def write_phantom_report(folder):
     report = Report(create_folder(folder), data, arms, SETTINGS, check=check)
     for result in fit_folds(arms, data.data, report.y, cv=2):
         report.add(result)
+    report.learning_curve = build_curve()
     report.write_summary()
     return report

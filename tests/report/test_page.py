@@ -55,6 +55,18 @@ def page(report_run):
     return Page((report_run.folder / "report.html").read_text(encoding="utf-8"))
 
 
+def test_the_plan_is_on_the_first_screen(page):
+    plan = SETTINGS["plan"]
+    summary = page.text.rpartition("What was compared")[0]
+    assert f"{plan['reading']} {plan['basis']}" in " ".join(summary.split())
+
+
+def test_the_learning_curve_is_a_table_with_a_reading(page):
+    section = page.text.rpartition("Would more images help?")[2]
+    assert "From 50 % to 100 % of the patients, accuracy changed by +0.150" in section
+    assert "75 % 15 0.550 0.500 to 0.600" in " ".join(section.split())
+
+
 def test_nothing_is_loaded_from_elsewhere(report_run, page):
     html = (report_run.folder / "report.html").read_text(encoding="utf-8")
     for _, attrs in page.elements:
