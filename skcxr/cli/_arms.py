@@ -48,6 +48,12 @@ def _build_probe(args, n_smallest):
     return make_pipeline(CXRFeatures(), StandardScaler(), LogisticRegression(C=0.01, max_iter=1000))
 
 
+def _build_pretrained(args, n_smallest):
+    from skcxr import CXRClassifier
+
+    return CXRClassifier.pretrained(random_state=args.seed)
+
+
 def _build_duplicates(args, n_smallest):
     from skcxr.over_sampling import grow
     from skcxr.over_sampling._duplicates import DuplicateOversampler
@@ -68,12 +74,24 @@ def _build_smote(args, n_smallest):
 
 
 def _build_dcgan(args, n_smallest):
+    return _build_gan_pipeline(args, build_gan(args))
+
+
+def _build_pool_dcgan(args, n_smallest):
+    return _build_gan_pipeline(args, build_gan(args, weights=args.pool_weights))
+
+
+def _build_pretrained_dcgan(args, n_smallest):
+    from skcxr import DCGAN
+
+    return _build_gan_pipeline(args, DCGAN.pretrained(image_size=args.image_size))
+
+
+def _build_gan_pipeline(args, gan):
     from skcxr import DCGANOversampler
     from skcxr.over_sampling import grow
 
-    sampler = DCGANOversampler(
-        build_gan(args), sampling_strategy=grow(args.grow), random_state=args.seed
-    )
+    sampler = DCGANOversampler(gan, sampling_strategy=grow(args.grow), random_state=args.seed)
     return _build_pipeline("gan", sampler, args)
 
 
@@ -116,6 +134,11 @@ ARMS = {
         "radiographs of the Kermany set. If your images are among them, this arm knows their "
         "classes, and its scores are too high.",
     ),
+    "pretrained": Arm(
+        _build_pretrained,
+        "Fine-tunes the packaged classifier for 50 epochs. It was trained on 2,012 labelled "
+        "radiographs of the Kermany set: if your images are among them, its scores are too high.",
+    ),
     "duplicates": Arm(
         _build_duplicates,
         "Control: adds duplicates of real images, as many as the arms after it add other images. "
@@ -134,8 +157,23 @@ ARMS = {
         "Adds synthetic images from one GAN for all classes, which is trained inside each fold.",
         lambda args: f"one GAN for all classes, {describe_steps(args)}",
     ),
+    "pretrained-dcgan": Arm(
+        _build_pretrained_dcgan,
+        "Adds synthetic images from one GAN per class, which starts from the packaged GAN. That "
+        "GAN was trained on 2,012 radiographs of the Kermany set: if your images are among them, "
+        "the scores are too high.",
+    ),
+    "pool-dcgan": Arm(
+        _build_pool_dcgan,
+        "Adds synthetic images from one GAN per class, which starts from a GAN that was trained on "
+        "the pool, without labels.",
+        describe_gans,
+    ),
 }
 CONTROL = "duplicates"
+POOL_ARM = "pool-dcgan"
+# That of the packaged GAN.
+PACKAGED_IMAGE_SIZE = 64
 DEFAULT_ARMS = ("classic", "duplicates", "smote", "dcgan")
 
 
@@ -151,6 +189,26 @@ def parse_arms(ctx, param, values):
             f"{unknown[0]!r} is not an arm. Choose from {', '.join(ARMS)}.", ctx, param
         )
     return [name for name in ARMS if name in names or (name == CONTROL and _need_control(names))]
+
+
+def check_arms(args):
+    """Refuse arms that lack another option, and add the arm of the pool to those with ``--pool``.
+
+    Raises
+    ------
+    ValueError
+        If an arm needs a pool, or images of another size.
+    """
+    if args.pool is not None and POOL_ARM not in args.arms:
+        names = {*args.arms, CONTROL, POOL_ARM}
+        args.arms = [name for name in ARMS if name in names]
+    if POOL_ARM in args.arms and args.pool is None:
+        raise ValueError(f"Arm {POOL_ARM} needs --pool, a folder of further images.")
+    if "pretrained-dcgan" in args.arms and args.image_size != PACKAGED_IMAGE_SIZE:
+        raise ValueError(
+            f"Arm pretrained-dcgan needs --image-size {PACKAGED_IMAGE_SIZE}, that of its GAN; got "
+            f"{args.image_size}."
+        )
 
 
 def adds_images(name):

@@ -91,7 +91,7 @@ def permute_labels(y, patients, folds, n_permutations, rng):
     patient_of_place = np.repeat(np.arange(len(first)), sizes)
     rank = np.arange(len(y)) - starts[patient_of_place]
     donor = donors[:, patient_of_place]
-    place = starts[donor] + rank % sizes[donor]
+    place = (starts[donor] + rank % sizes[donor]).astype(np.intp)
     permuted = np.empty_like(order)
     np.put_along_axis(permuted, order, y[np.take_along_axis(order, place, axis=1)], axis=1)
     return permuted
