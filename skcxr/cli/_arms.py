@@ -191,19 +191,27 @@ def parse_arms(ctx, param, values):
     return [name for name in ARMS if name in names or (name == CONTROL and _need_control(names))]
 
 
+def add_pool_arm(args):
+    """Add the arm of the pool to ``--arms``, and its control, if there is a pool."""
+    if args.pool is not None:
+        names = {*args.arms, CONTROL, POOL_ARM}
+        args.arms = [name for name in ARMS if name in names]
+
+
 def check_arms(args):
-    """Refuse arms that lack another option, and add the arm of the pool to those with ``--pool``.
+    """Refuse arms that lack another option.
 
     Raises
     ------
     ValueError
-        If an arm needs a pool, or images of another size.
+        If an arm needs a pool or images of another size, or if no arm uses the pool.
     """
-    if args.pool is not None and POOL_ARM not in args.arms:
-        names = {*args.arms, CONTROL, POOL_ARM}
-        args.arms = [name for name in ARMS if name in names]
     if POOL_ARM in args.arms and args.pool is None:
         raise ValueError(f"Arm {POOL_ARM} needs --pool, a folder of further images.")
+    if POOL_ARM not in args.arms and args.pool is not None:
+        raise ValueError(
+            f"Only arm {POOL_ARM} uses --pool {args.pool}. Choose it, or leave it out."
+        )
     if "pretrained-dcgan" in args.arms and args.image_size != PACKAGED_IMAGE_SIZE:
         raise ValueError(
             f"Arm pretrained-dcgan needs --image-size {PACKAGED_IMAGE_SIZE}, that of its GAN; got "

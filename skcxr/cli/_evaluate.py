@@ -4,15 +4,19 @@ from types import SimpleNamespace
 
 import click
 
+from skcxr._base.text import format_count
 from skcxr.cli._arms import (
     ARMS,
     DEFAULT_ARMS,
+    POOL_ARM,
+    add_pool_arm,
     build_arms,
+    check_arms,
     describe_arms,
     parse_arms,
 )
 from skcxr.cli._check import check_images, format_check
-from skcxr.cli._folds import build_splitter, choose_n_jobs
+from skcxr.cli._folds import build_splits, choose_n_jobs
 from skcxr.cli._inputs import find_training_rows, load_folder, select_images
 from skcxr.cli._options import (
     add_gan_options,
@@ -24,6 +28,7 @@ from skcxr.cli._options import (
 )
 from skcxr.cli._overlap import join_near_duplicates
 from skcxr.cli._phantoms import PHANTOM_EPOCHS, make_flawed_phantoms
+from skcxr.cli._pool import CHECKPOINTS, add_pool_options, prepare_pool
 from skcxr.cli._printing import (
     EXIT_DIVERGED,
     EXIT_INTERRUPTED,
@@ -67,6 +72,13 @@ MAX_SIMULATED = 5_000_000
 )
 @click.option("--cv", default=4, type=click.IntRange(min=2), metavar="K", help="number of folds")
 @click.option(
+    "--repeats",
+    default=1,
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="repetitions of the folds, each with another split",
+)
+@click.option(
     "--epochs",
     type=click.IntRange(min=1),
     metavar="N",
@@ -74,6 +86,7 @@ MAX_SIMULATED = 5_000_000
     help=f"epochs (phantoms: {PHANTOM_EPOCHS})",
 )
 @add_gan_options(epochs=8, width=12, batch=16)
+@add_pool_options
 @click.option("--grow", default=2.0, type=float, metavar="F", help="factor by which classes grow")
 @click.option(
     "--learning-curve/--no-learning-curve",
@@ -104,19 +117,29 @@ def evaluate(**options):
     from skcxr.report._folder import PARENT, Report, create_folder
 
     args = SimpleNamespace(**options)
+    add_pool_arm(args)
+    check_arms(args)
     if args.out is None:
         check_writable(PARENT)
     else:
         check_empty(args.out)
-    data = _load_images(args)
+    labelled = _load_images(args)
+    data = labelled
+    if labelled.get("split") is not None:
+        data = select_images(labelled, find_training_rows(args, labelled))
     check = check_images(args, data)
     groups = None
     near_duplicates = []
     if args.data is not None:
         groups, near_duplicates = join_near_duplicates(args, data, check)
-    cv, n_smallest = build_splitter(args, data, groups)
+    splits, n_smallest = build_splits(args, data, groups, args.repeats)
+    plan = _plan_comparison(data, splits, groups, n_compared=len(args.arms) - 1)
+    folder = create_folder(args.out)
+    print_text(args, _describe_images(args, data))
+    print_text(args, f"{format_check(check)}\n")
+    pool = prepare_pool(args, labelled, folder / "pool.safetensors", folder.parent / CHECKPOINTS)
+    args.pool_weights = None if pool is None else pool.weights
     arms = build_arms(args, n_smallest)
-    plan = _plan_comparison(data, cv, groups, n_compared=len(arms) - 1)
     settings = {
         "command": "evaluate",
         **collect_settings(args),
@@ -124,28 +147,51 @@ def evaluate(**options):
         "skipped": data.get("skipped", {}),
         "near_duplicates": near_duplicates,
         "plan": plan.to_dict(),
+        "pool_record": None if pool is None else pool.record,
+        "pretraining_overlap": _find_overlap(args, arms, data),
     }
-    report = Report(create_folder(args.out), data, arms, settings, groups, check)
-    print_text(args, f"{format_check(check)}\n")
-    print_text(args, _describe_run(args, data, n_smallest))
+    audited = (POOL_ARM, pool.images) if pool is not None and pool.images is not None else None
+    report = Report(folder, data, arms, settings, groups, check, audited)
+    print_text(args, _describe_run(args, n_smallest))
     print_text(args, f"{plan.reading} {plan.basis}\n")
-    return _run_fits(args, data, arms, cv, groups, report)
+    return _run_fits(args, data, arms, splits, groups, report)
 
 
 def _load_images(args):
-    """Return the images of --data, of its train/ if it has splits, or phantoms without --data."""
+    """Return the images of --data, or phantoms without --data."""
     if args.data is None:
         if args.groups is not None:
             raise ValueError("--groups needs --data.")
         args.epochs = args.epochs or PHANTOM_EPOCHS
         return make_flawed_phantoms(args.image_size, args.seed)
-    data = load_folder(args, args.data, args.groups)
-    if data.split is not None:
-        data = select_images(data, find_training_rows(args, data))
-    return data
+    return load_folder(args, args.data, args.groups)
 
 
-def _plan_comparison(data, cv, groups, n_compared):
+def _find_overlap(args, arms, data):
+    """Return the files that each arm's weights were trained on, and print how many there are.
+
+    Without a folder, phantoms have no files; they are not among the training images of weights.
+    """
+    from skcxr.evaluation import find_pretraining_overlap
+
+    if args.data is None:
+        return {}
+    found = {}
+    for name, estimator in arms.items():
+        files = data.filenames[find_pretraining_overlap(estimator, data.images)].tolist()
+        if files:
+            found[name] = files
+            if not args.quiet:
+                echo(
+                    f"The weights of arm {name} were trained on "
+                    f"{format_count(len(files), 'image')} of --data, such as {files[0]}: its "
+                    "scores are too high",
+                    err=True,
+                )
+    return found
+
+
+def _plan_comparison(data, splits, groups, n_compared):
     """Return the power of this comparison, with the default assumptions about its arms."""
     from skcxr.evaluation import plan
 
@@ -153,19 +199,20 @@ def _plan_comparison(data, cv, groups, n_compared):
     level = 1 - 0.05 / max(n_compared, 1)
     # Large data sets need fewer simulations, whose memory and time grow with the images.
     n_simulations = max(100, min(1000, MAX_SIMULATED // len(data.target)))
-    return plan(data.target, groups=groups, cv=cv, level=level, n_simulations=n_simulations)
+    return plan(data.target, groups=groups, cv=splits, level=level, n_simulations=n_simulations)
 
 
-def _run_fits(args, data, arms, cv, groups, report):
+def _run_fits(args, data, arms, splits, groups, report):
     """Fit all arms on all folds, write and print the results, and return the exit code."""
     from tqdm.auto import tqdm
 
     from skcxr.evaluation import fit_folds
     from skcxr.evaluation._folds import ADVICE
 
-    n_fits = args.cv * len(arms)
+    n_folds = args.cv * args.repeats
+    n_fits = n_folds * len(arms)
     n_jobs = args.n_jobs or choose_n_jobs(n_fits)
-    results = fit_folds(arms, data.data, report.y, cv=cv, groups=groups, n_jobs=n_jobs)
+    results = fit_folds(arms, data.data, report.y, cv=splits, groups=groups, n_jobs=n_jobs)
     code = 0
     try:
         with tqdm(
@@ -177,10 +224,10 @@ def _run_fits(args, data, arms, cv, groups, report):
         ) as bar:
             for result in bar:
                 report.add(result)
-                bar.set_postfix_str(_estimate_time_left(report.fold_results, arms, args.cv, n_jobs))
+                bar.set_postfix_str(_estimate_time_left(report.fold_results, arms, n_folds, n_jobs))
         # Phantoms only show what the command does: their curve would take time for nothing.
         if args.learning_curve or (args.learning_curve is None and args.data is not None):
-            report.learning_curve = _fit_learning_curve(args, data, arms, cv, groups, report)
+            report.learning_curve = _fit_learning_curve(args, data, arms, splits, groups, report)
     except KeyboardInterrupt:
         n_finished = len(report.fold_results)
         echo(f"Interrupted: {n_finished} of {n_fits} fits had finished.", err=True)
@@ -196,7 +243,7 @@ def _run_fits(args, data, arms, cv, groups, report):
     return code
 
 
-def _fit_learning_curve(args, data, arms, cv, groups, report):
+def _fit_learning_curve(args, data, arms, splits, groups, report):
     """Return the learning curve of the baseline, whose fits on all patients have finished."""
     from skcxr.evaluation import learning_curve
 
@@ -209,9 +256,9 @@ def _fit_learning_curve(args, data, arms, cv, groups, report):
         data.data,
         report.y,
         groups=groups,
-        cv=cv,
+        cv=splits,
         full_scores=[finished[fold] for fold in sorted(finished)],
-        n_jobs=args.n_jobs or choose_n_jobs(3 * args.cv),
+        n_jobs=args.n_jobs or choose_n_jobs(3 * args.cv * args.repeats),
         random_state=args.seed,
     )
 
@@ -231,19 +278,23 @@ def _estimate_time_left(finished, arms, n_folds, n_jobs):
     return f"about {left // 60} min left" if left >= 90 else f"about {left} s left"
 
 
-def _describe_run(args, data, n_smallest):
-    """Return a paragraph on what is about to run."""
+def _describe_images(args, data):
+    """Return a paragraph on the images."""
     import numpy as np
 
     counts = np.bincount(data.target, minlength=len(data.target_names))
     classes = ", ".join(f"{name} {n}" for name, n in zip(data.target_names, counts, strict=True))
+    lines = [f"{args.data or 'Phantoms (pass --data for your own images)'}: {classes}"]
+    if args.data is None:
+        lines.append(data.DESCR)
+    return "\n".join(lines) + "\n"
+
+
+def _describe_run(args, n_smallest):
+    """Return a paragraph on what is about to run."""
     folds = f"{args.cv} folds"
+    if args.repeats > 1:
+        folds += f", repeated {args.repeats} times"
     if args.groups is not None:
         folds += ", all images of a patient in the same fold"
-    lines = [
-        f"{args.data or 'Phantoms (pass --data for your own images)'}: {classes}",
-        *([] if args.data else [data.DESCR]),
-        folds,
-        *describe_arms(args, n_smallest),
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([folds, *describe_arms(args, n_smallest)]) + "\n"

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import click
 
 from skcxr._version import __version__
-from skcxr.cli._arms import ARMS, describe_arms
-from skcxr.cli._folds import build_splitter, choose_n_jobs, count_smallest, split_for_calibration
+from skcxr.cli._arms import ARMS, check_arms, describe_arms
+from skcxr.cli._folds import build_splits, choose_n_jobs, count_smallest, split_for_calibration
 from skcxr.cli._inputs import find_training_rows, load_folder, select_images
 from skcxr.cli._options import (
     add_gan_options,
@@ -19,6 +19,7 @@ from skcxr.cli._options import (
     collect_settings,
 )
 from skcxr.cli._overlap import join_near_duplicates
+from skcxr.cli._pool import CHECKPOINTS, add_pool_options, locate_pool_weights, prepare_pool
 from skcxr.cli._printing import is_progress_shown, print_json, print_text
 
 PARENT = "skcxr-models"
@@ -50,6 +51,7 @@ PARENT = "skcxr-models"
     "--epochs", type=click.IntRange(min=1), metavar="N", show_default="150", help="epochs"
 )
 @add_gan_options(epochs=8, width=12, batch=16)
+@add_pool_options
 @click.option("--grow", default=2.0, type=float, metavar="F", help="factor by which classes grow")
 @click.option(
     "--n-jobs",
@@ -80,18 +82,23 @@ def fit(**options):
 
     args = SimpleNamespace(**options)
     args.arms = [args.arm]
+    check_arms(args)
     if args.out is None:
         check_writable(PARENT)
     else:
         check_empty(args.out)
     import_skops()
-    data = load_folder(args, args.data, args.groups)
-    if data.split is not None:
-        data = select_images(data, find_training_rows(args, data))
+    labelled = load_folder(args, args.data, args.groups)
+    data = labelled
+    if labelled.split is not None:
+        data = select_images(labelled, find_training_rows(args, labelled))
     groups, _ = join_near_duplicates(args, data)
-    cv, _ = build_splitter(args, data, groups)
-    fits = _plan_fits(args, data, groups, list(cv.split(data.data, data.target, groups)))
+    splits, _ = build_splits(args, data, groups)
     with reserve_folder(args.out, parent=PARENT) as folder:
+        args.pool_weights = locate_pool_weights(args, folder)
+        fits = _plan_fits(args, data, groups, splits)
+        checkpoints = args.pool_weights.parent / CHECKPOINTS
+        prepare_pool(args, labelled, args.pool_weights, checkpoints)
         return _fit_and_write(args, data, fits, folder)
 
 

@@ -3,8 +3,25 @@
 from skcxr._base.text import format_count
 
 
-def build_splitter(args, data, groups):
-    """Return the splitter and the number of training images of the smallest class in a fold.
+def build_splits(args, data, groups, n_repeats=1):
+    """Return the folds, and the number of training images of the smallest class in a fold.
+
+    Parameters
+    ----------
+    args : namespace
+        The options.
+    data : Bunch
+        Images.
+    groups : ndarray of shape (n,) or None
+        Their patients, who stay in one fold.
+    n_repeats : int, default=1
+        Number of times that the images are split, each time differently.
+
+    Returns
+    -------
+    splits : list of (ndarray, ndarray)
+        Training and test rows of each fold, of all repeats.
+    n_smallest : int
 
     Raises
     ------
@@ -31,9 +48,12 @@ def build_splitter(args, data, groups):
                 f"than --cv {args.cv} folds. Add images, or pass a smaller --cv."
             )
     splitter = StratifiedGroupKFold if grouped else StratifiedKFold
-    cv = splitter(args.cv, shuffle=True, random_state=args.seed)
+    splits = []
+    for repeat in range(n_repeats):
+        folds = splitter(args.cv, shuffle=True, random_state=args.seed + repeat)
+        splits += list(folds.split(data.data, data.target, groups))
     n_smallest = len(data.target)
-    for train, _ in cv.split(data.data, data.target, groups):
+    for train, _ in splits:
         counts = np.bincount(data.target[train], minlength=len(data.target_names))
         if counts.min() < 2:
             name = str(data.target_names[counts.argmin()])
@@ -43,7 +63,7 @@ def build_splitter(args, data, groups):
                 "--cv."
             )
         n_smallest = min(n_smallest, int(counts.min()))
-    return cv, n_smallest
+    return splits, n_smallest
 
 
 def choose_n_jobs(n_fits):

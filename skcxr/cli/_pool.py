@@ -65,6 +65,17 @@ class Pool(NamedTuple):
     record: dict
 
 
+def locate_pool_weights(args, folder):
+    """Return the file of the pool's weights next to a result folder, or that of the user.
+
+    It is not in the folder: whoever shares the result must not share the discriminator.
+    """
+    if args.pool is not None and Path(args.pool).is_file():
+        return Path(args.pool)
+    place = Path(folder).resolve()
+    return place.with_name(f"{place.name}-pool.safetensors")
+
+
 def prepare_pool(args, data, weights, checkpoints):
     """Return the pool of ``--pool``, after its pretraining, or None without the option.
 
@@ -209,19 +220,13 @@ def audit_against_pool(args, samples, pool, holdout):
     found : dict of str to dict
         Audits by class as JSON's types. Classes with fewer than two held-out images have none.
     """
-    from skcxr.metrics import audit
+    from skcxr.evaluation._inspection import audit_pool
 
-    found = {}
-    for k, images in samples.items():
-        unseen = holdout.images[holdout.target_names[holdout.target] == k]
-        if len(unseen) < 2:
-            continue
-        result = audit(
-            images.reshape(-1, *unseen.shape[1:]), pool.images, unseen, random_state=args.seed
-        )
-        found[str(k)] = result.to_dict()
+    y_holdout = holdout.target_names[holdout.target]
+    audits = audit_pool(samples, pool.images, holdout.images, y_holdout, random_state=args.seed)
+    for k, result in audits.items():
         print_text(args, f"{k}, compared with the pool: {color_verdict(result.verdict)}")
-    return found
+    return {str(k): result.to_dict() for k, result in audits.items()}
 
 
 def _hash_file(path):

@@ -29,6 +29,7 @@ from skcxr.cli._pool import (
     add_pool_options,
     audit_against_pool,
     choose_fine_tuning,
+    locate_pool_weights,
     prepare_pool,
 )
 from skcxr.cli._printing import (
@@ -120,10 +121,8 @@ def synthesize(**options):
     with reserve_folder(args.out, parent=PARENT) as folder:
         args.out = str(folder)
         check_classes(folder, train.target_names)
-        # Not in the folder itself: whoever shares the images must not share the discriminator.
-        place = folder.resolve()
-        weights = place.with_name(f"{place.name}-pool.safetensors")
-        checkpoints = Path(args.checkpoint or place.parent / CHECKPOINTS)
+        weights = locate_pool_weights(args, folder)
+        checkpoints = Path(args.checkpoint or weights.parent / CHECKPOINTS)
         pool = prepare_pool(args, data, weights, checkpoints)
         return _train_and_write(args, train, holdout, overlap, pool)
 

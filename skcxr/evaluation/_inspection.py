@@ -159,6 +159,38 @@ def _find_shared(X, X_holdout, sampler):
     return is_shared
 
 
+def audit_pool(samples, pool, X_holdout, y_holdout, *, random_state=0):
+    """Audit synthetic images for copies of images that their GANs were pretrained on.
+
+    Parameters
+    ----------
+    samples : dict of class to ndarray of shape (n, ...)
+        Synthetic images.
+    pool : ndarray of shape (n, h, w)
+        Images of the pretraining, without labels.
+    X_holdout : ndarray of shape (n, ...)
+        Real images that no GAN has seen.
+    y_holdout : ndarray of shape (n,)
+        Their classes.
+    random_state : int, default=0
+        Seed of the audit.
+
+    Returns
+    -------
+    audits : dict of class to AuditResult
+        Classes with fewer than two held-out images have none.
+    """
+    shape = (-1, *pool.shape[1:])
+    audits = {}
+    for k, images in samples.items():
+        unseen = X_holdout[y_holdout == k]
+        if len(unseen) >= 2:
+            audits[k] = audit(
+                images.reshape(shape), pool, unseen.reshape(shape), random_state=random_state
+            )
+    return audits
+
+
 def convert_audits(table, audits):
     """Return the audit of each class as JSON's types, and why there is none of the others.
 

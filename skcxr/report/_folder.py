@@ -27,11 +27,14 @@ from skcxr.displays import (
 )
 from skcxr.evaluation._comparison import Comparison
 from skcxr.evaluation._controls import find_controls
-from skcxr.evaluation._inspection import convert_audits
+from skcxr.evaluation._inspection import audit_pool, convert_audits
+from skcxr.over_sampling._base import sample_like
 from skcxr.report._first_fold import inspect_first_fold
 from skcxr.report._page import render_page
 from skcxr.report._summary import build_summary, format_summary
 
+# Number of synthetic images per class that are audited against a pool.
+N_AUDITED = 60
 # Where evaluations without a folder of their own are stored.
 PARENT = "skcxr-results"
 # Packages that results depend on, skcxr first.
@@ -89,10 +92,15 @@ class Report:
         Patient of each image. None takes each image for a patient of its own.
     check : DataCheck or None, default=None
         Check of the images. None leaves it out.
+    pool : (str, ndarray of shape (n, h, w)) or None, default=None
+        Arm whose GANs start from a pool, and the images of the pool, against which the synthetic
+        images of its first fold are audited: ``audit-pool.json``. None audits no arm so.
     """
 
-    def __init__(self, folder, data, arms, settings, groups=None, check=None):
+    def __init__(self, folder, data, arms, settings, groups=None, check=None, pool=None):
         self.check = check
+        self.pool = pool
+        self.pool_audits = {}
         self.folder = folder
         self.data = data
         self.arms = list(arms)
@@ -169,6 +177,8 @@ class Report:
         if not self.fold_results:
             return "No fold has finished."
         text = format_summary(self.build_comparison(), self.first_fold, self._count_missing())
+        for k, audit in self.pool_audits.items():
+            text += f"\nImages of {self.pool[0]}, {k}, compared with the pool: {audit['verdict']}"
         if self.learning_curve is None:
             return text
         return f"{text}\nWould more images help? {self.learning_curve.reading}\n"
@@ -185,6 +195,10 @@ class Report:
         }
         if self.check is not None:
             result["check"] = self.check.to_dict()
+        if self.pool is not None:
+            result["pool"] = self.settings["pool_record"]
+            result["pool_audit"] = self.pool_audits
+        result["pretraining_overlap"] = self.settings.get("pretraining_overlap", {})
         if not self.fold_results:
             return result
         if self.learning_curve is not None:
@@ -194,7 +208,8 @@ class Report:
 
     def _count_missing(self):
         """Return the number of fits that have not finished."""
-        return len(self.arms) * self.settings["cv"] - len(self.fold_results)
+        n_folds = self.settings["cv"] * self.settings.get("repeats", 1)
+        return len(self.arms) * n_folds - len(self.fold_results)
 
     def _write_check(self):
         """Write the check of the images, and its figure if there was a test for shortcuts."""
@@ -207,6 +222,8 @@ class Report:
         sampler = getattr(result.estimator, "named_steps", {}).get("gan")
         if result.fold > 0 or not getattr(sampler, "estimators_", None):
             return
+        if self.pool is not None and result.arm == self.pool[0]:
+            self._audit_pool(result, sampler)
         # Of several arms with GANs, the first one is shown.
         if self.first_fold is not None and not self._precedes(result.arm, self.first_fold.arm):
             return
@@ -224,6 +241,17 @@ class Report:
             name = f"audit-{shorten_name(str(k))}.png"
             self._write_figure(name, AuditDisplay.from_result(audit))
         self._write_json("audit.json", convert_audits(first_fold.table, first_fold.audits))
+
+    def _audit_pool(self, result, sampler):
+        """Audit synthetic images of the first fold against the pool, and write the audits."""
+        X, y = self.data.data, self.y
+        samples = {
+            k: sample_like(gan, X[result.train][y[result.train] == k], N_AUDITED, 0)
+            for k, gan in sampler.estimators_.items()
+        }
+        audits = audit_pool(samples, self.pool[1], X[result.test], y[result.test])
+        self.pool_audits = {str(k): audit.to_dict() for k, audit in audits.items()}
+        self._write_json("audit-pool.json", self.pool_audits)
 
     def _precedes(self, arm, other):
         return self.arms.index(arm) < self.arms.index(other)

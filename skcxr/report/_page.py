@@ -31,7 +31,16 @@ from skcxr.report._formats import (
 )
 
 PHANTOMS = "Procedural chest phantoms"
-NOT_OPTIONS = ("command", "started", "versions", "skipped", "near_duplicates", "plan")
+NOT_OPTIONS = (
+    "command",
+    "started",
+    "versions",
+    "skipped",
+    "near_duplicates",
+    "plan",
+    "pool_record",
+    "pretraining_overlap",
+)
 
 
 def render_page(comparison, *, data, settings, first_fold=None, check=None, learning_curve=None):

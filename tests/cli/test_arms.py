@@ -62,12 +62,14 @@ def test_an_unknown_arm_is_refused_and_the_known_ones_are_listed(tmp_path, capsy
     assert evaluate(tmp_path / "out", "--arms", names) == 2
     error = capsys.readouterr().err
     assert re.search(r"'(gan)?' is not an arm", error)
-    assert "classic, probe, duplicates, smote, dcgan, conditional" in " ".join(error.split())
+    assert ", ".join(ARMS) in " ".join(error.split())
     assert not (tmp_path / "out").exists()
 
 
 def test_each_arm_is_built_as_it_says(planned, tmp_path):
-    evaluate(tmp_path / "out", "--arms", ",".join(ARMS), "--grow", "1.5", "--seed", "4")
+    # The last two need another image size and a pool: tests/cli/test_pool.py builds them.
+    names = list(ARMS)[:-2]
+    evaluate(tmp_path / "out", "--arms", ",".join(names), "--grow", "1.5", "--seed", "4")
     assert type(planned["classic"]) is CXRClassifier
     assert type(planned["probe"][0]) is CXRFeatures
     samplers = {name: planned[name][0] for name in ("duplicates", "smote", "dcgan", "conditional")}

@@ -2,7 +2,9 @@
 
 import json
 import shutil
+from pathlib import Path
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -145,3 +147,72 @@ def test_an_empty_pool_is_refused(phantom_folder, tmp_path, capsys):
     assert synthesize(*arguments) == 2
     assert "holds no file" in capsys.readouterr().err
     assert np.all([file.name != "out" for file in tmp_path.iterdir()])
+
+
+def evaluate(*args):
+    quick = ["--epochs", "1", "--gan-epochs", "1", "--cv", "2", "--n-jobs", "1"]
+    return main(["evaluate", *QUICK[:-2], *quick, "--no-learning-curve", *map(str, args)])
+
+
+def test_evaluate_compares_gans_that_start_from_the_pool(phantom_folder, pool_folder, tmp_path):
+    out = tmp_path / "out"
+    arguments = ["--data", phantom_folder, "--pool", pool_folder, "--arms", "classic"]
+    assert evaluate(*arguments, "--out", out) == 0
+    settings = json.loads((out / "settings.json").read_text("utf-8"))
+    assert list(settings["arms"]) == ["classic", "duplicates", "pool-dcgan"]
+    assert settings["pool_record"]["n_images"] == 12
+    assert (out / "pool.safetensors").exists()
+    assert sorted(json.loads((out / "audit-pool.json").read_text("utf-8"))) == ["covid", "normal"]
+    pipe = joblib.load(out / "pipelines" / "pool-dcgan-fold0.joblib")
+    assert Path(pipe["gan"].estimator.weights) == out / "pool.safetensors"
+
+
+def test_evaluate_repeats_the_folds(phantom_folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["--data", phantom_folder, "--arms", "classic", "--repeats", "2", "--out", out]
+    assert evaluate(*arguments) == 0
+    results = pd.read_csv(out / "results.csv")
+    assert sorted(results["fold"].unique()) == [0, 1, 2, 3]
+    assert sorted(results["repeat"].unique()) == [0, 1]
+    assert "2 folds, repeated 2 times" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--arms", "pool-dcgan"], "Arm pool-dcgan needs --pool"),
+        (["--arms", "pretrained-dcgan"], "Arm pretrained-dcgan needs --image-size 64"),
+    ],
+)
+def test_arms_that_lack_another_option_are_refused(
+    phantom_folder, tmp_path, capsys, arguments, message
+):
+    assert evaluate("--data", phantom_folder, *arguments, "--out", tmp_path / "out") == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "out").exists()
+
+
+def test_evaluate_names_images_that_weights_were_trained_on(data_folder, tmp_path, capsys):
+    file = np.load(data_folder / "kermany64.npz", allow_pickle=True)
+    y = file["y"].astype(str)
+    for k in ("normal", "pneumonia_bac"):
+        (tmp_path / "data" / k).mkdir(parents=True)
+        for row in np.flatnonzero(y == k)[:8]:
+            Image.fromarray(file["X"][row]).save(tmp_path / "data" / k / f"{row}.png")
+    out = tmp_path / "out"
+    quick = ["--cv", "2", "--n-jobs", "1", "--no-learning-curve", "--arms", "probe", "--json"]
+    assert main(["evaluate", "--data", str(tmp_path / "data"), *quick, "--out", str(out)]) == 0
+    printed = capsys.readouterr()
+    found = json.loads(printed.out)["pretraining_overlap"]["probe"]
+    assert 5 < len(found) <= 16
+    assert "The weights of arm probe were trained on" in printed.err
+
+
+def test_a_model_starts_from_a_pool(phantom_folder, pool_folder, tmp_path):
+    pytest.importorskip("skops")
+    arguments = ["--data", phantom_folder, "--pool", pool_folder, "--arm", "pool-dcgan"]
+    quick = ["--image-size", "16", "--gan-width", "2", "--pool-epochs", "1", "--gan-epochs", "1"]
+    quick += ["--epochs", "1", "--cv", "2", "--n-jobs", "1", "--out", tmp_path / "model"]
+    assert main(["fit", *map(str, [*arguments, *quick])]) == 0
+    assert (tmp_path / "model-pool.safetensors").exists()
+    assert not list((tmp_path / "model").glob("*.safetensors"))
