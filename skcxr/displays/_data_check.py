@@ -1,8 +1,19 @@
 """The result of a data check, as a figure."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from skcxr.displays._base import BLUE, ORANGE, DisplayMixin, shorten_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from typing_extensions import Self
+
+    from skcxr.evaluation import DataCheck
 
 
 class DataCheckDisplay(DisplayMixin):
@@ -40,11 +51,14 @@ class DataCheckDisplay(DisplayMixin):
     'image frame'
     """
 
-    def __init__(self, *, result):
+    ax_: Axes
+    figure_: Figure
+
+    def __init__(self, *, result: DataCheck) -> None:
         self.result = result
 
     @classmethod
-    def from_result(cls, result, *, ax=None):
+    def from_result(cls, result: DataCheck, *, ax: Axes | None = None) -> Self:
         """Create the display from the result of a data check.
 
         Parameters
@@ -71,7 +85,7 @@ class DataCheckDisplay(DisplayMixin):
             )
         return cls(result=result).plot(ax)
 
-    def plot(self, ax=None):
+    def plot(self, ax: Axes | None = None) -> Self:
         """Draw the balanced accuracies.
 
         Parameters

@@ -1,6 +1,9 @@
 """The check of data before anything is trained: near-duplicates, shortcuts and broken images."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -31,6 +34,11 @@ from skcxr.evaluation._shortcuts import (
     score_labels,
     split_folds,
 )
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+    from skcxr._base.types import Images, RandomState
 
 FEATURES_PART = "features and logistic regression"
 # Files of one source differ by what they show: the median PNG of radiographs without pneumonia is
@@ -79,7 +87,7 @@ class DataCheck:
     images: dict
     filenames: np.ndarray | None
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Return the result as values that JSON can store.
 
         Returns
@@ -102,7 +110,7 @@ class DataCheck:
             "images": {kind: self.get_names(rows) for kind, rows in self.images.items()},
         }
 
-    def get_names(self, rows):
+    def get_names(self, rows: ArrayLike) -> list[str] | list[int]:
         """Return the names of files, or the rows themselves without names.
 
         Parameters
@@ -116,10 +124,10 @@ class DataCheck:
             One name or row per image.
         """
         if self.filenames is None:
-            return [int(row) for row in rows]
-        return [str(self.filenames[row]) for row in rows]
+            return [int(row) for row in np.asarray(rows)]
+        return [str(self.filenames[row]) for row in np.asarray(rows)]
 
-    def get_pairs(self):
+    def get_pairs(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return all pairs of near-duplicates.
 
         Returns
@@ -129,13 +137,13 @@ class DataCheck:
         similarities : ndarray of shape (n_pairs,)
             Correlation of the detail of the two images, in [0, 1].
         """
-        pairs = [pair for group in self.near_duplicates for pair in group["pairs"]]
+        rows = [pair for group in self.near_duplicates for pair in group["pairs"]]
         similarities = [value for group in self.near_duplicates for value in group["similarities"]]
-        pairs = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+        pairs = np.array(rows, dtype=np.int64).reshape(-1, 2)
         order = np.lexsort(pairs.T[::-1])
         return pairs[order], np.array(similarities)[order]
 
-    def format_tables(self):
+    def format_tables(self) -> str:
         """Return the classes and the balanced accuracies as text.
 
         Returns
@@ -162,12 +170,21 @@ class DataCheck:
             ]
         return "\n\n".join(blocks)
 
-    def __str__(self):
+    def __str__(self) -> str:
         blocks = [self.reading or "No finding.", self.limitation, self.format_tables()]
         return "\n\n".join(block for block in blocks if block)
 
 
-def check_data(X, y, groups=None, *, split=None, metadata=None, filenames=None, random_state=None):
+def check_data(
+    X: Images,
+    y: ArrayLike,
+    groups: ArrayLike | None = None,
+    *,
+    split: ArrayLike | None = None,
+    metadata: pd.DataFrame | NDArray[Any] | None = None,
+    filenames: ArrayLike | None = None,
+    random_state: RandomState | None = None,
+) -> DataCheck:
     """Check labelled images before anything is trained on them.
 
     - Near-duplicates: groups of images that show one radiograph for several patients, with several
@@ -248,14 +265,16 @@ def check_data(X, y, groups=None, *, split=None, metadata=None, filenames=None, 
     X = np.asarray(to_dense(stack_images(X)))
     y = ravel_labels(y, "y")
     check_lengths(("X", "y"), X, y)
-    given = {"groups": groups, "split": split, "filenames": filenames}
+    given: dict[str, Any] = {"groups": groups, "split": split, "filenames": filenames}
     for name, values in given.items():
         if values is not None:
             given[name] = ravel_labels(values, name)
             check_lengths(("X", name), X, given[name])
     metadata = _convert_metadata(metadata, len(X))
     check_finite(X, "X")
-    groups, split, filenames = given["groups"], given["split"], given["filenames"]
+    groups = given["groups"]
+    split = given["split"]
+    names = given["filenames"]
     classes, codes = np.unique(y, return_inverse=True)
     pairs, similarities = find_near_duplicates(X)
     patients = join_groups(len(X), pairs, groups)
@@ -280,7 +299,7 @@ def check_data(X, y, groups=None, *, split=None, metadata=None, filenames=None, 
     images = {kind: np.flatnonzero(mask) for kind, mask in masks.items()}
     return DataCheck(
         reading=describe_findings(
-            table, near_duplicates, images, filenames=filenames, has_groups=groups is not None
+            table, near_duplicates, images, filenames=names, has_groups=groups is not None
         ),
         limitation=describe_limitation(
             table,
@@ -292,7 +311,7 @@ def check_data(X, y, groups=None, *, split=None, metadata=None, filenames=None, 
         classes=_count_classes(codes, classes, groups, masks),
         near_duplicates=near_duplicates,
         images=images,
-        filenames=filenames,
+        filenames=names,
     )
 
 
