@@ -89,10 +89,10 @@ MAX_SIMULATED = 5_000_000
 @add_pool_options
 @click.option("--grow", default=2.0, type=float, metavar="F", help="factor by which classes grow")
 @click.option(
-    "--learning-curve/--no-learning-curve",
+    "--curve/--no-curve",
     default=None,
     show_default="with --data",
-    help="also train on 25, 50 and 75 % of the patients",
+    help="baseline's learning curve",
 )
 @click.option(
     "--n-jobs",
@@ -226,7 +226,7 @@ def _run_fits(args, data, arms, splits, groups, report):
                 report.add(result)
                 bar.set_postfix_str(_estimate_time_left(report.fold_results, arms, n_folds, n_jobs))
         # Phantoms only show what the command does: their curve would take time for nothing.
-        if args.learning_curve or (args.learning_curve is None and args.data is not None):
+        if args.curve or (args.curve is None and args.data is not None):
             report.learning_curve = _fit_learning_curve(args, data, arms, splits, groups, report)
     except KeyboardInterrupt:
         n_finished = len(report.fold_results)

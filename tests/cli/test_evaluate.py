@@ -157,7 +157,7 @@ def test_the_learning_curve_ends_with_the_baselines_scores(folder, tmp_path, cap
 
 @pytest.mark.parametrize(
     ("args", "is_drawn"),
-    [([], False), (["--learning-curve"], True), (["--data", "{}", "--no-learning-curve"], False)],
+    [([], False), (["--curve"], True), (["--data", "{}", "--no-curve"], False)],
 )
 def test_the_learning_curve_is_drawn_by_default_for_data_alone(
     folder, tmp_path, capsys, args, is_drawn

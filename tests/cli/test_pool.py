@@ -151,7 +151,7 @@ def test_an_empty_pool_is_refused(phantom_folder, tmp_path, capsys):
 
 def evaluate(*args):
     quick = ["--epochs", "1", "--gan-epochs", "1", "--cv", "2", "--n-jobs", "1"]
-    return main(["evaluate", *QUICK[:-2], *quick, "--no-learning-curve", *map(str, args)])
+    return main(["evaluate", *QUICK[:-2], *quick, "--no-curve", *map(str, args)])
 
 
 def test_evaluate_compares_gans_that_start_from_the_pool(phantom_folder, pool_folder, tmp_path):
@@ -200,7 +200,7 @@ def test_evaluate_names_images_that_weights_were_trained_on(data_folder, tmp_pat
         for row in np.flatnonzero(y == k)[:8]:
             Image.fromarray(file["X"][row]).save(tmp_path / "data" / k / f"{row}.png")
     out = tmp_path / "out"
-    quick = ["--cv", "2", "--n-jobs", "1", "--no-learning-curve", "--arms", "probe", "--json"]
+    quick = ["--cv", "2", "--n-jobs", "1", "--no-curve", "--arms", "probe", "--json"]
     assert main(["evaluate", "--data", str(tmp_path / "data"), *quick, "--out", str(out)]) == 0
     printed = capsys.readouterr()
     found = json.loads(printed.out)["pretraining_overlap"]["probe"]
