@@ -45,10 +45,10 @@ MAX_SIMULATED = 5_000_000
 
 @click.command(
     help="Compare ways to train, with and without synthetic images.\n\n"
-    f"Each arm is one way to train: {', '.join(ARMS)}. All use the same cross-validation folds, "
-    "and duplicates is the control of the arms after it. If DIR has train/ and test/, only train/ "
-    "is used. The defaults give a quick look. For the paper's GANs, pass --gan-recipe paper "
-    "--gan-epochs 200 --gan-width 64 --gan-batch 32.",
+    f"Each arm is one way to train: {', '.join(ARMS)}. All use the same folds, and "
+    "duplicates is the control of the arms after it. If DIR has train/ and test/, only train/ is "
+    "used. For the paper's GANs, pass --gan-recipe paper --gan-epochs 200 --gan-width 64 "
+    "--gan-batch 32.",
     epilog="\b\nExample: skcxr evaluate --data images --groups patients.csv --gan-epochs 100\n"
     "Exit codes: 0 done; 1 a GAN diverged; 2 bad input; 130 interrupted",
 )
@@ -76,7 +76,7 @@ MAX_SIMULATED = 5_000_000
     default=1,
     type=click.IntRange(min=1),
     metavar="N",
-    help="repetitions of the folds, each with another split",
+    help="repeated splits into folds",
 )
 @click.option(
     "--epochs",

@@ -28,14 +28,14 @@ add_pool_options = combine_options(
         "--pool",
         type=click.Path(exists=True),
         metavar="PATH",
-        help="images without labels to pretrain GANs on, or pool.safetensors",
+        help="unlabelled images to pretrain GANs on, or weights",
     ),
     click.option(
         "--pool-epochs",
         default=176,
         type=click.IntRange(min=1),
         metavar="N",
-        help=f"epochs of the pretraining, {STEPS_PER_EPOCH} steps each",
+        help=f"its epochs, {STEPS_PER_EPOCH} steps each",
     ),
 )
 

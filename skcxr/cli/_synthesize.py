@@ -92,9 +92,7 @@ def synthesize(**options):
 
     The images are marked as synthetic and audited for copies of training images. The audit needs
     real images that no GAN sees: test/ of DIR, or else val/, or else the share --holdout of each
-    class. --holdout 0 skips it. The default GANs have the paper's size and take hours. With --pool,
-    they start from a GAN that is trained once on further images; its weights are written next to
-    the folder of images, not into it, since they may reveal which images were in the pool.
+    class. --holdout 0 skips it. The default GANs have the paper's size and take hours.
     """
     # PyTorch is imported inside functions so that `skcxr --help` stays fast.
     from skcxr._base.files import check_writable, reserve_folder
