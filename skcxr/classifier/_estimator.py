@@ -156,8 +156,6 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
     .. [1] Davoodi and Lo Giudice, "Synthetic of Chest X-ray Images".
     .. [2] Smith and Topin, "Super-Convergence: Very Fast Training of Neural Networks Using Large
        Learning Rates", 2019.
-    .. [3] Kermany et al., "Identifying Medical Diagnoses and Treatable Diseases by Image-Based
-       Deep Learning", Cell 2018.
 
     Examples
     --------
@@ -278,10 +276,10 @@ class CXRClassifier(EpochHistory, Persistent, ClassifierMixin, Estimator):
     def pretrained(cls, **params: Any) -> Self:
         """Return the recipe for fine-tuning the classifier that comes with skcxr.
 
-        That classifier was trained on 2,012 radiographs of children [3]_: normal, bacterial and
-        viral pneumonia. On radiographs of that hospital it needs few images per class. On adults of
-        another hospital it was not better than random weights. Do not evaluate on images that it
-        was trained on: `fit` and `predict` warn of them, and
+        That classifier was trained on 2,012 radiographs of children, those of Kermany et al.
+        (2018): normal, bacterial and viral pneumonia. On other patients of that hospital, it was
+        more accurate than a classifier from random weights. On adults of another hospital, it was
+        not. Do not evaluate on images that it was trained on: `fit` and `predict` warn of them, and
         :func:`skcxr.evaluation.find_pretraining_overlap` finds them.
 
         Parameters

@@ -172,8 +172,6 @@ class DCGAN(EpochHistory, Persistent, Estimator):
        section 3.2.
     .. [5] Mao et al., "Mode Seeking Generative Adversarial Networks for Diverse Image Synthesis",
        CVPR 2019, equation 2.
-    .. [6] Kermany et al., "Identifying Medical Diagnoses and Treatable Diseases by Image-Based
-       Deep Learning", Cell 2018.
 
     Examples
     --------
@@ -309,8 +307,8 @@ class DCGAN(EpochHistory, Persistent, Estimator):
     def pretrained(cls, **params: Any) -> Self:
         """Return the recipe for fine-tuning the GAN that comes with skcxr.
 
-        That GAN was trained on 2,012 radiographs of children [6]_, without labels. Fine-tuning
-        takes 200 steps. Do not evaluate on images that it was trained on:
+        That GAN was trained without labels on 2,012 radiographs of children, those of Kermany et
+        al. (2018). Fine-tuning takes 200 steps. Do not evaluate on images that it was trained on:
         :func:`skcxr.evaluation.find_pretraining_overlap` finds them.
 
         Parameters
