@@ -95,7 +95,7 @@ def test_evaluate_prints_table_4_of_each_arm_and_writes_the_results(folder, tmp_
         verdict = rf"^(No significant difference between )?{pair}"
         assert re.search(rf"{verdict}: accuracy [+-]0\.\d+ \(95 % CI", printed, re.M)
     assert json.loads((out / "settings.json").read_text("utf-8"))["grow"] == 2
-    assert "Did the synthetic images help?" in (out / "report.html").read_text(encoding="utf-8")
+    assert "Which training recipe is best?" in (out / "report.html").read_text(encoding="utf-8")
     for name in ("confusion", "comparison"):
         with Image.open(out / f"{name}.png") as picture:
             assert min(picture.size) > 100
