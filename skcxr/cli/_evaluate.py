@@ -126,7 +126,7 @@ def evaluate(**options):
     labelled = _load_images(args)
     data = labelled
     if labelled.get("split") is not None:
-        data = select_images(labelled, find_training_rows(args, labelled))
+        data = keep_training_images(args, labelled)
     check = check_images(args, data)
     groups = None
     near_duplicates = []

@@ -168,6 +168,7 @@ class Report:
             first_fold=self.first_fold,
             check=self.check,
             learning_curve=self.learning_curve,
+            pool_audits=None if self.pool is None else self.pool_audits,
         )
         with self._open("report.html") as file:
             file.write(page.encode(errors="backslashreplace"))
@@ -242,7 +243,10 @@ class Report:
         self._write_json("audit.json", self._name_training_files(first_fold, result.train))
 
     def _name_training_files(self, first_fold, train):
-        """Return the audits as JSON's types, with the file of each pair's training image."""
+        """Return the audits as JSON's types, with the file of each pair's training image.
+
+        Without file names, pairs have rows alone.
+        """
         found = convert_audits(first_fold.table, first_fold.audits)
         if self.data.filenames is not None:
             for k in first_fold.audits:

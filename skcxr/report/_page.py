@@ -14,6 +14,7 @@ from skcxr.displays._audit import get_pair_images
 from skcxr.metrics._audit._verdict import (
     DISCRIMINATOR,
     MEMBERSHIP,
+    NOT_AUDITED,
     describe_missing_audit,
     get_tone,
     split_reading,
@@ -57,7 +58,16 @@ NOT_OPTIONS = (
 )
 
 
-def render_page(comparison, *, data, settings, first_fold=None, check=None, learning_curve=None):
+def render_page(
+    comparison,
+    *,
+    data,
+    settings,
+    first_fold=None,
+    check=None,
+    learning_curve=None,
+    pool_audits=None,
+):
     """Return the results as one HTML page, including its style and figures.
 
     Parameters
@@ -78,6 +88,9 @@ def render_page(comparison, *, data, settings, first_fold=None, check=None, lear
         Check of the images. None leaves it out.
     learning_curve : LearningCurve or None, default=None
         Learning curve of the baseline. None leaves it out.
+    pool_audits : dict of str to dict, or None, default=None
+        Audits against the pool, by class. Classes without one are shown as not audited. None
+        stands for a run without a pool.
 
     Returns
     -------
@@ -127,6 +140,10 @@ def render_page(comparison, *, data, settings, first_fold=None, check=None, lear
         "differences": _list_differences(comparison, control),
         "chart": _render_differences(comparison),
         "verdicts": {},
+        "pool": _describe_pool(settings.get("pool_record")),
+        "pool_verdicts": {}
+        if pool_audits is None
+        else {k: pool_audits.get(k, {}).get("verdict", NOT_AUDITED) for k in names},
         "limitations": {},
         "unaudited": [arm for arm in comparison.arms if arm in comparison.controls],
         "discriminators": [],
@@ -143,6 +160,16 @@ def render_page(comparison, *, data, settings, first_fold=None, check=None, lear
         context["classes"] = [_describe_class(first_fold, k) for k in first_fold.samples.real]
         context["generative"] = _list_generative_metrics(first_fold.table)
     return _create_environment().get_template("report.html").render(context)
+
+
+def _describe_pool(record):
+    """Return how many images of the pool were used and left out, or None without a pool.
+
+    Weights from a file have no record of what was left out.
+    """
+    if record is None:
+        return None
+    return {"dropped": [], "skipped": {}, **record}
 
 
 def _create_environment():

@@ -234,6 +234,11 @@ def test_only_train_is_used_where_there_is_a_split(folder, tmp_path):
     files = set(pd.read_csv(out / "predictions.csv")["file"])
     assert len(files) == 8
     assert all(file.startswith("train/") for file in files)
+    unused = json.loads((out / "settings.json").read_text("utf-8"))["unused"]
+    assert unused == {"test": sorted(f.relative_to(data).as_posix() for f in data.glob("test/*/*"))}
+    assert len(unused["test"]) == 2
+    page = (out / "report.html").read_text("utf-8")
+    assert "2 images of the split test were not used." in page
 
 
 def test_one_seed_one_result(folder, tmp_path):

@@ -36,9 +36,15 @@ def long_page(report_run, tmp_path_factory):
     names = np.array(["covid-19_pneumonia_confirmed_by_PCR", "normal_without_findings"])
     arms = dict.fromkeys([*report_run.settings["arms"], "pretrained-dcgan"], "One. " * 30)
     file = f"train/{names[0]}/patient-00007_examination-2020-03-14_series-01_radiology.png"
-    sentence = f"1 group of near-duplicates has several images of one radiograph: {file} and {file}."
+    sentence = (
+        f"1 group of near-duplicates has several images of one radiograph: {file} and {file}."
+    )
     parts = report_run.check.table.assign(
-        **{"class": report_run.check.table["class"].replace({"covid": names[0], "normal": names[1]})}
+        **{
+            "class": report_run.check.table["class"].replace(
+                {"covid": names[0], "normal": names[1]}
+            )
+        }
     )
     check = replace(
         report_run.check, table=parts, reading="\n".join([sentence] * 5), limitation=sentence

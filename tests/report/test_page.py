@@ -285,7 +285,31 @@ def test_a_class_without_an_audit_says_what_that_means(report_run):
 def test_arms_without_an_audit_are_named(report_run, page):
     assert "Not audited:" not in page.text
     text = flatten(render(report_run, first_fold=None).text)
-    assert "Not audited: the images that dcgan adds. Copies may be among them." in text
+    assert (
+        "Not audited: the images that dcgan adds. Copies of training images may be among them."
+        in text
+    )
+
+
+def test_audits_against_the_pool_are_shown_and_missing_ones_are_named(report_run):
+    page = render(report_run, pool_audits={"covid": {"verdict": "no sign of copying"}})
+    summary = get_summary(page)
+    assert (
+        "Audit for copies of the pool\u2019s images in the first fold: covid no sign of copying, "
+        "normal not audited." in summary
+    )
+    assert "Audit for copies of the pool" not in render(report_run).text
+
+
+def test_the_images_of_the_pool_are_counted(report_run):
+    record = {"n_images": 90, "dropped": ["a.png", "b.png"], "skipped": {"c.png": "broken"}}
+    text = flatten(render(report_run, settings={"pool_record": record}).text)
+    assert (
+        "Pool: 90 images without labels. 2 images showed labelled images or their patients, and "
+        "were left out. 1 file could not be read." in text
+    )
+    text = render(report_run, settings={"pool_record": {"n_images": None}}).text
+    assert "Pool: the number of its images is not known." in flatten(text)
 
 
 def test_audited_pairs_name_the_file_of_the_training_image(report_run, tmp_path):
@@ -470,7 +494,9 @@ def test_an_unfinished_run_is_reported(report_run):
         settings=report_run.settings | {"cv": 5},
     )
     text = Page(page).text
-    assert "The run did not finish. Finished folds out of 5: classic 2, duplicates 2, dcgan 0." in text
+    assert (
+        "The run did not finish. Finished folds out of 5: classic 2, duplicates 2, dcgan 0." in text
+    )
     assert "Audit for copied images" not in text
 
 
