@@ -17,7 +17,7 @@ from skcxr.cli._arms import (
 )
 from skcxr.cli._check import check_images, format_check
 from skcxr.cli._folds import build_splits, choose_n_jobs
-from skcxr.cli._inputs import find_training_rows, load_folder, select_images
+from skcxr.cli._inputs import keep_training_images, load_folder
 from skcxr.cli._options import (
     add_gan_options,
     add_groups_option,
@@ -126,7 +126,7 @@ def evaluate(**options):
     labelled = _load_images(args)
     data = labelled
     if labelled.get("split") is not None:
-        data = select_images(labelled, find_training_rows(args, labelled))
+        data = keep_training_images(args, labelled)
     check = check_images(args, data)
     groups = None
     near_duplicates = []
@@ -145,6 +145,7 @@ def evaluate(**options):
         **collect_settings(args),
         "arms": {name: ARMS[name].meaning for name in arms},
         "skipped": data.get("skipped", {}),
+        "unused": data.get("unused", {}),
         "near_duplicates": near_duplicates,
         "plan": plan.to_dict(),
         "pool_record": None if pool is None else pool.record,

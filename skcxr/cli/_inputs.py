@@ -64,6 +64,14 @@ def find_training_rows(args, data):
     return train
 
 
+def keep_training_images(args, data):
+    """Return the images in train/ of data with splits; ``unused`` has the other files by split."""
+    part = select_images(data, find_training_rows(args, data))
+    others = sorted(set(data.split) - {"train"})
+    part["unused"] = {str(name): data.filenames[data.split == name].tolist() for name in others}
+    return part
+
+
 def select_images(data, rows):
     """Return a copy of the Bunch `data` that holds only some rows."""
     part = type(data)(**data)

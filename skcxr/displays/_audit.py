@@ -8,7 +8,7 @@ import numpy as np
 
 from skcxr.displays._base import BLUE, ORANGE, DisplayMixin, style_interval_chart
 from skcxr.displays._image_grid import ImageGrid
-from skcxr.metrics._audit._verdict import format_power
+from skcxr.metrics._audit._verdict import DISCRIMINATOR, format_power
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -135,6 +135,9 @@ def _draw_statistics(ax, statistics):
             clip_on=False,
         )
     labels = statistics["statistic"] + ", " + statistics["space"]
+    # It is about the model. Next to the statistics of the images, it would read as one of them.
+    is_of_model = statistics["space"] == DISCRIMINATOR
+    labels = labels.where(~is_of_model, labels + "\n(the model, not in the verdict)")
     style_interval_chart(ax, labels, reference=0.5, xlabel="0.5 without copying; 95 % intervals")
     ax.set_xlim(0, 1)
 

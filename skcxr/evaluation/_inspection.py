@@ -211,10 +211,10 @@ def convert_audits(table, audits):
             found[str(k)] = {
                 "verdict": verdict,
                 "passed": is_passed(verdict),
-                "limitation": describe_missing_audit(),
+                "limitation": describe_missing_audit(verdict),
                 "power": None,
                 "n_holdout_needed": None,
-                "reading": f"{verdict.capitalize()}. {describe_missing_audit()}",
+                "reading": f"{verdict.capitalize()}. {describe_missing_audit(verdict)}",
                 "table": [],
                 "pairs": [],
             }

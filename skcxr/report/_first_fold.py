@@ -60,15 +60,26 @@ def inspect_first_fold(arm, sampler, X_train, y_train, X_test, y_test):
 def compare_with_control(comparison):
     """Return the comparison of the arms that add images with as many duplicates.
 
-    None is returned if there are no such arms, or if the duplicates are the baseline anyway. Arms
-    that add images come after their control. Duplicates cost as many training steps: only an
-    improvement over them can be due to what the added images show.
+    None is returned if there are no such arms, or if the duplicates are the baseline anyway.
+    Duplicates cost as many training steps: only an improvement over them can be due to what the
+    added images show.
     """
     arms = comparison.arms
-    if "duplicates" not in arms or comparison.baseline == "duplicates":
+    control = get_control(comparison)
+    if control not in arms or comparison.baseline == control:
         return None
-    controlled = arms[arms.index("duplicates") :]
-    return comparison.only(controlled).against("duplicates") if len(controlled) > 1 else None
+    controlled = [arm for arm in arms if comparison.controls.get(arm) == control]
+    return comparison.only([control, *controlled]).against(control) if controlled else None
+
+
+def get_control(comparison):
+    """Return the arm that adds duplicates as a control, or None if there is none."""
+    return next(filter(None, comparison.controls.values()), None)
+
+
+def count_folds(settings):
+    """Return the planned number of fits of an arm: the folds of all repeats."""
+    return settings["cv"] * settings.get("repeats", 1)
 
 
 def rank_arms(comparison):

@@ -29,7 +29,7 @@ from skcxr.evaluation._comparison import Comparison
 from skcxr.evaluation._controls import find_controls
 from skcxr.evaluation._inspection import audit_pool, convert_audits
 from skcxr.over_sampling._base import sample_like
-from skcxr.report._first_fold import inspect_first_fold
+from skcxr.report._first_fold import count_folds, inspect_first_fold
 from skcxr.report._page import render_page
 from skcxr.report._summary import build_summary, format_summary
 
@@ -168,6 +168,7 @@ class Report:
             first_fold=self.first_fold,
             check=self.check,
             learning_curve=self.learning_curve,
+            pool_audits=None if self.pool is None else self.pool_audits,
         )
         with self._open("report.html") as file:
             file.write(page.encode(errors="backslashreplace"))
@@ -208,8 +209,7 @@ class Report:
 
     def _count_missing(self):
         """Return the number of fits that have not finished."""
-        n_folds = self.settings["cv"] * self.settings.get("repeats", 1)
-        return len(self.arms) * n_folds - len(self.fold_results)
+        return len(self.arms) * count_folds(self.settings) - len(self.fold_results)
 
     def _write_check(self):
         """Write the check of the images, and its figure if there was a test for shortcuts."""
@@ -240,7 +240,21 @@ class Report:
         for k, audit in first_fold.audits.items():
             name = f"audit-{shorten_name(str(k))}.png"
             self._write_figure(name, AuditDisplay.from_result(audit))
-        self._write_json("audit.json", convert_audits(first_fold.table, first_fold.audits))
+        self._write_json("audit.json", self._name_training_files(first_fold, result.train))
+
+    def _name_training_files(self, first_fold, train):
+        """Return the audits as JSON's types, with the file of each pair's training image.
+
+        Without file names, pairs have rows alone.
+        """
+        found = convert_audits(first_fold.table, first_fold.audits)
+        if self.data.filenames is not None:
+            for k in first_fold.audits:
+                # An audit counts the training images of its class.
+                files = np.asarray(self.data.filenames)[train[self.y[train] == k]]
+                for pair in found[str(k)]["pairs"]:
+                    pair["train_file"] = str(files[pair["train"]])
+        return found
 
     def _audit_pool(self, result, sampler):
         """Audit synthetic images of the first fold against the pool, and write the audits."""

@@ -54,7 +54,7 @@ def format_summary(comparison, first_fold=None, n_missing=0):
     """
     blocks = []
     if len(comparison.arms) > 1:
-        blocks += [_qualify_recommendation(comparison, n_missing), _format_verdicts(comparison)]
+        blocks += [qualify_recommendation(comparison, n_missing), _format_verdicts(comparison)]
     blocks += [_format_arm(comparison, arm) for arm in comparison.arms]
     if first_fold is not None:
         blocks.append(_format_samples(first_fold))
@@ -63,7 +63,7 @@ def format_summary(comparison, first_fold=None, n_missing=0):
     return "\n\n".join(blocks) + "\n"
 
 
-def _qualify_recommendation(comparison, n_missing):
+def qualify_recommendation(comparison, n_missing):
     """Return the recommendation, and in front of it how many fits have not finished."""
     if not n_missing:
         return comparison.recommendation
@@ -77,7 +77,7 @@ def _format_verdicts(comparison):
     lines = [comparison.reading]
     control = compare_with_control(comparison)
     if control is not None:
-        lines += ["", "Compared with duplicates, the control", control.reading]
+        lines += ["", f"Compared with {control.baseline}, the control", control.reading]
     return "\n".join(lines)
 
 
@@ -166,7 +166,7 @@ def build_summary(comparison, first_fold=None, n_missing=0):
     arms = comparison.arms
     table = _convert_table(comparison.summary)
     summary = {
-        "recommendation": _qualify_recommendation(comparison, n_missing),
+        "recommendation": qualify_recommendation(comparison, n_missing),
         "verdicts": {arm: table[arm]["verdict"] for arm in arms if arm != comparison.baseline},
         "reading": reading,
         "metric": comparison.metric,

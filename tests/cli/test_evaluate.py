@@ -95,7 +95,7 @@ def test_evaluate_prints_table_4_of_each_arm_and_writes_the_results(folder, tmp_
         verdict = rf"^(No significant difference between )?{pair}"
         assert re.search(rf"{verdict}: accuracy [+-]0\.\d+ \(95 % CI", printed, re.M)
     assert json.loads((out / "settings.json").read_text("utf-8"))["grow"] == 2
-    assert "Did the synthetic images help?" in (out / "report.html").read_text(encoding="utf-8")
+    assert "Which training recipe is best?" in (out / "report.html").read_text(encoding="utf-8")
     for name in ("confusion", "comparison"):
         with Image.open(out / f"{name}.png") as picture:
             assert min(picture.size) > 100
@@ -234,6 +234,11 @@ def test_only_train_is_used_where_there_is_a_split(folder, tmp_path):
     files = set(pd.read_csv(out / "predictions.csv")["file"])
     assert len(files) == 8
     assert all(file.startswith("train/") for file in files)
+    unused = json.loads((out / "settings.json").read_text("utf-8"))["unused"]
+    assert unused == {"test": sorted(f.relative_to(data).as_posix() for f in data.glob("test/*/*"))}
+    assert len(unused["test"]) == 2
+    page = (out / "report.html").read_text("utf-8")
+    assert "2 images of the split test were not used." in page
 
 
 def test_one_seed_one_result(folder, tmp_path):

@@ -43,6 +43,24 @@ def test_without_pairs_only_statistics_are_drawn(images):
     assert len(AuditDisplay.from_result(result).axes_) == 1
 
 
+def test_the_discriminator_is_marked_as_not_part_of_the_verdict(images):
+    result = audit(
+        images[:9],
+        images[9:40],
+        images[40:],
+        features=None,
+        discriminator=lambda X: np.arange(len(X), dtype=float),
+        random_state=0,
+    )
+    ax = AuditDisplay.from_result(result).axes_[0]
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert labels == [
+        "share nearer to train, pixels",
+        "membership AUC, pixels",
+        "membership AUC, discriminator\n(the model, not in the verdict)",
+    ]
+
+
 def test_given_axes_are_used(result):
     axes = Figure().subplots(2)
     assert list(AuditDisplay.from_result(result, ax=axes).axes_) == list(axes)

@@ -14,6 +14,11 @@ SETTINGS = {
     "data": "folder/of/images",
     "groups": None,
     "image_size": 16,
+    "arms": {
+        "classic": "Trains on real images only.",
+        "duplicates": "Control: adds duplicates of real images.",
+        "dcgan": "Adds synthetic images from one GAN per class.",
+    },
     "cv": 2,
     "seed": 0,
     "plan": plan({"covid": 20, "normal": 20}, cv=2).to_dict(),

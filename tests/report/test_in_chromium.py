@@ -1,8 +1,13 @@
 """Tests of the report in a browser; tests/report/test_page.py tests its contents."""
 
 import shutil
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from sklearn.utils import Bunch
+
+from skcxr.report._page import render_page
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed")
@@ -25,10 +30,51 @@ def browser():
         browser.close()
 
 
+@pytest.fixture(scope="module")
+def long_page(report_run, tmp_path_factory):
+    """Return the path of a report with long names, many findings and all warnings."""
+    names = np.array(["covid-19_pneumonia_confirmed_by_PCR", "normal_without_findings"])
+    arms = dict.fromkeys([*report_run.settings["arms"], "pretrained-dcgan"], "One. " * 30)
+    file = f"train/{names[0]}/patient-00007_examination-2020-03-14_series-01_radiology.png"
+    sentence = (
+        f"1 group of near-duplicates has several images of one radiograph: {file} and {file}."
+    )
+    parts = report_run.check.table.assign(
+        **{
+            "class": report_run.check.table["class"].replace(
+                {"covid": names[0], "normal": names[1]}
+            )
+        }
+    )
+    check = replace(
+        report_run.check, table=parts, reading="\n".join([sentence] * 5), limitation=sentence
+    )
+    page = render_page(
+        report_run.build_comparison(),
+        data=Bunch(**report_run.data | {"target_names": names, "filenames": [file]}),
+        settings=report_run.settings
+        | {
+            "data": "a-long-name-of-a-folder-of-images_" * 3,
+            "arms": arms,
+            "repeats": 5,
+            "skipped": {file: "broken"},
+            "unused": {"test": [file]},
+            "near_duplicates": [{"files": [file, file], "similarity": 0.99}],
+            "pretraining_overlap": {"pretrained-dcgan": [file]},
+        },
+        first_fold=report_run.first_fold,
+        check=check,
+    )
+    path = tmp_path_factory.mktemp("long") / "report.html"
+    path.write_text(page, encoding="utf-8")
+    return path
+
+
 @pytest.fixture
-def shown(browser, report_run, request):
-    """Open the report with a window width and a colour scheme; record problems on loading."""
-    width, scheme = request.param
+def shown(browser, report_run, long_page, request):
+    """Open a report with a window width and a colour scheme; record problems on loading."""
+    width, scheme, *is_long = request.param
+    path = long_page if is_long else report_run.folder / "report.html"
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, reduced_motion="reduce"
     )
@@ -39,16 +85,16 @@ def shown(browser, report_run, request):
         "request",
         lambda r: None if r.url.startswith(("file:", "data:")) else problems.append(r.url),
     )
-    page.goto((report_run.folder / "report.html").as_uri())
+    page.goto(path.as_uri())
     yield page, problems
     context.close()
 
 
 every_window = pytest.mark.parametrize(
     "shown",
-    [(width, scheme) for width in WIDTHS for scheme in SCHEMES],
+    [(width, scheme, *text) for width in WIDTHS for scheme in SCHEMES for text in ([], ["long"])],
     indirect=True,
-    ids=lambda window: f"{window[0]}-{window[1]}",
+    ids=lambda window: "-".join(map(str, window)),
 )
 one_window = pytest.mark.parametrize("shown", [(768, "light")], indirect=True, ids=["768"])
 
@@ -93,6 +139,14 @@ def test_axe_finds_no_violations(shown):
     page, _ = shown
     violations = axe.Axe().run(page).response["violations"]
     assert [(v["id"], v["nodes"][0]["html"]) for v in violations] == []
+
+
+@pytest.mark.parametrize("shown", [(1440, "light")], indirect=True, ids=["1440"])
+def test_the_first_screen_has_findings_recommendation_and_detectable_difference(shown):
+    page, _ = shown
+    for name in ("#check-findings", ".recommendation", ".findings", ".detectable"):
+        box = page.locator(name).first.bounding_box()
+        assert box["y"] + box["height"] < 900
 
 
 @pytest.mark.parametrize("shown", [(768, scheme) for scheme in SCHEMES], indirect=True, ids=SCHEMES)

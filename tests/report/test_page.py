@@ -1,6 +1,7 @@
 import base64
 import json
 import re
+from copy import copy
 from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
@@ -11,6 +12,9 @@ import pytest
 from PIL import Image
 from sklearn.utils import Bunch
 
+from skcxr.datasets import make_chest_phantoms
+from skcxr.metrics import audit
+from skcxr.report._first_fold import compare_with_control
 from skcxr.report._formats import format_number
 from skcxr.report._page import render_page
 from skcxr.report._summary import build_summary, format_summary
@@ -55,10 +59,275 @@ def page(report_run):
     return Page((report_run.folder / "report.html").read_text(encoding="utf-8"))
 
 
-def test_the_plan_is_on_the_first_screen(page):
-    plan = SETTINGS["plan"]
-    summary = page.text.rpartition("What was compared")[0]
-    assert f"{plan['reading']} {plan['basis']}" in " ".join(summary.split())
+def flatten(text):
+    """Return text with single spaces, and none in front of punctuation."""
+    return re.sub(r" (?=[.,:;)])", "", " ".join(text.split()))
+
+
+def get_summary(page):
+    """Return the text of the first section, which is the first screen."""
+    _, summary, _ = re.split(r"Summary Is the data|Each arm is one way", flatten(page.text))
+    return f"Is the data{summary}"
+
+
+def render(report_run, comparison=None, **changes):
+    """Return the text of the page with other settings, or with a part replaced."""
+    parts = {
+        "data": report_run.data,
+        "settings": report_run.settings | changes.pop("settings", {}),
+        "first_fold": report_run.first_fold,
+        "check": report_run.check,
+    }
+    comparison = report_run.build_comparison() if comparison is None else comparison
+    return Page(render_page(comparison, **parts | changes))
+
+
+def replace_audit(first_fold, k, result, verdict):
+    """Return a FirstFold whose class `k` has another audit, or none, and another verdict."""
+    table = first_fold.table.copy()
+    table.loc[k, "copying"] = verdict
+    audits = {name: found for name, found in first_fold.audits.items() if name != k}
+    if result is not None:
+        audits[k] = result
+    return replace(first_fold, table=table, audits=audits)
+
+
+def test_the_first_screen_has_check_recommendation_verdicts_and_detectable_difference(
+    report_run, page
+):
+    summary = get_summary(page)
+    comparison = report_run.build_comparison()
+    check = report_run.check
+    control = comparison.only(["duplicates", "dcgan"]).against("duplicates")
+    findings = [control.findings["dcgan"], comparison.findings["dcgan"]]
+    parts = [
+        check.reading.splitlines()[0] if check.reading else "No finding",
+        comparison.recommendation,
+        *(f"{verdict}." for verdict, _ in findings),
+        SETTINGS["plan"]["reading"],
+        "Audit for copied images",
+    ]
+    positions = [summary.index(part) for part in parts]
+    assert positions == sorted(positions)
+    # Long texts are further down.
+    assert SETTINGS["plan"]["basis"] not in summary
+    assert "McNemar" not in summary
+    assert "Parts without anatomy" not in summary
+    rest = flatten(page.text).partition("Basis of the verdicts smote")[0]
+    assert SETTINGS["plan"]["basis"] in rest
+    assert "McNemar p" in rest
+
+
+def test_the_title_is_about_all_arms(page):
+    assert flatten(page.text).startswith("Which training recipe is best? skcxr evaluate, images")
+    assert "Did the synthetic images help" not in page.text
+
+
+def test_the_table_of_the_check_follows_what_was_compared(page):
+    titles = [a["id"] for tag, a in page.elements if tag == "h2"]
+    assert titles[:4] == ["summary", "arms", "check", "images"]
+
+
+def test_a_pretraining_on_the_images_is_warned_of_at_the_very_top(report_run):
+    overlap = {"probe": ["a.png", "b.png"], "dcgan": []}
+    page = render(report_run, settings={"pretraining_overlap": overlap})
+    text = flatten(page.text)
+    warning = "The weights of arm probe were trained on 2 of these images: its scores are too high."
+    start = text.index("Summary The weights of arm")
+    assert text[start:].startswith(f"Summary {warning}")
+    assert text.index(warning) < text.index("Is the data sound?")
+    assert "The weights of arm dcgan" not in text
+    assert "--pretraining-overlap" not in text
+
+
+def test_the_folds_of_all_repeats_are_counted(report_run):
+    text = flatten(render(report_run, settings={"repeats": 3}).text)
+    assert "2 of 6 folds (3 repeats of 2)." in text
+    assert "Finished folds out of 6: classic 2, duplicates 2, dcgan 2." in text
+    assert "Each image is predicted once per repeat" in text
+    assert "Preliminary: 12 fits have not finished. " in text
+
+
+def test_missing_fits_of_all_repeats_are_counted(report_run, monkeypatch):
+    monkeypatch.setitem(report_run.settings, "repeats", 2)
+    assert report_run.to_text().startswith("Preliminary: 6 fits have not finished.")
+
+
+def test_a_finished_run_of_one_arm_is_complete(report_run):
+    arms = {"classic": "One."}
+    comparison = report_run.build_comparison().only(["classic"])
+    text = render(report_run, comparison, settings={"arms": arms}).text
+    assert "did not finish" not in text
+
+
+def test_an_arm_without_a_finished_fold_is_named(report_run):
+    arms = dict.fromkeys(["classic", "duplicates", "dcgan", "conditional"], "One.")
+    text = flatten(render(report_run, settings={"arms": arms}).text)
+    assert "Finished folds out of 2: classic 2, duplicates 2, dcgan 2, conditional 0." in text
+    assert "0 of 2 folds" in text
+
+
+def test_only_arms_of_the_control_are_compared_with_it(report_run):
+    comparison = report_run.build_comparison()
+    assert compare_with_control(comparison).arms == ["duplicates", "dcgan"]
+    # Such as a classifier on features, whatever its place.
+    results = comparison.results.assign(arm=comparison.results["arm"].replace("dcgan", "probe"))
+    predictions = comparison.predictions.assign(
+        arm=comparison.predictions["arm"].replace("dcgan", "probe")
+    )
+    without = replace(comparison, results=results, predictions=predictions)
+    assert compare_with_control(without) is None
+
+
+def test_used_and_left_out_images_are_listed(report_run):
+    settings = {
+        "skipped": {"a.png": "broken"},
+        "unused": {"test": ["test/b.png", "test/c.png"]},
+        "near_duplicates": [{"files": ["d.png", "e.png"], "similarity": 0.99}],
+    }
+    page = render(report_run, settings=settings)
+    section = flatten(page.text).rpartition("Images used and left out")[2]
+    counts = np.bincount(report_run.data.target)
+    assert f"Class Images covid {counts[0]} normal {counts[1]} " in section
+    for sentence in (
+        "1 file could not be read and was left out.",
+        "2 images of the split test were not used.",
+        "1 pair of near-duplicates: the images of a pair were kept in the same fold.",
+        "settings.json lists these files.",
+    ):
+        assert sentence in section.partition("Results per class")[0]
+    assert "No image was left out" not in section
+
+
+def test_a_run_on_all_images_says_so(page):
+    assert "No image was left out." in page.text
+
+
+def test_the_discriminator_is_apart_from_the_audit_of_images(report_run):
+    X = make_chest_phantoms(60, image_size=16, random_state=0).images
+    known = {image.tobytes() for image in X[20:40]}
+    result = audit(
+        X[:20],
+        X[20:40],
+        X[40:],
+        features=None,
+        discriminator=lambda images: np.array([float(x.tobytes() in known) for x in images]),
+        n_bootstrap=200,
+        random_state=0,
+    )
+    first_fold = replace_audit(report_run.first_fold, "covid", result, result.verdict)
+    page = render(report_run, first_fold=first_fold)
+    charts = [svg["aria-label"] for svg in page.all("svg")]
+    assert any("audit of covid" in words for words in charts)
+    assert not any("discriminator" in words for words in charts)
+    html = flatten(page.text)
+    _, of_images, of_model = re.split(
+        "This audit checks whether|This test is about the model, and", html
+    )
+    assert "discriminator" not in of_images
+    assert "AUC in pixels" not in of_model
+    assert "an alarm here does not contradict an audit without findings" in of_model
+    assert "covid 1.00 1.00 to 1.00 reveals training images" in of_model
+
+
+def test_an_untested_discriminator_has_no_figures(report_run):
+    first_fold = replace_audit(report_run.first_fold, "covid", None, "not audited")
+    of_model = flatten(render(report_run, first_fold=first_fold).text).partition(
+        "This test is about the model"
+    )[2]
+    assert "covid \u2013 not tested" in of_model
+    assert "normal 0." in of_model
+
+
+def test_without_any_audit_the_discriminator_has_no_section(report_run):
+    first_fold = report_run.first_fold
+    for k in ("covid", "normal"):
+        first_fold = replace_audit(first_fold, k, None, "not audited")
+    page = render(report_run, first_fold=first_fold)
+    assert "Would the GAN reveal" not in page.text
+
+
+@pytest.mark.parametrize(
+    ("verdict", "tone"),
+    [
+        ("no sign of copying", "clear"),
+        ("not audited", "doubt"),
+        ("cannot tell", "doubt"),
+        ("suspicious", "doubt"),
+        ("copies found", "alarm"),
+    ],
+)
+def test_only_a_passed_audit_looks_passed(report_run, verdict, tone):
+    first_fold = report_run.first_fold
+    for k in ("covid", "normal"):
+        result = None if verdict == "not audited" else first_fold.audits[k]
+        first_fold = replace_audit(first_fold, k, result, verdict)
+    page = render(report_run, first_fold=first_fold)
+    # In the summary and in the heading of each class.
+    tones = [
+        attrs["class"]
+        for tag, attrs in page.elements
+        if tag in ("strong", "span") and attrs.get("class") in ("clear", "doubt", "alarm")
+    ]
+    assert tones == [tone] * 3
+
+
+def test_a_class_without_an_audit_says_what_that_means(report_run):
+    first_fold = replace_audit(report_run.first_fold, "covid", None, "not audited")
+    text = flatten(render(report_run, first_fold=first_fold).text)
+    assert "covid: not audited There were too few images for an audit." in text
+    assert "Copies may be among the synthetic images." in text
+    found = replace_audit(report_run.first_fold, "covid", None, "copies found")
+    text = flatten(render(report_run, first_fold=found).text)
+    assert "covid: copies found Synthetic images equal training images." in text
+
+
+def test_arms_without_an_audit_are_named(report_run, page):
+    assert "Not audited:" not in page.text
+    text = flatten(render(report_run, first_fold=None).text)
+    assert (
+        "Not audited: the images that dcgan adds. Copies of training images may be among them."
+        in text
+    )
+
+
+def test_audits_against_the_pool_are_shown_and_missing_ones_are_named(report_run):
+    page = render(report_run, pool_audits={"covid": {"verdict": "no sign of copying"}})
+    summary = get_summary(page)
+    assert (
+        "Audit for copies of the pool\u2019s images in the first fold: covid no sign of copying, "
+        "normal not audited." in summary
+    )
+    assert "Audit for copies of the pool" not in render(report_run).text
+
+
+def test_the_images_of_the_pool_are_counted(report_run):
+    record = {"n_images": 90, "dropped": ["a.png", "b.png"], "skipped": {"c.png": "broken"}}
+    text = flatten(render(report_run, settings={"pool_record": record}).text)
+    assert (
+        "Pool: 90 images without labels. 2 images showed labelled images or their patients, and "
+        "were left out. 1 file could not be read." in text
+    )
+    text = render(report_run, settings={"pool_record": {"n_images": None}}).text
+    assert "Pool: the number of its images is not known." in flatten(text)
+
+
+def test_audited_pairs_name_the_file_of_the_training_image(report_run, tmp_path):
+    # Phantoms have no files.
+    found = json.loads((report_run.folder / "audit.json").read_text("utf-8"))
+    assert "train_file" not in found["covid"]["pairs"][0]
+    names = [f"{i}.png" for i in range(len(report_run.y))]
+    report = copy(report_run)
+    report.data = Bunch(**report_run.data | {"filenames": np.array(names)})
+    train = next(r.train for r in report_run.fold_results if r.arm == "dcgan" and r.fold == 0)
+    found = report._name_training_files(report_run.first_fold, train)
+    for k, result in report_run.first_fold.audits.items():
+        for stored, pair in zip(found[k]["pairs"], result.pairs, strict=True):
+            row = int(stored["train_file"].removesuffix(".png"))
+            image = report_run.data.images[row].astype(np.float32)
+            shown = (pair.train_image + 1) / 2
+            scaled = (image - image.min()) / np.ptp(image)
+            assert np.corrcoef(shown.ravel(), scaled.ravel())[0, 1] > 0.9999
 
 
 def test_the_learning_curve_is_a_table_with_a_reading(page):
@@ -225,7 +494,9 @@ def test_an_unfinished_run_is_reported(report_run):
         settings=report_run.settings | {"cv": 5},
     )
     text = Page(page).text
-    assert "The run did not finish. Finished folds out of 5: classic 2, duplicates 2." in text
+    assert (
+        "The run did not finish. Finished folds out of 5: classic 2, duplicates 2, dcgan 0." in text
+    )
     assert "Audit for copied images" not in text
 
 
@@ -254,9 +525,7 @@ def test_class_names_are_escaped(report_run):
     ids=["one", "two"],
 )
 def test_skipped_files_are_counted(report_run, skipped, text):
-    settings = report_run.settings | {"skipped": skipped}
-    page = render_page(report_run.build_comparison(), data=report_run.data, settings=settings)
-    assert text in Page(page).text
+    assert text in render(report_run, settings={"skipped": skipped}).text
 
 
 def test_settings_and_versions_are_complete(report_run, page):
@@ -276,8 +545,7 @@ def test_numbers_have_a_minus_sign_unless_they_round_to_zero(value, form, text):
     assert format_number(value, form) == text
 
 
-def test_the_data_check_comes_first(report_run, page):
-    assert page.text.index("Data check") < page.text.index("Summary")
+def test_the_table_of_the_check_has_all_parts(report_run, page):
     table = report_run.check.table
     for part, rows in table.groupby("part"):
         marks = [

@@ -80,12 +80,28 @@ def describe_limitation(table, power, n_needed, n_holdout):
     return " ".join(sentences)
 
 
-def describe_missing_audit():
-    """Return why a class has no audit."""
-    return (
+def describe_missing_audit(verdict):
+    """Return why a class has no audit, and what its verdict comes from if it has one."""
+    reason = (
         "There were too few images for an audit. It takes four training images and two hold-out "
         "images."
     )
+    if verdict == COPIES:
+        return f"Synthetic images equal training images. {reason} It could find further copies."
+    return f"{reason} Copies may be among the synthetic images."
+
+
+def split_reading(result):
+    """Return the reading of an audit, and apart from it the sentences on the discriminator.
+
+    The discriminator is about the model, and not part of the verdict on the images. Its sentences
+    are empty without a discriminator.
+    """
+    rows = result.table[result.table["space"] == DISCRIMINATOR]
+    if rows.empty:
+        return result.reading, ""
+    of_model = _describe_discriminator(rows.set_index("statistic"))
+    return result.reading.replace(f" {of_model}", ""), of_model
 
 
 def describe_findings(verdict, limitation, power, table, pairs, n_synthetic, n_train, n_holdout):
