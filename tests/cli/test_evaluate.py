@@ -69,7 +69,7 @@ def test_evaluate_prints_table_4_of_each_arm_and_writes_the_results(folder, tmp_
     out = tmp_path / "out"
     assert evaluate("--data", folder, "--cv", 2, "--grow", 2, "--out", out) == 0
     printed = capsys.readouterr().out
-    assert "calibration_error" in printed
+    assert "calibration error" in printed
     assert "sensitivity[covid]" in printed
     for arm in ARMS:
         assert re.search(rf"^{arm}: 10 images in 2 folds", printed, re.M)
