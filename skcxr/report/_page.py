@@ -42,6 +42,7 @@ from skcxr.report._formats import (
     replace_minus,
     slugify,
 )
+from skcxr.report._roc import render_roc_curves
 from skcxr.report._summary import qualify_recommendation
 
 PHANTOMS = "Procedural chest phantoms"
@@ -139,6 +140,7 @@ def render_page(
         "widest_interval": _get_widest_interval(comparison),
         "differences": _list_differences(comparison, control),
         "chart": _render_differences(comparison),
+        "roc_curves": render_roc_curves(comparison),
         "verdicts": {},
         "pool": _describe_pool(settings.get("pool_record")),
         "pool_verdicts": {}

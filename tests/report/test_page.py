@@ -10,6 +10,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.metrics import auc, roc_auc_score
 from sklearn.utils import Bunch
 
 from skcxr.datasets import make_chest_phantoms
@@ -17,6 +18,7 @@ from skcxr.metrics import audit
 from skcxr.report._first_fold import compare_with_control
 from skcxr.report._formats import format_number
 from skcxr.report._page import render_page
+from skcxr.report._roc import pool_roc_curves, render_roc_curves
 from skcxr.report._summary import build_summary, format_summary
 from tests.report.report_run import SETTINGS
 
@@ -452,6 +454,73 @@ def test_numbers_of_each_arm_are_those_of_the_comparison(report_run, page):
             assert f"{k} " + " ".join(f"{v:.3f}" for v in row) in page.text
         for k, row in comparison.confusion(arm).iterrows():
             assert f"{k} {' '.join(map(str, row))} " in page.text
+
+
+def get_roc_descriptions(page):
+    """Return the descriptions of the ROC curves on a page."""
+    words = [svg.get("aria-label", "") for svg in page.all("svg")]
+    return [text for text in words if text.startswith("ROC curves of")]
+
+
+def test_each_class_has_a_roc_curve_of_each_arm_with_the_mean_auc_of_the_folds(report_run, page):
+    comparison = report_run.build_comparison()
+    reports = {arm: comparison.report(arm)["AUC"] for arm in comparison.arms}
+    section = page.text.partition("ROC curves")[2].partition("Paired differences")[0]
+    descriptions = []
+    for k in ("covid", "normal"):
+        aucs = [f"{arm} {report[k]:.2f}" for arm, report in reports.items()]
+        descriptions.append(
+            f"ROC curves of {k} against the rest. Mean AUC over the folds: {', '.join(aucs)}."
+        )
+        # The legend, in the order of the arms.
+        assert " ".join(aucs) in " ".join(section.split())
+        assert list(pool_roc_curves(comparison)[k]) == ["classic", "duplicates", "dcgan"]
+    assert get_roc_descriptions(page) == descriptions
+
+
+def test_arms_differ_in_the_colours_of_their_roc_curves(report_run):
+    for svg in render_roc_curves(report_run.build_comparison()).values():
+        for color in ("blue", "orange", "green"):
+            # On the curve and in the legend.
+            assert svg.count(f"stroke: var(--{color}); stroke-width: 1.5") == 2
+
+
+def test_an_arm_that_is_always_right_has_a_perfect_roc_curve(report_run, monkeypatch):
+    results = []
+    for result in report_run.fold_results:
+        is_class = np.equal.outer(report_run.y[result.test], result.classes)
+        perfect = replace(result, probabilities=is_class.astype(float))
+        results.append(perfect if result.arm == "dcgan" else result)
+    monkeypatch.setattr(report_run, "fold_results", results)
+    comparison = report_run.build_comparison()
+    descriptions = get_roc_descriptions(render(report_run, comparison))
+    assert [text.endswith("dcgan 1.00.") for text in descriptions] == [True, True]
+    for curves in pool_roc_curves(comparison).values():
+        false_rate, true_rate = curves["dcgan"]
+        np.testing.assert_array_equal(false_rate, [0, 0, 1])
+        np.testing.assert_array_equal(true_rate, [0, 1, 1])
+
+
+def test_roc_curves_pool_the_folds_that_did_not_fail(report_run):
+    comparison = report_run.build_comparison()
+    is_failed = (comparison.predictions["arm"] == "dcgan") & (comparison.predictions["fold"] == 0)
+    predictions = comparison.predictions[~is_failed]
+    curves = pool_roc_curves(replace(comparison, predictions=predictions))
+    pooled = pool_roc_curves(comparison)
+    for k in ("covid", "normal"):
+        for arm, (false_rate, true_rate) in curves[k].items():
+            rows = predictions[predictions["arm"] == arm]
+            expected = roc_auc_score(rows["true"] == k, rows[f"p_{k}"])
+            assert auc(false_rate, true_rate) == pytest.approx(expected)
+        np.testing.assert_array_equal(curves[k]["classic"][1], pooled[k]["classic"][1])
+    without = replace(comparison, predictions=predictions[predictions["arm"] != "dcgan"])
+    assert list(pool_roc_curves(without)["covid"]) == ["classic", "duplicates"]
+
+
+def test_a_class_without_predicted_images_has_no_roc_curve(report_run):
+    comparison = report_run.build_comparison()
+    rows = comparison.predictions["true"] == "covid"
+    assert pool_roc_curves(replace(comparison, predictions=comparison.predictions[rows])) == {}
 
 
 def test_metrics_come_with_the_values_of_real_images(report_run, page):
