@@ -23,6 +23,7 @@ from skcxr.cli._pool import CHECKPOINTS, add_pool_options, locate_pool_weights, 
 from skcxr.cli._printing import is_progress_shown, print_json, print_text
 
 PARENT = "skcxr-models"
+USAGE = "skcxr predict --model FOLDER --data IMAGES --out predictions.csv"
 
 
 @click.command(
@@ -153,7 +154,7 @@ def _fit_and_write(args, data, fits, folder):
     *results, model = _run_fits(args, data.data, y, fits)
     comparison = Comparison.of(results, y, arms=[args.arm], baseline=args.arm)
     record = _build_record(args, data, comparison)
-    write_model(folder, drop_samplers(model), record, format_card(record, comparison))
+    write_model(folder, drop_samplers(model), record, format_card(record, comparison, USAGE))
     figures = record["figures"]
     print_text(
         args,

@@ -8,7 +8,7 @@ from skcxr._base.text import format_count
 INTENDED_USE = f"{DOCUMENTATION}/intended_use.html"
 
 
-def format_card(record, comparison):
+def format_card(record, comparison, usage):
     """Return the model card.
 
     Parameters
@@ -17,6 +17,8 @@ def format_card(record, comparison):
         Record of the model, as `skcxr fit` writes it.
     comparison : Comparison
         Out-of-fold results of the one arm.
+    usage : str
+        Command that predicts with the model.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def format_card(record, comparison):
         "Good figures do not rule this out.",
         "- Treat the file like the training images: a network can reveal who was among them.",
         "## Use",
-        "```\nskcxr predict --model FOLDER --data IMAGES --out predictions.csv\n```",
+        f"```\n{usage}\n```",
         "## Settings",
         *[f"- {name}: {_format_setting(value)}" for name, value in record["settings"].items()],
     ]

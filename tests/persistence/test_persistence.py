@@ -562,9 +562,7 @@ def test_names_of_features_are_kept(tiny_clf, phantoms, file):
 
 def test_other_parameters_are_named(gan, file):
     gan.save_weights(file)
-    message = (
-        r"base_width was 4 and is 64.*Use DCGAN\(latent_dim=100, image_size=16, base_w"
-    )
+    message = r"base_width was 4 and is 64.*Use DCGAN\(latent_dim=100, image_size=16, base_w"
     with pytest.raises(ValueError, match=message) as error:
         DCGAN(image_size=64).load_weights(file)
     assert "image_size was 16 and is 64" in str(error.value)
