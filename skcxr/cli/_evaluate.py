@@ -133,13 +133,16 @@ def evaluate(**options):
     if args.data is not None:
         groups, near_duplicates = join_near_duplicates(args, data, check)
     splits, n_smallest = build_splits(args, data, groups, args.repeats)
+    # The pool's weights are not known yet.
+    args.pool_weights = None
+    arms = build_arms(args, n_smallest)
     plan = _plan_comparison(data, splits, groups, n_compared=len(args.arms) - 1)
     folder = create_folder(args.out)
     print_text(args, _describe_images(args, data))
     print_text(args, f"{format_check(check)}\n")
     pool = prepare_pool(args, labelled, folder / "pool.safetensors", folder.parent / CHECKPOINTS)
-    args.pool_weights = None if pool is None else pool.weights
-    arms = build_arms(args, n_smallest)
+    if pool is not None:
+        arms[POOL_ARM].set_params(gan__estimator__weights=pool.weights)
     settings = {
         "command": "evaluate",
         **collect_settings(args),

@@ -84,7 +84,8 @@ def test_evaluate_prints_table_4_of_each_arm_and_writes_the_results(folder, tmp_
     for arm, rows in predictions.groupby("arm"):
         assert sorted(rows["file"]) == sorted(set(rows["file"]))
         report = per_class_report(rows["true"], rows["predicted"], labels=["covid", "normal"])
-        np.testing.assert_allclose(table.loc[arm], report)
+        np.testing.assert_allclose(table.loc[arm, list(report)], report)
+        assert table.loc[arm, "AUC"].between(0, 1).all()
         np.testing.assert_array_equal(confusion.loc[arm].sum(axis=1), [4, 6])
         np.testing.assert_allclose(rows[["p_covid", "p_normal"]].sum(axis=1), 1)
     folds = pd.read_csv(out / "results.csv").query("metric == 'accuracy'")
@@ -137,7 +138,7 @@ def test_the_smallest_detectable_difference_is_printed_before_anything_is_traine
     assert call["y"].tolist() == [0] * 4 + [1] * 6
     patients = [f"covid{i // 2}" for i in range(4)] + [f"normal{i // 2}" for i in range(6)]
     assert call["groups"].tolist() == patients
-    assert call["cv"].get_n_splits() == 2
+    assert len(call["cv"]) == 2
     # Holm's level for the first of two arms that are compared with classic.
     assert call["level"] == pytest.approx(0.975)
     stored = json.loads((out / "settings.json").read_text("utf-8"))["plan"]
@@ -259,7 +260,8 @@ def test_phantoms_are_the_default_and_results_get_a_folder_of_their_own(
     (out,) = (tmp_path / "skcxr-results").iterdir()
     assert (out / "table4.csv").exists()
     printed = capsys.readouterr().out
-    assert printed.startswith("Data check: ")
+    assert printed.startswith("Phantoms (pass --data for your own images): ")
+    assert "\n\nData check: " in printed
     assert "\nPhantoms" in printed
 
 
@@ -562,7 +564,9 @@ def test_the_data_check_is_printed_first(folder, tmp_path, capsys):
     copy.save(folder / "normal" / "copy.png")
     assert evaluate("--data", folder, "--cv", 2, "--out", tmp_path / "out") == 0
     printed = capsys.readouterr().out
-    assert printed.startswith("Data check: 2 findings\n- 1 group of near-duplicates has images of ")
+    first, check = printed.split("\n\n")[:2]
+    assert first.endswith("covid 4, normal 7")
+    assert check.startswith("Data check: 2 findings\n- 1 group of near-duplicates has images of ")
     assert printed.index("covid/0.png and normal/copy.png") < printed.index("Arms duplicates")
     found = json.loads((tmp_path / "out" / "check.json").read_text("utf-8"))
     assert found["near_duplicates"][0]["across_classes"]
