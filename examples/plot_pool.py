@@ -2,9 +2,8 @@
 Sixty labelled images and a pool without labels
 ===============================================
 
-A hospital often has many radiographs and few labels. A GAN can be trained on all of them first,
-without labels, and then on the labelled images of each class. This example shows what the second
-training gains from the first one.
+What does a GAN gain from images without labels? A hospital often has many radiographs and few
+labels. A GAN can be trained on all of them first, and then on the labelled images of each class.
 """
 
 import os

@@ -33,8 +33,8 @@ def name(path):
     return path.stem.removeprefix("plot_")
 
 
-def test_the_gallery_has_its_twelve_pages_and_a_header():
-    assert len(EXAMPLES) == 12
+def test_the_gallery_has_its_thirteen_pages_and_a_header():
+    assert len(EXAMPLES) == 13
     assert (ROOT / "examples" / "GALLERY_HEADER.rst").is_file()
     assert {*NEEDS, *QUICK} <= {name(path) for path in EXAMPLES}
 
