@@ -91,7 +91,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel, tracked):
     }
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"skcxr"}
     suffixes = {PurePosixPath(name).suffix for name in names if name.startswith("skcxr/")}
-    assert suffixes == {".py", ".typed", ".css", ".html", ".csv", ".safetensors"}
+    assert suffixes == {".py", ".typed", ".css", ".html", ".csv", ".safetensors", ".md"}
 
 
 def test_the_licences_of_all_content_are_in_the_metadata(wheel, metadata):
@@ -103,7 +103,7 @@ def test_the_licences_of_all_content_are_in_the_metadata(wheel, metadata):
         folder = f"skcxr-{__version__}.dist-info/licenses"
         third_party = file.read(f"{folder}/THIRD_PARTY.md").decode("utf-8")
         assert file.read(f"{folder}/LICENSE") == (ROOT / "LICENSE").read_bytes()
-    assert len(data) == 2
+    assert len(data) == 4
     assert all(f"`{name}`" in third_party for name in data)
 
 

@@ -170,7 +170,7 @@ def learning_curve(
     >>> X, y = load_iris(return_X_y=True)
     >>> curve = learning_curve(LogisticRegression(max_iter=999), X[:, :2], y)
     >>> curve.table["n_train"].tolist()
-    [30, 60, 90, 120]
+    [28, 56, 84, 112]
     >>> print(curve.reading.partition("(")[0])
     From 50 % to 100 % of the patients, accuracy changed by -0.013
     """
