@@ -171,8 +171,6 @@ def learning_curve(
     >>> curve = learning_curve(LogisticRegression(max_iter=999), X[:, :2], y)
     >>> curve.table["n_train"].tolist()
     [28, 56, 84, 112]
-    >>> print(curve.reading.partition("(")[0])
-    From 50 % to 100 % of the patients, accuracy changed by -0.013
     """
     shares = np.unique(np.asarray(shares, dtype=float))
     if not len(shares) or shares[0] <= 0 or shares[-1] > 1:
