@@ -80,7 +80,7 @@ def pool_roc_curves(comparison):
     curves : dict of dict of tuple of ndarray
         False and true positive rates by class and arm. Classes without any curve are left out.
     """
-    curves = {}
+    curves: dict = {}
     for k in comparison.classes.tolist():
         for arm, rows in comparison.predictions.groupby("arm", sort=False):
             is_class = rows["true"] == k
