@@ -26,3 +26,16 @@ def format_count(n, noun):
     if n == 1:
         return f"{n} {noun}"
     return f"{n} {noun}es" if noun.endswith("s") else f"{n} {noun}s"
+
+
+def join_names(names):
+    """Return names as a list in a sentence.
+
+    Examples
+    --------
+    >>> from skcxr._base.text import join_names
+    >>> join_names(["a"]), join_names(["a", "b"]), join_names(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    *most, last = map(str, names)
+    return f"{', '.join(most)} and {last}" if most else last

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import click
 
-from skcxr._base.text import format_count
+from skcxr._base.text import format_count, join_names
 from skcxr.cli._inputs import build_gan, describe_gans, describe_steps
 
 # SMOTE's default number of neighbors, which small classes do not have.
@@ -87,14 +87,6 @@ def _build_pretrained_dcgan(args, n_smallest):
     return _build_gan_pipeline(args, DCGAN.pretrained(image_size=args.image_size))
 
 
-def _build_gan_pipeline(args, gan):
-    from skcxr import DCGANOversampler
-    from skcxr.over_sampling import grow
-
-    sampler = DCGANOversampler(gan, sampling_strategy=grow(args.grow), random_state=args.seed)
-    return _build_pipeline("gan", sampler, args)
-
-
 def _build_conditional(args, n_smallest):
     from skcxr import ConditionalDCGANOversampler
     from skcxr.over_sampling import grow
@@ -102,6 +94,14 @@ def _build_conditional(args, n_smallest):
     sampler = ConditionalDCGANOversampler(
         build_gan(args), sampling_strategy=grow(args.grow), random_state=args.seed
     )
+    return _build_pipeline("gan", sampler, args)
+
+
+def _build_gan_pipeline(args, gan):
+    from skcxr import DCGANOversampler
+    from skcxr.over_sampling import grow
+
+    sampler = DCGANOversampler(gan, sampling_strategy=grow(args.grow), random_state=args.seed)
     return _build_pipeline("gan", sampler, args)
 
 
@@ -133,6 +133,10 @@ ARMS = {
         "Logistic regression on the packaged features. Their network was trained on 2,012 labelled "
         "radiographs of the Kermany set. If your images are among them, this arm knows their "
         "classes, and its scores are too high.",
+        lambda args: (
+            "its network was trained on 2,012 labelled images of the Kermany set. If yours are "
+            "among them, its scores are too high"
+        ),
     ),
     "pretrained": Arm(
         _build_pretrained,
@@ -188,14 +192,13 @@ def parse_arms(ctx, param, values):
         raise click.BadParameter(
             f"{unknown[0]!r} is not an arm. Choose from {', '.join(ARMS)}.", ctx, param
         )
-    return [name for name in ARMS if name in names or (name == CONTROL and _need_control(names))]
+    return _complete(names)
 
 
 def add_pool_arm(args):
     """Add the arm of the pool to ``--arms``, and its control, if there is a pool."""
     if args.pool is not None:
-        names = {*args.arms, CONTROL, POOL_ARM}
-        args.arms = [name for name in ARMS if name in names]
+        args.arms = _complete({*args.arms, POOL_ARM})
 
 
 def check_arms(args):
@@ -225,8 +228,10 @@ def adds_images(name):
     return order.index(name) > order.index(CONTROL)
 
 
-def _need_control(names):
-    return any(adds_images(name) for name in names)
+def _complete(names):
+    """Return the names in the order of ARMS, and the control if one of them needs it."""
+    needs_control = any(adds_images(name) for name in names)
+    return [name for name in ARMS if name in names or (name == CONTROL and needs_control)]
 
 
 def build_arms(args, n_smallest):
@@ -240,7 +245,7 @@ def describe_arms(args, n_smallest):
     growing = [name for name in args.arms if name == CONTROL or adds_images(name)]
     if growing:
         verb = "grows" if len(growing) == 1 else "grow"
-        names = _join(growing)
+        names = join_names(growing)
         noun = "Arm" if len(growing) == 1 else "Arms"
         lines.append(f"{noun} {names} {verb} each class to {args.grow:g} times its size")
     if "smote" in args.arms and _count_neighbors(n_smallest) < K_NEIGHBORS:
@@ -253,14 +258,4 @@ def describe_arms(args, n_smallest):
         describe = ARMS[name].describe
         if describe is not None:
             lines.append(f"Arm {name}: {describe(args)}")
-    if "probe" in args.arms:
-        lines.append(
-            "Arm probe: its network was trained on 2,012 labelled images of the Kermany set. If "
-            "yours are among them, its scores are too high"
-        )
     return lines
-
-
-def _join(names):
-    """Return names as "a", "a and b" or "a, b and c"."""
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -9,6 +9,7 @@ import click
 from skcxr._base.text import format_count
 from skcxr.cli._inputs import load_folder
 from skcxr.cli._options import (
+    add_data_option,
     add_groups_option,
     add_output_options,
     add_reading_options,
@@ -27,13 +28,7 @@ from skcxr.cli._printing import (
     epilog="\b\nExample: skcxr check --data images --groups patients.csv\n"
     "Exit codes: 0 done; 1 finding; 2 bad input; 3 cannot tell; 130 interrupted"
 )
-@click.option(
-    "--data",
-    type=click.Path(),
-    metavar="DIR",
-    required=True,
-    help="images, one folder per class",
-)
+@add_data_option
 @add_groups_option
 @add_reading_options
 @click.option("--strict", is_flag=True, help="exit with 1 on a finding, 3 if it cannot tell")

@@ -17,10 +17,13 @@ from skcxr.cli._arms import (
 )
 from skcxr.cli._check import check_images, format_check
 from skcxr.cli._folds import build_splits, choose_n_jobs
-from skcxr.cli._inputs import keep_training_images, load_folder
+from skcxr.cli._inputs import describe_classes, keep_training_images, load_folder
 from skcxr.cli._options import (
+    add_cv_option,
+    add_fits_option,
     add_gan_options,
     add_groups_option,
+    add_grow_option,
     add_output_options,
     add_reading_options,
     add_seed_option,
@@ -70,7 +73,7 @@ MAX_SIMULATED = 5_000_000
     show_default=",".join(DEFAULT_ARMS),
     help="arms",
 )
-@click.option("--cv", default=4, type=click.IntRange(min=2), metavar="K", help="number of folds")
+@add_cv_option
 @click.option(
     "--repeats",
     default=1,
@@ -87,20 +90,14 @@ MAX_SIMULATED = 5_000_000
 )
 @add_gan_options(epochs=8, width=12, batch=16)
 @add_pool_options
-@click.option("--grow", default=2.0, type=float, metavar="F", help="factor by which classes grow")
+@add_grow_option
 @click.option(
     "--curve/--no-curve",
     default=None,
     show_default="with --data",
     help="baseline's learning curve",
 )
-@click.option(
-    "--n-jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="cores; 1 on a GPU",
-    help="parallel fits",
-)
+@add_fits_option
 @add_seed_option
 @click.option(
     "--out",
@@ -124,9 +121,7 @@ def evaluate(**options):
     else:
         check_empty(args.out)
     labelled = _load_images(args)
-    data = labelled
-    if labelled.get("split") is not None:
-        data = keep_training_images(args, labelled)
+    data = keep_training_images(args, labelled)
     check = check_images(args, data)
     groups = None
     near_duplicates = []
@@ -284,11 +279,8 @@ def _estimate_time_left(finished, arms, n_folds, n_jobs):
 
 def _describe_images(args, data):
     """Return a paragraph on the images."""
-    import numpy as np
-
-    counts = np.bincount(data.target, minlength=len(data.target_names))
-    classes = ", ".join(f"{name} {n}" for name, n in zip(data.target_names, counts, strict=True))
-    lines = [f"{args.data or 'Phantoms (pass --data for your own images)'}: {classes}"]
+    source = args.data or "Phantoms (pass --data for your own images)"
+    lines = [f"{source}: {describe_classes(data)}"]
     if args.data is None:
         lines.append(data.DESCR)
     return "\n".join(lines) + "\n"

@@ -9,10 +9,14 @@ import click
 from skcxr._version import __version__
 from skcxr.cli._arms import ARMS, check_arms, describe_arms
 from skcxr.cli._folds import build_splits, choose_n_jobs, count_smallest, split_for_calibration
-from skcxr.cli._inputs import find_training_rows, load_folder, select_images
+from skcxr.cli._inputs import describe_classes, keep_training_images, load_folder
 from skcxr.cli._options import (
+    add_cv_option,
+    add_data_option,
+    add_fits_option,
     add_gan_options,
     add_groups_option,
+    add_grow_option,
     add_output_options,
     add_reading_options,
     add_seed_option,
@@ -30,13 +34,7 @@ USAGE = "skcxr predict --model FOLDER --data IMAGES --out predictions.csv"
     epilog="\b\nExample: skcxr fit --data images --groups patients.csv --arm smote\n"
     "Exit codes: 0 done; 1 a GAN diverged; 2 bad input; 130 interrupted"
 )
-@click.option(
-    "--data",
-    type=click.Path(),
-    metavar="DIR",
-    required=True,
-    help="images, one folder per class",
-)
+@add_data_option
 @add_groups_option
 @add_reading_options
 @click.option(
@@ -47,20 +45,14 @@ USAGE = "skcxr predict --model FOLDER --data IMAGES --out predictions.csv"
     help="way to train, as in evaluate",
 )
 @click.option("--calibrate", is_flag=True, help="calibrate probabilities on held-out folds")
-@click.option("--cv", default=4, type=click.IntRange(min=2), metavar="K", help="number of folds")
+@add_cv_option
 @click.option(
     "--epochs", type=click.IntRange(min=1), metavar="N", show_default="150", help="epochs"
 )
 @add_gan_options(epochs=8, width=12, batch=16)
 @add_pool_options
-@click.option("--grow", default=2.0, type=float, metavar="F", help="factor by which classes grow")
-@click.option(
-    "--n-jobs",
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="cores; 1 on a GPU",
-    help="parallel fits",
-)
+@add_grow_option
+@add_fits_option
 @add_seed_option
 @click.option(
     "--out",
@@ -90,9 +82,7 @@ def fit(**options):
         check_empty(args.out)
     import_skops()
     labelled = load_folder(args, args.data, args.groups)
-    data = labelled
-    if labelled.split is not None:
-        data = select_images(labelled, find_training_rows(args, labelled))
+    data = keep_training_images(args, labelled)
     groups, _ = join_near_duplicates(args, data)
     splits, _ = build_splits(args, data, groups)
     with reserve_folder(args.out, parent=PARENT) as folder:
@@ -172,11 +162,13 @@ def _fit_and_write(args, data, fits, folder):
 def _describe_run(args, data, n_fits):
     import numpy as np
 
-    counts = np.bincount(data.target, minlength=len(data.target_names))
-    classes = ", ".join(f"{name} {n}" for name, n in zip(data.target_names, counts, strict=True))
-    first, *settings = describe_arms(args, n_smallest=int(counts.min()))
-    lines = [f"{args.data}: {classes}", f"{n_fits - 1} folds, and then all images", first]
-    return "\n".join([*lines, *settings]) + "\n"
+    n_smallest = int(np.bincount(data.target, minlength=len(data.target_names)).min())
+    lines = [
+        f"{args.data}: {describe_classes(data)}",
+        f"{n_fits - 1} folds, and then all images",
+        *describe_arms(args, n_smallest),
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def _run_fits(args, X, y, fits):

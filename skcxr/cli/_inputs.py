@@ -65,7 +65,12 @@ def find_training_rows(args, data):
 
 
 def keep_training_images(args, data):
-    """Return the images in train/ of data with splits; ``unused`` has the other files by split."""
+    """Return the images in train/ of data with splits, and other data as they are.
+
+    The key ``unused`` has the files of the other splits.
+    """
+    if data.get("split") is None:
+        return data
     part = select_images(data, find_training_rows(args, data))
     others = sorted(set(data.split) - {"train"})
     part["unused"] = {str(name): data.filenames[data.split == name].tolist() for name in others}
@@ -79,6 +84,14 @@ def select_images(data, rows):
         if data.get(name) is not None:
             part[name] = data[name][rows]
     return part
+
+
+def describe_classes(data):
+    """Return the number of images of each class as text."""
+    import numpy as np
+
+    counts = np.bincount(data.target, minlength=len(data.target_names))
+    return ", ".join(f"{name} {n}" for name, n in zip(data.target_names, counts, strict=True))
 
 
 def build_gan(args, **params):

@@ -30,11 +30,35 @@ def refuse_nan(ctx, param, value):
     return value
 
 
+add_data_option = click.option(
+    "--data",
+    type=click.Path(),
+    metavar="DIR",
+    required=True,
+    help="images, one folder per class",
+)
+
 add_groups_option = click.option(
     "--groups",
     type=click.Path(),
     metavar="CSV",
     help="table of file and patient_id, or PatientID (DICOM)",
+)
+
+add_file_options = combine_options(
+    click.option(
+        "--on-error",
+        default="raise",
+        type=click.Choice(["raise", "skip"]),
+        help="how to handle unreadable files",
+    ),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(min=1),
+        metavar="N",
+        show_default="89e6",
+        help="largest image that is read",
+    ),
 )
 
 add_reading_options = combine_options(
@@ -58,19 +82,23 @@ add_reading_options = combine_options(
         metavar="LOW HIGH",
         help="pixel percentiles mapped to black and white",
     ),
-    click.option(
-        "--on-error",
-        default="raise",
-        type=click.Choice(["raise", "skip"]),
-        help="how to handle unreadable files",
-    ),
-    click.option(
-        "--max-pixels",
-        type=click.IntRange(min=1),
-        metavar="N",
-        show_default="89e6",
-        help="largest image that is read",
-    ),
+    add_file_options,
+)
+
+add_cv_option = click.option(
+    "--cv", default=4, type=click.IntRange(min=2), metavar="K", help="number of folds"
+)
+
+add_grow_option = click.option(
+    "--grow", default=2.0, type=float, metavar="F", help="factor by which classes grow"
+)
+
+add_fits_option = click.option(
+    "--n-jobs",
+    type=click.IntRange(min=1),
+    metavar="N",
+    show_default="cores; 1 on a GPU",
+    help="parallel fits",
 )
 
 add_seed_option = click.option(

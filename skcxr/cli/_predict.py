@@ -7,7 +7,7 @@ import click
 
 from skcxr._base.text import format_count
 from skcxr.cli._inputs import load_unlabelled
-from skcxr.cli._options import add_output_options
+from skcxr.cli._options import add_file_options, add_output_options
 from skcxr.cli._printing import echo, print_json, print_text
 
 # Further files are in the table.
@@ -29,19 +29,7 @@ IS_TRAINING_IMAGE = "shows a training image"
     required=True,
     help="images, in sub-folders or not",
 )
-@click.option(
-    "--on-error",
-    default="raise",
-    type=click.Choice(["raise", "skip"]),
-    help="how to handle unreadable files",
-)
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(min=1),
-    metavar="N",
-    show_default="89e6",
-    help="largest image that is read",
-)
+@add_file_options
 @click.option("--out", type=click.Path(), metavar="CSV", required=True, help="new table")
 @add_output_options
 def predict(**options):

@@ -15,6 +15,7 @@ from skcxr.cli._inputs import (
     select_images,
 )
 from skcxr.cli._options import (
+    add_data_option,
     add_gan_options,
     add_groups_option,
     add_output_options,
@@ -46,13 +47,7 @@ PARENT = "skcxr-synthetic"
     epilog="\b\nExample: skcxr synthesize --data images -n 500 --checkpoint state\n"
     "Exit codes: 0 done; 1 a GAN diverged; 2 bad input; 130 interrupted"
 )
-@click.option(
-    "--data",
-    type=click.Path(),
-    metavar="DIR",
-    required=True,
-    help="images, one folder per class",
-)
+@add_data_option
 @add_groups_option
 @add_reading_options
 @click.option("-n", default=100, type=click.IntRange(min=1), metavar="N", help="images per class")

@@ -1,6 +1,6 @@
 """The words of a data check: its findings, and what it could not check."""
 
-from skcxr._base.text import format_count
+from skcxr._base.text import format_count, join_names
 from skcxr.evaluation._parts import (
     CORNERS_PART,
     FILE_SIZE_PART,
@@ -70,13 +70,13 @@ def describe_limitation(table, *, n_patients, n_needed, is_too_small):
             f"There was no test for shortcuts: it takes two classes of {n_needed} patients each."
         )
     elif left_out:
-        counts = _join([f"{k} ({format_count(n, 'patient')})" for k, n in left_out.items()])
+        counts = join_names([f"{k} ({format_count(n, 'patient')})" for k, n in left_out.items()])
         sentences.append(
             f"The tests for shortcuts leave out {counts}: they take {n_needed} patients per class."
         )
     out_of_reach = table[table["alarm_above"] >= 1]
     if len(out_of_reach):
-        names = _join(out_of_reach["class"].unique())
+        names = join_names(out_of_reach["class"].unique())
         sentences.append(
             f"There are too few patients: even a perfect prediction of {names} may raise no alarm."
         )
@@ -97,13 +97,13 @@ def _describe_shortcut(part, rows, source):
     of_classes = rows[rows["class"] != ALL_CLASSES]
     found = of_classes[of_classes["alarm"]].sort_values("balanced_accuracy", ascending=False)
     if len(of_classes) == 2:  # each of them is recognized as well as both together
-        names = _join(of_classes["class"])
+        names = join_names(of_classes["class"])
         return f"{_format_accuracy(names, part, rows.iloc[0])}: one of them {source}."
     if found.empty:
         return f"{_format_accuracy('The classes', part, rows.iloc[0])}: they {source}."
     sentence = f"{_format_accuracy(found['class'].iloc[0], part, found.iloc[0])}: it {source}."
     others = [f"{row['class']} ({row['balanced_accuracy']:.2f})" for _, row in found[1:].iterrows()]
-    return f"{sentence} So can {_join(others)}." if others else sentence
+    return f"{sentence} So can {join_names(others)}." if others else sentence
 
 
 def _format_accuracy(subject, part, row):
@@ -166,10 +166,4 @@ def _list_names(rows, filenames):
     else:
         names = [str(filenames[row]) for row in rows[:N_SHOWN]]
     n_more = len(rows) - len(names)
-    return _join([*names, f"{n_more} more"] if n_more else names)
-
-
-def _join(names):
-    """Return names as a list in a sentence."""
-    *most, last = map(str, names)
-    return f"{', '.join(most)} and {last}" if most else last
+    return join_names([*names, f"{n_more} more"] if n_more else names)
