@@ -171,13 +171,13 @@ def _find_overlap(args, arms, data):
 
     Without a folder, phantoms have no files; they are not among the training images of weights.
     """
-    from skcxr.evaluation import find_pretraining_overlap
+    from skcxr.evaluation._pretraining import find_overlap_by_arm
 
     if args.data is None:
         return {}
     found = {}
-    for name, estimator in arms.items():
-        files = data.filenames[find_pretraining_overlap(estimator, data.images)].tolist()
+    for name, overlap in find_overlap_by_arm(arms, data.images).items():
+        files = data.filenames[overlap].tolist()
         if files:
             found[name] = files
             if not args.quiet:

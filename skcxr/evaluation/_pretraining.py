@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -59,23 +60,57 @@ def find_pretraining_overlap(estimator: BaseEstimator, X: Images) -> NDArray[np.
     >>> int(overlap.sum())
     20
     """
+    return find_overlap_by_arm({"": estimator}, X)[""]
+
+
+def find_overlap_by_arm(arms, X):
+    """Find images that the weights of several estimators were trained on.
+
+    Images are compared once with weights that several arms have in common.
+
+    Parameters
+    ----------
+    arms : dict of str to estimator
+        Classifiers or pipelines, fitted or not.
+    X : array-like of shape (n, ...)
+        All images, for training and for testing.
+
+    Returns
+    -------
+    overlaps : dict of str to ndarray of bool of shape (n,)
+        Masks of :func:`find_pretraining_overlap`.
+    """
     X = np.asarray(to_dense(stack_images(X)))
-    overlap = np.zeros(len(X), dtype=bool)
+
+    @cache
+    def find(weights, image_shape):
+        fingerprints = read_fingerprints(weights)
+        if fingerprints is None:
+            return np.zeros(len(X), dtype=bool)
+        return find_fingerprinted(X, fingerprints, image_shape=image_shape)
+
+    overlaps = {}
+    for arm, estimator in arms.items():
+        overlaps[arm] = np.zeros(len(X), dtype=bool)
+        for weights, image_shape in _list_weights(estimator):
+            overlaps[arm] |= find(weights, image_shape)
+    return overlaps
+
+
+def _list_weights(estimator):
+    """Return the weights of an estimator and its parts, each with the shape of flat rows."""
     params = estimator.get_params()
+    found = []
     for name, value in params.items():
-        if name.split("__")[-1] != "weights" or not isinstance(value, str | os.PathLike):
-            continue
-        fingerprints = read_fingerprints(value)
-        if fingerprints is not None:
+        if name.split("__")[-1] == "weights" and isinstance(value, str | os.PathLike):
             image_shape = params.get(f"{name.removesuffix('weights')}image_shape")
-            overlap |= find_fingerprinted(X, fingerprints, image_shape=image_shape)
-    return overlap
+            found.append((value, None if image_shape is None else tuple(image_shape)))
+    return found
 
 
 def warn_of_pretraining_overlap(arms, X):
     """Warn of each arm whose weights were trained on images in X."""
-    for arm, estimator in arms.items():
-        overlap = find_pretraining_overlap(estimator, X)
+    for arm, overlap in find_overlap_by_arm(arms, X).items():
         n = np.count_nonzero(overlap)
         if n:
             warnings.warn(

@@ -10,7 +10,8 @@ from sklearn.base import clone
 from skcxr import DCGAN, CXRClassifier, DCGANOversampler
 from skcxr.classifier import _weights
 from skcxr.datasets import make_chest_phantoms
-from skcxr.evaluation import compare, duplicates_of, find_pretraining_overlap
+from skcxr.datasets._near_duplicates import find_fingerprinted
+from skcxr.evaluation import _pretraining, compare, duplicates_of, find_pretraining_overlap
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +95,17 @@ def test_the_file_grows_by_32_bytes_per_image(images, clf, tmp_path):
     fitted.save_weights(tmp_path / "with.safetensors", training_images=images.images)
     sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("without", "with")]
     assert 60 * 32 <= sizes[1] - sizes[0] < 60 * 32 + 200
+
+
+def test_weights_that_arms_share_are_compared_once(images, clf, path, monkeypatch):
+    calls = []
+
+    def record(*args, **options):
+        calls.append(args)
+        return find_fingerprinted(*args, **options)
+
+    monkeypatch.setattr(_pretraining, "find_fingerprinted", record)
+    arms = {"a": clone(clf).set_params(weights=path), "b": clone(clf).set_params(weights=path)}
+    overlaps = _pretraining.find_overlap_by_arm({**arms, "none": clf}, images.images)
+    assert len(calls) == 1
+    assert {arm: int(mask.sum()) for arm, mask in overlaps.items()} == {"a": 20, "b": 20, "none": 0}
