@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import hmean, rankdata
+from scipy.stats import hmean
 from sklearn.metrics import (
     accuracy_score,
     f1_score,
     multilabel_confusion_matrix,
     recall_score,
+    roc_auc_score,
 )
 from sklearn.utils import check_array
 from sklearn.utils.multiclass import unique_labels
@@ -185,9 +186,6 @@ def _compute_gaps(y_true, probabilities, classes, n_bins):
 
 def compute_auc(is_class, probabilities):
     """Return the area under the ROC curve of one class, or NaN unless both kinds of image occur."""
-    n_class = np.count_nonzero(is_class)
-    n_rest = len(is_class) - n_class
-    if not n_class or not n_rest:
+    if len(np.unique(is_class)) < 2 or np.isnan(probabilities).any():
         return np.nan
-    ranks = rankdata(probabilities)[is_class].sum()
-    return float((ranks - n_class * (n_class + 1) / 2) / (n_class * n_rest))
+    return float(roc_auc_score(is_class, probabilities))

@@ -82,20 +82,19 @@ def count_folds(settings):
     return settings["cv"] * settings.get("repeats", 1)
 
 
-def rank_arms(comparison):
-    """Return the scores and costs of the arms, best first.
+def rank_arms(summary):
+    """Return the summary of a comparison, best arms first. Of equal scores, the cheaper is first.
 
     Parameters
     ----------
-    comparison : Comparison
-        Results of the finished folds.
+    summary : pandas.DataFrame
+        `Comparison.summary`, which takes a bootstrap to compute.
 
     Returns
     -------
     ranking : pandas.DataFrame
-        The summary of the comparison, sorted by score. Of equal scores, the cheaper arm is first.
     """
-    return comparison.summary.sort_values(["score", "fit_seconds"], ascending=[False, True])
+    return summary.sort_values(["score", "fit_seconds"], ascending=[False, True])
 
 
 def list_limitations(first_fold):

@@ -127,7 +127,7 @@ def render_page(
         "comparison": comparison,
         "arms": {arm: meanings.get(arm, "") for arm in comparison.arms},
         "control": get_control(comparison),
-        "ranking": rank_arms(comparison),
+        "ranking": rank_arms(comparison.summary),
         "phantoms": data.DESCR if settings["data"] is None else None,
         "n_folds": n_folds,
         "n_complete": min(n_folds.values()),

@@ -55,11 +55,12 @@ def format_summary(comparison, first_fold=None, n_missing=0):
     blocks = []
     if len(comparison.arms) > 1:
         blocks += [qualify_recommendation(comparison, n_missing), _format_verdicts(comparison)]
-    blocks += [_format_arm(comparison, arm) for arm in comparison.arms]
+    ranking = rank_arms(comparison.summary)
+    blocks += [_format_arm(comparison, arm, ranking.loc[arm]) for arm in comparison.arms]
     if first_fold is not None:
         blocks.append(_format_samples(first_fold))
     if len(comparison.arms) > 1:
-        blocks.append(_format_differences(comparison))
+        blocks.append(_format_differences(comparison, ranking))
     return "\n\n".join(blocks) + "\n"
 
 
@@ -81,8 +82,8 @@ def _format_verdicts(comparison):
     return "\n".join(lines)
 
 
-def _format_arm(comparison, arm):
-    """Return table 4 and the confusion matrix of one arm."""
+def _format_arm(comparison, arm, row):
+    """Return table 4 and the confusion matrix of one arm, whose row of the summary is `row`."""
     table = comparison.report(arm)
     confusion = comparison.confusion(arm)
     folds = comparison.results.query("arm == @arm").pivot(
@@ -97,7 +98,7 @@ def _format_arm(comparison, arm):
             table.to_string(float_format="{:.3f}".format),
             f"Total accuracy {table.attrs['accuracy']:.3f} (folds {accuracies}), "
             f"balanced accuracy {table.attrs['balanced_accuracy']:.3f}, calibration error "
-            + format_calibration(comparison.summary.loc[arm]),
+            + format_calibration(row),
             "",
             "Confusion matrix, true classes in rows",
             confusion.rename_axis(index=None, columns=None).to_string(),
@@ -128,14 +129,14 @@ def _format_samples(first_fold):
     return "\n".join(lines)
 
 
-def _format_differences(comparison):
+def _format_differences(comparison, ranking):
     """Return the tables of differences from the baseline."""
     options = {"float_format": "{:.3f}".format, "na_rep": ""}
     return "\n".join(
         [
             f"Arms by {comparison.metric}, best first, with differences from "
             f"{comparison.baseline}. fit_seconds is the cost of one fit",
-            rank_arms(comparison)[SUMMARY_COLUMNS].to_string(**options),
+            ranking[SUMMARY_COLUMNS].to_string(**options),
             "",
             "Differences in sensitivity",
             comparison.sensitivities.to_string(**options),
@@ -164,22 +165,23 @@ def build_summary(comparison, first_fold=None, n_missing=0):
     if control is not None:
         reading += control.reading.splitlines()
     arms = comparison.arms
-    table = _convert_table(comparison.summary)
-    summary = {
+    summary = comparison.summary
+    table = _convert_table(summary)
+    result = {
         "recommendation": qualify_recommendation(comparison, n_missing),
         "verdicts": {arm: table[arm]["verdict"] for arm in arms if arm != comparison.baseline},
         "reading": reading,
         "metric": comparison.metric,
         "rope": comparison.rope,
         "summary": table,
-        "ranking": rank_arms(comparison).index.tolist(),
+        "ranking": rank_arms(summary).index.tolist(),
         "differences": _convert_table(comparison.differences, "records"),
         "table4": {arm: _convert_table(comparison.report(arm)) for arm in arms},
         "confusion": {arm: _convert_table(comparison.confusion(arm)) for arm in arms},
     }
     if first_fold is not None:
-        summary["samples"] = _convert_table(first_fold.table)
-    return summary
+        result["samples"] = _convert_table(first_fold.table)
+    return result
 
 
 def _convert_table(table, orient="index"):
