@@ -209,12 +209,11 @@ def _build_record(args, data, comparison):
     import numpy as np
 
     from skcxr.datasets._export import fingerprint_training_set
-    from skcxr.datasets._image_ranges import describe_range, read_sizes
+    from skcxr.datasets._image_ranges import describe_range
     from skcxr.datasets._near_duplicates import compute_fingerprints
 
     y = data.target_names[data.target]
     report = comparison.report(args.arm)
-    sizes = read_sizes(args.data, data.filenames)
     return {
         "skcxr": __version__,
         "created": datetime.now().isoformat(" ", "minutes"),
@@ -231,7 +230,7 @@ def _build_record(args, data, comparison):
             "balanced_accuracy": float(report.attrs["balanced_accuracy"]),
             "calibration_error": float(comparison.summary.loc[args.arm, "calibration_error"]),
         },
-        "ranges": describe_range(data.images, sizes),
+        "ranges": describe_range(data.images, data.metadata),
         # The path of the images may name a person or a project.
         "settings": collect_settings(args) | {"data": Path(args.data).resolve().name},
         "fingerprints": [row.tobytes().hex() for row in compute_fingerprints(data.images)],

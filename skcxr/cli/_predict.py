@@ -47,7 +47,7 @@ def predict(**options):
     model, record = read_model(args.model)
     data = _load_images(args, record["settings"])
     table = _predict(model, data)
-    notes = _find_notes(args, data, record)
+    notes = _find_notes(data, record)
     table["note"] = ["; ".join(reasons) for reasons in notes]
     _write_table(args.out, table)
     _print_notes(args, data.filenames, notes)
@@ -105,14 +105,14 @@ def _predict(model, data):
     return table
 
 
-def _find_notes(args, data, record):
+def _find_notes(data, record):
     """Return for each image why its prediction deserves less trust."""
     import numpy as np
 
-    from skcxr.datasets._image_ranges import find_unlike, read_sizes
+    from skcxr.datasets._image_ranges import find_unlike
     from skcxr.datasets._near_duplicates import find_fingerprinted
 
-    notes = find_unlike(data.images, read_sizes(args.data, data.filenames), record["ranges"])
+    notes = find_unlike(data.images, data.metadata, record["ranges"])
     known = [np.frombuffer(bytes.fromhex(text), np.uint8) for text in record["fingerprints"]]
     for row in np.flatnonzero(find_fingerprinted(data.images, np.array(known))):
         notes[row].insert(0, IS_TRAINING_IMAGE)

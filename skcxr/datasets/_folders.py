@@ -263,7 +263,8 @@ def load_unlabelled_folder(path: str | os.PathLike[str], *, on_error: str, **opt
     Returns
     -------
     bunch : Bunch
-        ``images``, ``filenames`` and ``skipped``, as :func:`load_image_folder` returns them.
+        ``images``, ``filenames``, ``metadata`` and ``skipped``, as :func:`load_image_folder`
+        returns them.
 
     Raises
     ------
@@ -286,8 +287,17 @@ def load_unlabelled_folder(path: str | os.PathLike[str], *, on_error: str, **opt
         )
     readable = {name: result for name, result in results.items() if not isinstance(result, str)}
     names = list(readable)
-    images = _stack(list(readable.values()), names)
-    return Bunch(images=images, filenames=np.array(names), skipped=skipped)
+    facts = describe_files(
+        [root / name for name in names],
+        max_pixels=options.get("max_pixels"),
+        n_jobs=options.get("n_jobs"),
+    )
+    return Bunch(
+        images=_stack(list(readable.values()), names),
+        filenames=np.array(names),
+        metadata=_build_metadata(facts),
+        skipped=skipped,
+    )
 
 
 def _check_folder(path: str | os.PathLike[str]) -> Path:

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import numpy as np
-from PIL import Image
-
-from skcxr.datasets._dicom import is_dicom
 
 # An image is unlike others if a measure is beyond their range by this share of its width.
 MARGIN = 0.25
@@ -17,34 +11,15 @@ SIZE_FACTOR = 2.0
 ASPECT_FACTOR = 1.25
 
 
-def read_sizes(path: str | os.PathLike[str], filenames: np.ndarray) -> np.ndarray:
-    """Return the height and width of each image in its file (n, 2); NaN where it is unknown."""
-    return np.array([_read_size(Path(path, name)) for name in filenames], dtype=float)
-
-
-def _read_size(file: Path) -> tuple[float, float]:
-    """Return height and width from the header of a file that has been read before."""
-    try:
-        if is_dicom(file):
-            import pydicom
-
-            header = pydicom.dcmread(file, stop_before_pixels=True)
-            return float(header.Rows), float(header.Columns)
-        with Image.open(file) as image:
-            return float(image.height), float(image.width)
-    except (OSError, ValueError, AttributeError):
-        return np.nan, np.nan
-
-
-def describe_range(images: np.ndarray, sizes: np.ndarray) -> dict[str, list[float]]:
+def describe_range(images: np.ndarray, metadata: np.ndarray) -> dict[str, list[float]]:
     """Return the smallest and largest brightness, contrast, side and aspect ratio of images.
 
     Parameters
     ----------
     images : uint8 ndarray of shape (n, height, width)
         Images as they are read.
-    sizes : ndarray of shape (n, 2)
-        Height and width of each in its file.
+    metadata : structured ndarray of shape (n,)
+        Their ``height`` and ``width`` in the files, NaN where they are unknown.
 
     Returns
     -------
@@ -52,7 +27,7 @@ def describe_range(images: np.ndarray, sizes: np.ndarray) -> dict[str, list[floa
         As JSON's types. Measures that are unknown for all images are left out.
     """
     ranges = {}
-    for name, values in _measure(images, sizes).items():
+    for name, values in _measure(images, metadata).items():
         known = values[np.isfinite(values)]
         if len(known):
             ranges[name] = [float(known.min()), float(known.max())]
@@ -60,11 +35,11 @@ def describe_range(images: np.ndarray, sizes: np.ndarray) -> dict[str, list[floa
 
 
 def find_unlike(
-    images: np.ndarray, sizes: np.ndarray, ranges: dict[str, list[float]]
+    images: np.ndarray, metadata: np.ndarray, ranges: dict[str, list[float]]
 ) -> list[list[str]]:
     """Return for each image in which respects it is unlike those that `ranges` describes."""
     reasons: list[list[str]] = [[] for _ in images]
-    for name, values in _measure(images, sizes).items():
+    for name, values in _measure(images, metadata).items():
         if name not in ranges:
             continue
         low, high = ranges[name]
@@ -80,12 +55,12 @@ def find_unlike(
     return reasons
 
 
-def _measure(images: np.ndarray, sizes: np.ndarray) -> dict[str, np.ndarray]:
+def _measure(images: np.ndarray, metadata: np.ndarray) -> dict[str, np.ndarray]:
     """Return the measures of each image by name."""
     values = images.reshape(len(images), -1).astype(np.float32)
     return {
         "brightness": values.mean(axis=1),
         "contrast": values.std(axis=1),
-        "side": sizes.min(axis=1),
-        "aspect ratio": sizes[:, 1] / sizes[:, 0],
+        "side": np.minimum(metadata["height"], metadata["width"]),
+        "aspect ratio": metadata["width"] / metadata["height"],
     }
