@@ -29,7 +29,8 @@ def build_splits(args, data, groups, n_repeats=1):
         If a class has too few images for its folds.
     """
     import numpy as np
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    from skcxr.evaluation._folds import split_shuffled
 
     names = data.target_names[np.unique(data.target)].tolist()
     if len(names) < 2:
@@ -47,11 +48,9 @@ def build_splits(args, data, groups, n_repeats=1):
                 f"class {name!r} has {format_count(n, noun)}, fewer "
                 f"than --cv {args.cv} folds. Add images, or pass a smaller --cv."
             )
-    splitter = StratifiedGroupKFold if grouped else StratifiedKFold
-    splits = []
-    for repeat in range(n_repeats):
-        folds = splitter(args.cv, shuffle=True, random_state=args.seed + repeat)
-        splits += list(folds.split(data.data, data.target, groups))
+    splits = split_shuffled(
+        data.target, groups, args.cv, n_repeats=n_repeats, random_state=args.seed
+    )
     n_smallest = len(data.target)
     for train, _ in splits:
         counts = np.bincount(data.target[train], minlength=len(data.target_names))
@@ -92,7 +91,8 @@ def split_for_calibration(args, y, groups):
         If a class has too few images.
     """
     import numpy as np
-    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    from skcxr.evaluation._folds import split_shuffled
 
     classes = np.unique(y)
     units = np.arange(len(y)) if groups is None else groups
@@ -100,9 +100,7 @@ def split_for_calibration(args, y, groups):
     n_folds = min(args.cv, n_units)
     splits = []
     if n_folds > 1:
-        splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
-        folds = splitter(n_folds, shuffle=True, random_state=args.seed)
-        splits = list(folds.split(y, y, groups))
+        splits = split_shuffled(y, groups, n_folds, random_state=args.seed)
     if not splits or count_smallest(y, splits) < 2:
         raise ValueError(
             "--calibrate splits the training images of each fold again, and a class would have "

@@ -16,7 +16,7 @@ import torch
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import FitFailedWarning
 from sklearn.metrics import check_scoring
-from sklearn.model_selection import StratifiedGroupKFold, check_cv
+from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, check_cv
 from sklearn.utils import _safe_indexing
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import check_memory
@@ -238,6 +238,35 @@ def split_rows(cv, X, y, groups):
         cv = StratifiedGroupKFold(cv)
     splits = check_cv(cv, y, classifier=True).split(X, y, groups)
     return [(_number_rows(train), _number_rows(test)) for train, test in splits]
+
+
+def split_shuffled(y, groups, n_folds, *, n_repeats=1, random_state):
+    """Return shuffled, stratified folds, which keep groups together if there are any.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n,)
+        Classes.
+    groups : ndarray of shape (n,) or None
+        Patients.
+    n_folds : int
+        Number of folds of a repeat.
+    n_repeats : int, default=1
+        Number of repeats. The seeds of the splits are `random_state` and the numbers after it.
+    random_state : int
+        Seed.
+
+    Returns
+    -------
+    splits : list of (ndarray, ndarray)
+        Training and test rows of each fold, of all repeats.
+    """
+    splitter = StratifiedKFold if groups is None else StratifiedGroupKFold
+    splits = []
+    for repeat in range(n_repeats):
+        folds = splitter(n_folds, shuffle=True, random_state=random_state + repeat)
+        splits += folds.split(y, y, groups)
+    return splits
 
 
 def _number_rows(rows):

@@ -11,12 +11,11 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import owens_t
 from scipy.stats import norm, t
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from skcxr._base.text import format_count
 from skcxr._base.validation import check_lengths, ravel_labels
 from skcxr.evaluation._checks import check_splits
-from skcxr.evaluation._folds import split_rows
+from skcxr.evaluation._folds import split_rows, split_shuffled
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -337,15 +336,10 @@ def _plan_splits(y, groups, cv, n_repeats, random_state):
     if has_groups:
         groups = ravel_labels(groups, "groups")
         check_lengths(("y", "groups"), y, groups)
-    X = np.zeros((len(y), 1))
     if n_repeats == 1:
-        splits = split_rows(cv, X, y, groups)
+        splits = split_rows(cv, np.zeros((len(y), 1)), y, groups)
     elif isinstance(cv, Integral):
-        splitter = StratifiedGroupKFold if has_groups else StratifiedKFold
-        splits = []
-        for repeat in range(n_repeats):
-            folds = splitter(cv, shuffle=True, random_state=random_state + repeat)
-            splits += split_rows(folds, X, y, groups)
+        splits = split_shuffled(y, groups, cv, n_repeats=n_repeats, random_state=random_state)
     else:
         raise ValueError(
             f"n_repeats={n_repeats} needs an int as cv, got {cv!r}. Pass a splitter that repeats "

@@ -12,10 +12,11 @@ Within folds, each permutation is stratified as the labels are, and the test is 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import gen_batches
+
+from skcxr.evaluation._folds import split_shuffled
 
 N_FOLDS = 5
 N_PERMUTATIONS = 499
@@ -47,13 +48,9 @@ def split_folds(y, patients, seed):
     folds : ndarray of int of shape (n,)
     """
     folds = np.empty(len(y), dtype=int)
-    options = {"n_splits": N_FOLDS, "shuffle": True, "random_state": seed}
-    if len(np.unique(patients)) == len(patients):
-        # The splitter of groups would take seconds for thousands of single images.
-        splits = StratifiedKFold(**options).split(y, y)
-    else:
-        splits = StratifiedGroupKFold(**options).split(y, y, patients)
-    for fold, (_, test) in enumerate(splits):
+    # The splitter of groups would take seconds for thousands of single images.
+    groups = patients if len(np.unique(patients)) < len(patients) else None
+    for fold, (_, test) in enumerate(split_shuffled(y, groups, N_FOLDS, random_state=seed)):
         folds[test] = fold
     return folds
 
